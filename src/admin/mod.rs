@@ -1,0 +1,1 @@
+//! The admin server: status page, API, metrics.

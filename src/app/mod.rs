@@ -1,0 +1,1 @@
+//! Knows every room, decides nothing else.

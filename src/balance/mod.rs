@@ -1,0 +1,1 @@
+//! Which server next? Pure decisions over candidates.

@@ -1,0 +1,1 @@
+//! Where servers are: fixed addresses and names that resolve.

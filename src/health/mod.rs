@@ -1,0 +1,1 @@
+//! Probes ask, one pure machine concludes.

@@ -1,0 +1,1 @@
+//! Accepting sockets and the workers behind them.

@@ -1,0 +1,32 @@
+//! Bounds in count and time.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// The largest weight a server can have. Key `weight`, 1 to this; HAProxy's bound too.
+pub const WEIGHT_MAX: u16 = 256;
+
+/// Table `[global]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalPlan {
+    /// Worker threads. Default one per core; a change needs a restart.
+    pub workers: Option<NonZeroUsize>,
+    /// Sessions at once over all listeners. Default 20,000.
+    pub max_connections: u32,
+    /// How long a stop, or a removed server, waits for its sessions. Default 30 min.
+    pub drain_timeout: Duration,
+}
+
+/// Table `[pool.*.timeouts]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// One deadline for finding a server that takes the connection, retries included. Default 3 s.
+    pub connect: Duration,
+    /// No byte either way. Default by service.
+    pub idle: Duration,
+    /// One side has ended, the other has not. Default 10 min.
+    pub half_close: Duration,
+    /// How long a client may stay silent before its first byte, where howdah waits for that byte
+    /// before it dials ([`super::Dial::Late`]). Default 60 s.
+    pub first_byte: Duration,
+}

@@ -1,0 +1,63 @@
+//! One accepting address, or several that behave alike.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::{AcceptTls, ListenerName, PoolName};
+
+/// One `[[listener]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListenerPlan {
+    /// Unique.
+    pub name: ListenerName,
+    /// At least one.
+    pub bind: Vec<SocketAddr>,
+    /// Where no route matches; `None` refuses such clients.
+    pub pool: Option<PoolName>,
+    /// First match wins.
+    pub routes: Vec<Route>,
+    /// Sessions at once; `None` leaves it to the global bound.
+    pub max_connections: Option<u32>,
+    /// When not empty, only these may enter.
+    pub allow: Vec<IpNet>,
+    /// These may not, whatever `allow` says.
+    pub deny: Vec<IpNet>,
+    /// Peers whose PROXY protocol header is believed, and required.
+    pub accept_proxy: Vec<IpNet>,
+    /// Terminate TLS here. `None` with routes: read the ClientHello and pass it on untouched.
+    pub tls: Option<AcceptTls>,
+    /// For the PROXY header, the ClientHello and the TLS handshake together. Default 10 s.
+    pub greet_timeout: Duration,
+}
+
+/// One `[[listener.route]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Any of these.
+    pub sni: Vec<SniPattern>,
+    /// The pool that takes the session.
+    pub pool: PoolName,
+}
+
+/// A host name, or `*.` and a suffix that stands for exactly one label more. Lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SniPattern {
+    /// The name itself.
+    Exact(String),
+    /// What follows `*.`, without the dot.
+    Wildcard(String),
+}
+
+impl SniPattern {
+    /// Whether `name`, as a client sent it, matches; letters compare without case.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(own) => own.eq_ignore_ascii_case(name),
+            Self::Wildcard(suffix) => name.split_once('.').is_some_and(|(label, rest)| {
+                !label.is_empty() && rest.eq_ignore_ascii_case(suffix)
+            }),
+        }
+    }
+}

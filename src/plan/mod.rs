@@ -1,0 +1,107 @@
+//! What howdah will do, valid by construction.
+//!
+//! A [`Plan`] is made from the user's file by `config`, and is all that the running rooms ever see of it:
+//! references are resolved, files are read, defaults are filled in. Two plans compare by value, file contents
+//! included, so "what changed?" is a question that [`diff`] answers without touching a disk.
+
+pub mod diff;
+mod limits;
+mod listener;
+mod name;
+mod pool;
+mod probe;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use self::limits::{GlobalPlan, Timeouts, WEIGHT_MAX};
+pub use self::listener::{ListenerPlan, Route, SniPattern};
+pub use self::name::{ListenerName, PoolName, ServerName};
+pub use self::pool::{
+    Address, Balance, Dial, Host, PoolPlan, ProxyVersion, ServerPlan, Service, StickyPlan,
+};
+pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan};
+pub use self::tls::{
+    AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, TlsVersion,
+};
+
+/// Everything one configuration file asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Process-wide limits.
+    pub global: GlobalPlan,
+    /// Where the admin server listens.
+    pub admin: AdminPlan,
+    /// What is logged, and where to.
+    pub log: LogPlan,
+    /// In the order of the file; names are unique.
+    pub listeners: Vec<Arc<ListenerPlan>>,
+    /// In the order of the file; names are unique.
+    pub pools: Vec<Arc<PoolPlan>>,
+}
+
+impl Plan {
+    /// The pool of that name; lowering makes sure that every name in a plan has one.
+    pub fn pool(&self, name: &PoolName) -> Option<&Arc<PoolPlan>> {
+        self.pools.iter().find(|pool| pool.name == *name)
+    }
+}
+
+/// Table `[admin]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdminPlan {
+    /// Default 127.0.0.1:9600; port 0 takes a free one, which the log announces.
+    pub bind: SocketAddr,
+    /// Asked of every command when present; required unless `bind` is loopback.
+    pub token: Option<Secret>,
+}
+
+/// Table `[log]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPlan {
+    /// Default info.
+    pub level: LogLevel,
+    /// Default json.
+    pub format: LogFormat,
+    /// Default stdout.
+    pub access: AccessTarget,
+}
+
+/// Key `log.level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// howdah cannot do its duty.
+    Error,
+    /// It does, but someone should look.
+    Warn,
+    /// Lifecycle, transitions.
+    Info,
+    /// Each stage of each session.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Key `log.format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Key `log.access`: where the line of each session goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+    /// Appended to a file, which is opened again on a reload (for log rotation).
+    File(PathBuf),
+}

@@ -1,0 +1,170 @@
+//! A set of interchangeable servers, and how to treat them.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ConnectTls, PoolName, ProbePlan, ServerName, Timeouts};
+
+/// One `[pool.NAME]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolPlan {
+    /// Unique.
+    pub name: PoolName,
+    /// Where the defaults came from.
+    pub service: Service,
+    /// How a server is picked.
+    pub balance: Balance,
+    /// In the order of the file; names are unique; at least one.
+    pub servers: Vec<Arc<ServerPlan>>,
+    /// Announce the client's address with a PROXY protocol header.
+    pub send_proxy: Option<ProxyVersion>,
+    /// Keep a client on its server.
+    pub sticky: Option<StickyPlan>,
+    /// `None` (`probe = "none"`): every server counts as up.
+    pub probe: Option<ProbePlan>,
+    /// Encrypt towards the servers.
+    pub tls: Option<ConnectTls>,
+    /// Bounds in time.
+    pub timeouts: Timeouts,
+    /// When to connect to the server.
+    pub dial: Dial,
+    /// How long a removed server keeps its sessions; from `global.drain_timeout`.
+    pub drain_timeout: Duration,
+}
+
+/// One entry of `servers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerPlan {
+    /// Unique in its pool.
+    pub name: ServerName,
+    /// Where to connect to.
+    pub address: Address,
+    /// 1 to [`super::WEIGHT_MAX`]; default 1.
+    pub weight: u16,
+    /// Sessions at once; a full server is skipped. Default by service, `None` unbounded.
+    pub max_connections: Option<u32>,
+    /// Only when no other server is up.
+    pub backup: bool,
+}
+
+/// Key `service`: what stands behind a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Hive's Thrift server, binary or http transport.
+    HiveServer2,
+    /// An Impala coordinator.
+    Impala,
+    /// The Hue web application.
+    Hue,
+    /// Anything else that speaks TCP.
+    Tcp,
+}
+
+/// Key `balance`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Balance {
+    /// Smooth weighted turns.
+    RoundRobin,
+    /// Smallest (active + 1) / weight.
+    LeastConnection,
+    /// Peak EWMA of what servers take, times their work, over weight.
+    ResponseTime,
+    /// Two weighted choices, the less loaded wins.
+    Random,
+    /// Consistent hashing of the client's address, with a bound on load.
+    SourceHash,
+}
+
+/// Key `dial`: who speaks first decides when to connect to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    /// When the client's first byte is there: HiveServer2, Impala, Hue, and every TLS or HTTP service.
+    Late,
+    /// As soon as the client is here: services whose server speaks first.
+    AtOnce,
+}
+
+/// Key `send_proxy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// The line of text.
+    V1,
+    /// The binary header.
+    V2,
+}
+
+/// Table `[pool.*.sticky]`, `by = "source-ip"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StickyPlan {
+    /// Since the client's last session ended.
+    pub ttl: Duration,
+    /// Oldest idle entries go first.
+    pub max_entries: usize,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// Name or number.
+    pub host: Host,
+    /// 1 to 65535.
+    pub port: u16,
+}
+
+/// The host half of an [`Address`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// Written as a number: never resolved.
+    Ip(IpAddr),
+    /// Resolved at start and again while running.
+    Name(String),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
+            Host::Ip(ip) => write!(f, "{ip}:{}", self.port),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+impl Service {
+    /// All, in the order of the docs.
+    pub const ALL: [Self; 4] = [Self::HiveServer2, Self::Impala, Self::Hue, Self::Tcp];
+
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HiveServer2 => "hiveserver2",
+            Self::Impala => "impala",
+            Self::Hue => "hue",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+impl Balance {
+    /// All, in the order of the docs.
+    pub const ALL: [Self; 5] = [
+        Self::RoundRobin,
+        Self::LeastConnection,
+        Self::ResponseTime,
+        Self::Random,
+        Self::SourceHash,
+    ];
+
+    /// The word in the file, the log and the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::LeastConnection => "least-connection",
+            Self::ResponseTime => "response-time",
+            Self::Random => "random",
+            Self::SourceHash => "source-hash",
+        }
+    }
+}

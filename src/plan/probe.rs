@@ -1,0 +1,105 @@
+//! What to ask a server, how often, and how many answers make a conclusion.
+
+use std::time::Duration;
+
+use super::{ConnectTls, Secret};
+
+/// Table `[pool.*.probe]`, or what the service brings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbePlan {
+    /// The question.
+    pub ask: Ask,
+    /// Another port than the one that takes sessions (Impala's web server).
+    pub port: Option<u16>,
+    /// Speak TLS. Default: as the pool does, unless `port` is another one.
+    pub tls: Option<ConnectTls>,
+    /// Between two questions while nothing is in doubt; jittered.
+    pub interval: Duration,
+    /// The same while undecided: a streak is under way, or there was no verdict yet.
+    pub fast_interval: Duration,
+    /// Between two deep questions, where the ask has a cheap and a deep form.
+    pub deep_interval: Duration,
+    /// For the whole exchange, name resolution excluded.
+    pub timeout: Duration,
+    /// Agreeing answers that bring a server back.
+    pub rise: u32,
+    /// Agreeing answers that take it out.
+    pub fall: u32,
+}
+
+/// Key `type`, with the settings of each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Connect, close with FIN.
+    Tcp,
+    /// Handshake; chain, name and date of the certificate are verified by [`ProbePlan::tls`].
+    Tls,
+    /// One request; status and body are judged; redirects are not followed.
+    Http(HttpAsk),
+    /// Thrift, in the service's own words.
+    HiveServer2 {
+        /// How far to go.
+        depth: Depth,
+        /// Binary or http.
+        transport: HiveTransport,
+        /// What opens the door.
+        auth: HiveAuth,
+    },
+    /// Web server with `port`; without, a Thrift ping on the port that takes sessions.
+    Impala {
+        /// As for HiveServer2, for the Thrift ping.
+        auth: HiveAuth,
+    },
+    /// `is_alive`.
+    Hue(HttpAsk),
+}
+
+/// How far a `hiveserver2` probe goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// SASL, or one unknown call without SASL. Needs no account.
+    Handshake,
+    /// OpenSession and CloseSession: sees a passive or leaving server.
+    Session,
+    /// `SELECT 1` to its result.
+    Query,
+}
+
+/// Key `transport`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HiveTransport {
+    /// Thrift binary protocol on the socket.
+    Binary,
+    /// Thrift messages as bodies of POST requests.
+    Http {
+        /// Default `/cliservice`.
+        path: String,
+    },
+}
+
+/// Key `auth`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HiveAuth {
+    /// SASL PLAIN: NONE, LDAP, PAM, CUSTOM.
+    Plain {
+        /// `None`: no account; the probe says `anonymous`.
+        account: Option<(String, Secret)>,
+    },
+    /// No SASL at all.
+    NoSasl,
+}
+
+/// One HTTP request and what is expected of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAsk {
+    /// GET, HEAD, OPTIONS or POST.
+    pub method: String,
+    /// Begins with a slash.
+    pub path: String,
+    /// The Host header; default: the server's address.
+    pub host: Option<String>,
+    /// Any of these. Default 200.
+    pub expect_status: Vec<u16>,
+    /// Must occur in the body.
+    pub expect_body: Option<String>,
+}

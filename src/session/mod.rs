@@ -1,0 +1,1 @@
+//! One connection, in the order it is lived.

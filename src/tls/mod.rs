@@ -1,0 +1,1 @@
+//! Certificates chosen by name, and trust towards servers.

@@ -1,0 +1,1 @@
+//! Bytes ↔ values: decoders and encoders without I/O.
