@@ -1,1 +1,66 @@
 //! Certificates chosen by name, and trust towards servers.
+//!
+//! [`accept`] makes what a listener needs to end TLS, [`connect`] what a pool needs to begin it. Both turn a
+//! plan into a shared rustls configuration once, when a plan is prepared: no file is read and nothing can fail
+//! on the road of a session but the handshake itself.
+
+pub mod accept;
+pub mod connect;
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+
+/// Why a plan's TLS settings cannot be put to work; the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The key is of an unknown kind, or belongs to another certificate.
+    #[error("certificate {cert} and key {key} cannot be used: {source}")]
+    Identity {
+        /// The file of the certificate.
+        cert: String,
+        /// The file of the key.
+        key: String,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+    /// A CA file holds something that is no trust anchor, or nothing at all.
+    #[error("the CA certificates of {path} cannot be used: {detail}")]
+    Roots {
+        /// The file.
+        path: String,
+        /// Which of them, and why.
+        detail: String,
+    },
+    /// No CA was named and the system has none.
+    #[error(
+        "the system's certificate store is empty; name a CA file with `ca`, or install ca-certificates"
+    )]
+    NoSystemRoots,
+    /// Not a host name.
+    #[error("\"{0}\" is not a name that a certificate can carry")]
+    Name(String),
+    /// rustls refuses the combination.
+    #[error("TLS cannot be set up: {0}")]
+    Config(#[from] rustls::Error),
+}
+
+/// The one cryptography provider: aws-lc-rs.
+pub fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+    Arc::clone(&PROVIDER)
+}
+
+fn roots_of(roots: &crate::plan::Roots) -> Result<rustls::RootCertStore, TlsError> {
+    let mut store = rustls::RootCertStore::empty();
+    for certificate in &roots.certificates {
+        store
+            .add(certificate.clone())
+            .map_err(|error| TlsError::Roots {
+                path: roots.path.display().to_string(),
+                detail: error.to_string(),
+            })?;
+    }
+    Ok(store)
+}

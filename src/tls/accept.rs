@@ -1,0 +1,125 @@
+//! TLS from clients: the certificate that fits the name a client asks for.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+
+use super::{TlsError, provider, roots_of};
+use crate::plan::{AcceptTls, ClientAuth, Identity, TlsVersion};
+
+/// Prepares [`AcceptTls`] for all sessions of one listener.
+///
+/// Sessions are resumed by tickets alone, so that ten thousand silent clients cost no session store. The ticket
+/// keys belong to this one configuration: a ticket from a listener that asks for no client certificate must
+/// never open one that does.
+///
+/// # Errors
+/// A key that does not fit its certificate, or unusable CA certificates.
+pub fn server_config(plan: &AcceptTls) -> Result<Arc<ServerConfig>, TlsError> {
+    let versions: &[&rustls::SupportedProtocolVersion] = match plan.min_version {
+        TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsVersion::V1_3 => &[&rustls::version::TLS13],
+    };
+    let builder =
+        ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
+    let builder = match (&plan.client_ca, plan.client_auth) {
+        (Some(ca), auth @ (ClientAuth::Optional | ClientAuth::Required)) => {
+            let roots = Arc::new(roots_of(ca)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+            let verifier = match auth {
+                ClientAuth::Optional => verifier.allow_unauthenticated(),
+                _ => verifier,
+            };
+            let verifier = verifier.build().map_err(|error| TlsError::Roots {
+                path: ca.path.display().to_string(),
+                detail: error.to_string(),
+            })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(ByName::new(&plan.identities)?));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = Ticketer::new()?;
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+/// Several identities may carry one name (an ECDSA and an RSA certificate, say): the first whose key the
+/// client can verify serves.
+struct ByName {
+    exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    all: Vec<Arc<CertifiedKey>>,
+}
+
+impl ByName {
+    fn new(identities: &[Arc<Identity>]) -> Result<Self, TlsError> {
+        let mut own = Self {
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+            all: Vec::new(),
+        };
+        for identity in identities {
+            let key = Arc::new(certified(identity)?);
+            for name in &identity.names {
+                let (names, name) = match name.strip_prefix("*.") {
+                    Some(suffix) => (&mut own.wildcard, suffix),
+                    None => (&mut own.exact, name.as_str()),
+                };
+                names
+                    .entry(name.to_owned())
+                    .or_default()
+                    .push(Arc::clone(&key));
+            }
+            own.all.push(key);
+        }
+        Ok(own)
+    }
+
+    fn named(&self, name: &str) -> Option<&Vec<Arc<CertifiedKey>>> {
+        let name = name.to_ascii_lowercase();
+        self.exact.get(&name).or_else(|| {
+            self.wildcard
+                .get(name.split_once('.').map_or("", |(_, suffix)| suffix))
+        })
+    }
+}
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let keys = hello
+            .server_name()
+            .and_then(|name| self.named(name))
+            .unwrap_or(&self.all);
+        let fits =
+            |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
+        keys.iter().find(fits).or_else(|| keys.first()).cloned()
+    }
+}
+
+impl fmt::Debug for ByName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByName")
+            .field("names", &self.exact.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+fn certified(identity: &Identity) -> Result<CertifiedKey, TlsError> {
+    let chain = identity.chain.clone();
+    CertifiedKey::from_der(chain, identity.key.clone_key(), &provider()).map_err(|source| {
+        TlsError::Identity {
+            cert: identity.cert_path.display().to_string(),
+            key: identity.key_path.display().to_string(),
+            source,
+        }
+    })
+}
