@@ -1,1 +1,15 @@
-//! Metrics, labels, logs.
+//! What howdah tells about itself: metrics, the line of each session, the log.
+//!
+//! Every other room reports here and nothing here decides anything. Three invariants: a metric's label is a
+//! configured name or the word of an enum, never what a client sent; a session touches only atomics that were
+//! looked up before it began; and no log, full disk or stuck pipe ever makes a session wait.
+
+pub mod families;
+pub mod handles;
+pub mod label;
+pub mod metrics;
+mod process;
+
+pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
+pub use self::label::Label;
+pub use self::metrics::{Metrics, ReloadResult};

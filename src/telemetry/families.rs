@@ -1,0 +1,405 @@
+//! Every metric family, declared once with its help text.
+//!
+//! The names are `howdah_<room>_<what>_<unit>[_total]`, and `docs/metrics.md` lists them all; a test compares
+//! the two. Families without a label here are the process's own; the others get their children from
+//! [`super::handles`].
+
+use prometheus::core::Collector;
+use prometheus::{
+    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
+};
+
+/// What `docs/metrics.md` says about one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Full name.
+    pub name: &'static str,
+    /// counter, gauge or histogram.
+    pub kind: &'static str,
+    /// In order.
+    pub labels: &'static [&'static str],
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// The families by room. Fields carry the name without `howdah_`.
+pub(super) struct Families {
+    pub(super) session_opened: IntCounterVec,
+    pub(super) session_ended: IntCounterVec,
+    pub(super) session_active: IntGaugeVec,
+    pub(super) session_duration: HistogramVec,
+    pub(super) session_bytes: IntCounterVec,
+    pub(super) session_connect: HistogramVec,
+    pub(super) session_first_byte: HistogramVec,
+    pub(super) session_retries: IntCounterVec,
+    pub(super) listener_refused: IntCounterVec,
+    pub(super) listener_accept_errors: IntCounterVec,
+    pub(super) listener_tls_handshake: HistogramVec,
+    pub(super) pool_tls_handshake: HistogramVec,
+    pub(super) pool_picks: IntCounterVec,
+    pub(super) pool_no_server: IntCounterVec,
+    pub(super) pool_sticky_entries: IntGaugeVec,
+    pub(super) pool_sticky_evicted: IntCounterVec,
+    pub(super) server_sessions: IntCounterVec,
+    pub(super) server_sessions_active: IntGaugeVec,
+    pub(super) server_bytes: IntCounterVec,
+    pub(super) server_dial_failures: IntCounterVec,
+    pub(super) server_weight: IntGaugeVec,
+    pub(super) server_health: IntGaugeVec,
+    pub(super) server_admin: IntGaugeVec,
+    pub(super) health_probes: IntCounterVec,
+    pub(super) health_probe: HistogramVec,
+    pub(super) health_transitions: IntCounterVec,
+    pub(super) discovery_answers: IntCounterVec,
+    pub(super) app_reloads: IntCounterVec,
+    pub(super) app_last_reload: Gauge,
+    pub(super) app_generation: IntGauge,
+    pub(super) app_draining: IntGauge,
+    pub(super) tls_certificate_expiry: GaugeVec,
+    pub(super) log_lines_lost: IntCounter,
+    pub(super) admin_requests: IntCounterVec,
+    pub(super) admin_connections: IntCounterVec,
+    pub(super) build_info: IntGaugeVec,
+    pub(super) process_cpu: Counter,
+    pub(super) process_resident: IntGauge,
+    pub(super) process_open_fds: IntGauge,
+    pub(super) process_max_fds: IntGauge,
+    pub(super) process_threads: IntGauge,
+    pub(super) process_start: Gauge,
+    pub(super) registry: Registry,
+    pub(super) declared: Vec<Declared>,
+}
+
+const LISTENER: &[&str] = &["listener"];
+const POOL: &[&str] = &["pool"];
+const SERVER: &[&str] = &["pool", "server"];
+
+impl Families {
+    pub(super) fn declare() -> Self {
+        let mut to = Declarer::default();
+        Self {
+            session_opened: to.counters(
+                "howdah_session_opened_total",
+                "Connections that a listener took.",
+                LISTENER,
+            ),
+            session_ended: to.counters(
+                "howdah_session_ended_total",
+                "Sessions that ended, by the reason that the access log names.",
+                &["listener", "reason"],
+            ),
+            session_active: to.gauges(
+                "howdah_session_active",
+                "Sessions open now.",
+                LISTENER,
+            ),
+            session_duration: to.histograms(
+                "howdah_session_duration_seconds",
+                "From accept to the end of a session.",
+                LISTENER,
+                LIFETIMES,
+            ),
+            session_bytes: to.counters(
+                "howdah_session_bytes_total",
+                "Bytes relayed, by the side that sent them (from_client, from_server).",
+                &["listener", "direction"],
+            ),
+            session_connect: to.histograms(
+                "howdah_session_connect_seconds",
+                "Time to connect to a server, for connects that succeeded.",
+                SERVER,
+                NETWORK,
+            ),
+            session_first_byte: to.histograms(
+                "howdah_session_first_byte_seconds",
+                "From the client's first byte going out to the server's first byte back.",
+                SERVER,
+                ANSWERS,
+            ),
+            session_retries: to.counters(
+                "howdah_session_retries_total",
+                "Connects to a further server after one failed.",
+                POOL,
+            ),
+            listener_refused: to.counters(
+                "howdah_listener_refused_total",
+                "Connections that were turned away before a server was chosen, by reason.",
+                &["listener", "reason"],
+            ),
+            listener_accept_errors: to.counters(
+                "howdah_listener_accept_errors_total",
+                "Accept calls that failed, by reason; the listener goes on.",
+                &["listener", "reason"],
+            ),
+            listener_tls_handshake: to.histograms(
+                "howdah_listener_tls_handshake_seconds",
+                "TLS handshakes with clients that succeeded.",
+                LISTENER,
+                NETWORK,
+            ),
+            pool_tls_handshake: to.histograms(
+                "howdah_pool_tls_handshake_seconds",
+                "TLS handshakes with servers that succeeded.",
+                POOL,
+                NETWORK,
+            ),
+            pool_picks: to.counters(
+                "howdah_pool_picks_total",
+                "Servers chosen, by what decided.",
+                &["pool", "pick"],
+            ),
+            pool_no_server: to.counters(
+                "howdah_pool_no_server_total",
+                "Choices that found no server, by reason.",
+                &["pool", "reason"],
+            ),
+            pool_sticky_entries: to.gauges(
+                "howdah_pool_sticky_entries",
+                "Clients that the sticky table remembers.",
+                POOL,
+            ),
+            pool_sticky_evicted: to.counters(
+                "howdah_pool_sticky_evicted_total",
+                "Entries that left the sticky table before their time because it was full.",
+                POOL,
+            ),
+            server_sessions: to.counters(
+                "howdah_server_sessions_total",
+                "Sessions given to a server, counted at the moment of choice.",
+                SERVER,
+            ),
+            server_sessions_active: to.gauges(
+                "howdah_server_sessions_active",
+                "Sessions that a server holds now.",
+                SERVER,
+            ),
+            server_bytes: to.counters(
+                "howdah_server_bytes_total",
+                "Bytes relayed to and from a server, by the side that sent them.",
+                &["pool", "server", "direction"],
+            ),
+            server_dial_failures: to.counters(
+                "howdah_server_dial_failures_total",
+                "Connects of sessions to a server that failed, by reason.",
+                &["pool", "server", "reason"],
+            ),
+            server_weight: to.gauges(
+                "howdah_server_weight",
+                "Weight of a server in its pool's balance.",
+                SERVER,
+            ),
+            server_health: to.gauges(
+                "howdah_server_health",
+                "1 for the health that a server has now: up, alive, down or unknown.",
+                &["pool", "server", "health"],
+            ),
+            server_admin: to.gauges(
+                "howdah_server_admin",
+                "1 for the order that a server is under now: ready, draining or maintenance.",
+                &["pool", "server", "admin"],
+            ),
+            health_probes: to.counters(
+                "howdah_health_probes_total",
+                "Probes, by their verdict: up, alive or down.",
+                &["pool", "server", "verdict"],
+            ),
+            health_probe: to.histograms(
+                "howdah_health_probe_seconds",
+                "Time that a probe took, whatever its verdict.",
+                SERVER,
+                ANSWERS,
+            ),
+            health_transitions: to.counters(
+                "howdah_health_transitions_total",
+                "Changes of a server's health, by what it became.",
+                &["pool", "server", "health"],
+            ),
+            discovery_answers: to.counters(
+                "howdah_discovery_answers_total",
+                "Name resolutions of a pool's servers, by result.",
+                &["pool", "result"],
+            ),
+            app_reloads: to.counters(
+                "howdah_app_reloads_total",
+                "Reloads, by result: applied or refused.",
+                &["result"],
+            ),
+            app_last_reload: to.gauge_float(
+                "howdah_app_last_good_reload_timestamp_seconds",
+                "When the running configuration was taken, as Unix time.",
+            ),
+            app_generation: to.gauge(
+                "howdah_app_generation",
+                "Number of the running configuration: 1 at start, one more with each reload.",
+            ),
+            app_draining: to.gauge(
+                "howdah_app_draining",
+                "1 while howdah stops and waits for its sessions.",
+            ),
+            tls_certificate_expiry: to.gauges_float(
+                "howdah_tls_certificate_expiry_timestamp_seconds",
+                "When a certificate ends to be valid, as Unix time.",
+                &["certificate"],
+            ),
+            log_lines_lost: to.counter(
+                "howdah_log_lines_lost_total",
+                "Access-log lines that could not be written: the queue was full or the write failed.",
+            ),
+            admin_requests: to.counters(
+                "howdah_admin_requests_total",
+                "Requests to the admin address, by status code.",
+                &["code"],
+            ),
+            admin_connections: to.counters(
+                "howdah_admin_connections_total",
+                "Connections to the admin address, by how they ended.",
+                &["end"],
+            ),
+            build_info: to.gauges(
+                "howdah_build_info",
+                "Always 1; the label carries the version.",
+                &["version"],
+            ),
+            process_cpu: to.counter_float(
+                "howdah_process_cpu_seconds_total",
+                "User and system time used.",
+            ),
+            process_resident: to.gauge(
+                "howdah_process_resident_memory_bytes",
+                "Memory held in RAM.",
+            ),
+            process_open_fds: to.gauge(
+                "howdah_process_open_fds",
+                "Open file descriptors.",
+            ),
+            process_max_fds: to.gauge(
+                "howdah_process_max_fds",
+                "Most file descriptors that may be open (soft limit).",
+            ),
+            process_threads: to.gauge(
+                "howdah_process_threads",
+                "Threads.",
+            ),
+            process_start: to.gauge_float(
+                "howdah_process_start_time_seconds",
+                "Start of the process, as Unix time.",
+            ),
+            registry: to.registry,
+            declared: to.declared,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Declarer {
+    registry: Registry,
+    declared: Vec<Declared>,
+}
+
+/// Names are literals of this file, so a family that cannot be made is a fault of this file.
+const VALID: &str = "every family in families.rs has a valid name, used once";
+
+impl Declarer {
+    fn add<C: Collector + Clone + 'static>(
+        &mut self,
+        declared: Declared,
+        made: prometheus::Result<C>,
+    ) -> C {
+        let family = made.expect(VALID);
+        self.registry
+            .register(Box::new(family.clone()))
+            .expect(VALID);
+        self.declared.push(declared);
+        family
+    }
+
+    fn counters(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> IntCounterVec {
+        let made = IntCounterVec::new(Opts::new(name, help), labels);
+        self.add(row(name, "counter", labels, help), made)
+    }
+
+    fn counter(&mut self, name: &'static str, help: &'static str) -> IntCounter {
+        let made = IntCounter::new(name, help);
+        self.add(row(name, "counter", &[], help), made)
+    }
+
+    fn counter_float(&mut self, name: &'static str, help: &'static str) -> Counter {
+        let made = Counter::new(name, help);
+        self.add(row(name, "counter", &[], help), made)
+    }
+
+    fn gauges(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> IntGaugeVec {
+        let made = IntGaugeVec::new(Opts::new(name, help), labels);
+        self.add(row(name, "gauge", labels, help), made)
+    }
+
+    fn gauges_float(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+    ) -> GaugeVec {
+        let made = GaugeVec::new(Opts::new(name, help), labels);
+        self.add(row(name, "gauge", labels, help), made)
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &'static str) -> IntGauge {
+        let made = IntGauge::new(name, help);
+        self.add(row(name, "gauge", &[], help), made)
+    }
+
+    fn gauge_float(&mut self, name: &'static str, help: &'static str) -> Gauge {
+        let made = Gauge::new(name, help);
+        self.add(row(name, "gauge", &[], help), made)
+    }
+
+    fn histograms(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+        buckets: &[f64],
+    ) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let made = HistogramVec::new(options, labels);
+        self.add(row(name, "histogram", labels, help), made)
+    }
+}
+
+fn row(
+    name: &'static str,
+    kind: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Declared {
+    Declared {
+        name,
+        kind,
+        labels,
+        help,
+    }
+}
+
+/// Sessions last from one look-up to a working day.
+const LIFETIMES: &[f64] = &[
+    0.01, 0.1, 1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 14_400.0, 43_200.0, 86_400.0,
+];
+/// Connects and handshakes: within a rack to a third of the default deadline and a lost SYN.
+const NETWORK: &[f64] = &[
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 3.0,
+];
+/// Answers of servers that may think for a while.
+const ANSWERS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];

@@ -1,0 +1,386 @@
+//! The one store of metrics: gives out handles, and prints everything for Prometheus.
+//!
+//! A handle is shared by all who ask for the same name. It lives as long as somebody holds it; then its series
+//! are removed, unless a newer handle of that name took them over.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::{IntCounter, TextEncoder};
+
+use super::families::{Declared, Families};
+use super::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
+use super::label::words;
+use super::process;
+use crate::plan::{ListenerName, PoolName, ServerName};
+
+/// All metrics of this process. Cheap to clone; clones are the same store.
+#[derive(Clone)]
+pub struct Metrics {
+    families: Arc<Families>,
+    living: Arc<Living>,
+}
+
+words! {
+    /// How a reload ended.
+    pub enum ReloadResult {
+        /// The new configuration runs.
+        Applied = "applied",
+        /// It was faulty: the old one runs on.
+        Refused = "refused",
+    }
+}
+
+impl Metrics {
+    /// An empty store; the reload time is now, the generation 1.
+    pub fn new() -> Self {
+        let families = Arc::new(Families::declare());
+        families
+            .build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        families.app_generation.set(1);
+        families.app_last_reload.set(unix(SystemTime::now()));
+        for result in [ReloadResult::Applied, ReloadResult::Refused] {
+            families.app_reloads.with_label_values(&[result.as_str()]);
+        }
+        Self {
+            families,
+            living: Arc::default(),
+        }
+    }
+
+    /// The counters of a listener.
+    pub fn listener(&self, name: &ListenerName) -> Arc<ListenerMetrics> {
+        let mut living = self.living.lock();
+        if let Some(found) = living
+            .listeners
+            .get(name)
+            .and_then(|(_, weak)| weak.upgrade())
+        {
+            return found;
+        }
+        let registered = self.register(&mut living);
+        let stamp = registered.stamp;
+        let made = Arc::new(ListenerMetrics::new(name, registered));
+        let entry = (stamp, Arc::downgrade(&made));
+        living.listeners.insert(name.clone(), entry);
+        made
+    }
+
+    /// The counters of a pool.
+    pub fn pool(&self, name: &PoolName) -> Arc<PoolMetrics> {
+        let mut living = self.living.lock();
+        if let Some(found) = living.pools.get(name).and_then(|(_, weak)| weak.upgrade()) {
+            return found;
+        }
+        let registered = self.register(&mut living);
+        let stamp = registered.stamp;
+        let made = Arc::new(PoolMetrics::new(name, registered));
+        let entry = (stamp, Arc::downgrade(&made));
+        living.pools.insert(name.clone(), entry);
+        made
+    }
+
+    /// The counters of a server.
+    pub fn server(&self, pool: &PoolName, name: &ServerName) -> Arc<ServerMetrics> {
+        let mut living = self.living.lock();
+        let key = (pool.clone(), name.clone());
+        if let Some(found) = living
+            .servers
+            .get(&key)
+            .and_then(|(_, weak)| weak.upgrade())
+        {
+            return found;
+        }
+        let registered = self.register(&mut living);
+        let stamp = registered.stamp;
+        let made = Arc::new(ServerMetrics::new(pool, name, registered));
+        let entry = (stamp, Arc::downgrade(&made));
+        living.servers.insert(key, entry);
+        made
+    }
+
+    /// A reload ended.
+    pub fn reloaded(&self, result: ReloadResult) {
+        let word = &[result.as_str()];
+        self.families.app_reloads.with_label_values(word).inc();
+        if result == ReloadResult::Applied {
+            self.families.app_last_reload.set(unix(SystemTime::now()));
+        }
+    }
+
+    /// The number of the running configuration.
+    pub fn generation(&self, generation: u64) {
+        let shown = i64::try_from(generation).unwrap_or(i64::MAX);
+        self.families.app_generation.set(shown);
+    }
+
+    /// The process began to stop.
+    pub fn draining(&self) {
+        self.families.app_draining.set(1);
+    }
+
+    /// Every certificate in use, by the path in the configuration; replaces the former list.
+    pub fn certificates<'a>(&self, all: impl IntoIterator<Item = (&'a str, SystemTime)>) {
+        self.families.tls_certificate_expiry.reset();
+        for (path, not_after) in all {
+            let gauge = &self.families.tls_certificate_expiry;
+            gauge.with_label_values(&[path]).set(unix(not_after));
+        }
+    }
+
+    /// Access-log lines that could not be written.
+    pub fn log_lines_lost(&self) -> IntCounter {
+        self.families.log_lines_lost.clone()
+    }
+
+    /// A request to the admin address was answered.
+    pub fn admin_answered(&self, code: u16) {
+        let mut text = [0; 3];
+        let code = three_digits(code, &mut text);
+        self.families
+            .admin_requests
+            .with_label_values(&[code])
+            .inc();
+    }
+
+    /// A connection to the admin address ended; the word is one of `admin`'s.
+    pub fn admin_ended(&self, end: &'static str) {
+        self.families
+            .admin_connections
+            .with_label_values(&[end])
+            .inc();
+    }
+
+    /// Every family, in the order of the documentation.
+    pub fn declared(&self) -> &[Declared] {
+        &self.families.declared
+    }
+
+    /// The Prometheus text format, with fresh process figures.
+    pub fn render(&self) -> String {
+        process::refresh(&self.families);
+        let gathered = self.families.registry.gather();
+        // Families are valid by declaration; an encoder that fails still leaves what it wrote.
+        let mut text = String::with_capacity(16 * 1024);
+        let _ = TextEncoder::new().encode_utf8(&gathered, &mut text);
+        text
+    }
+
+    fn register(&self, living: &mut MutexGuard<'_, Names>) -> Registered {
+        living.stamp += 1;
+        Registered {
+            stamp: living.stamp,
+            families: Arc::clone(&self.families),
+            living: Arc::clone(&self.living),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whose handle it is.
+pub(super) enum Key {
+    Listener(ListenerName),
+    Pool(PoolName),
+    Server(PoolName, ServerName),
+}
+
+/// A handle's tie to the store: knows whether a newer handle of the same name took its series over.
+pub(super) struct Registered {
+    stamp: u64,
+    pub(super) families: Arc<Families>,
+    living: Arc<Living>,
+}
+
+impl Registered {
+    /// Called once, when the handle goes; `remove` takes its series away.
+    pub(super) fn leave(&self, key: &Key, remove: impl FnOnce(&Families)) {
+        let mut living = self.living.lock();
+        let stamp = match key {
+            Key::Listener(name) => living.listeners.get(name).map(|(stamp, _)| *stamp),
+            Key::Pool(name) => living.pools.get(name).map(|(stamp, _)| *stamp),
+            Key::Server(pool, name) => {
+                let key = (pool.clone(), name.clone());
+                living.servers.get(&key).map(|(stamp, _)| *stamp)
+            }
+        };
+        if stamp != Some(self.stamp) {
+            return;
+        }
+        match key {
+            Key::Listener(name) => drop(living.listeners.remove(name)),
+            Key::Pool(name) => drop(living.pools.remove(name)),
+            Key::Server(pool, name) => {
+                drop(living.servers.remove(&(pool.clone(), name.clone())));
+            }
+        }
+        remove(&self.families);
+    }
+}
+
+#[derive(Default)]
+struct Living(Mutex<Names>);
+
+impl Living {
+    fn lock(&self) -> MutexGuard<'_, Names> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stamps tell two handles of the same name apart.
+#[derive(Default)]
+struct Names {
+    stamp: u64,
+    listeners: HashMap<ListenerName, (u64, Weak<ListenerMetrics>)>,
+    pools: HashMap<PoolName, (u64, Weak<PoolMetrics>)>,
+    servers: HashMap<(PoolName, ServerName), (u64, Weak<ServerMetrics>)>,
+}
+
+fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs_f64()
+}
+
+fn three_digits(code: u16, text: &mut [u8; 3]) -> &str {
+    for (place, digit) in [(0, code / 100 % 10), (1, code / 10 % 10), (2, code % 10)] {
+        text[place] = b'0' + u8::try_from(digit).unwrap_or(0);
+    }
+    std::str::from_utf8(text).unwrap_or("000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    words! {
+        /// Stands for the session's reasons.
+        enum Reason {
+            /// One.
+            ClientClosed = "client-closed",
+            /// Two.
+            ServerReset = "server-reset",
+        }
+    }
+
+    fn names() -> (ListenerName, PoolName, ServerName) {
+        (
+            ListenerName::new("front"),
+            PoolName::new("hive"),
+            ServerName::new("hs2-1:10000"),
+        )
+    }
+
+    #[test]
+    fn a_session_is_counted_once_in_every_family() {
+        let metrics = Metrics::new();
+        let (listener, pool, server) = names();
+        let (front, hive, hs2) = (
+            metrics.listener(&listener),
+            metrics.pool(&pool),
+            metrics.server(&pool, &server),
+        );
+        front.opened();
+        hs2.leased();
+        hive.picked(Reason::ClientClosed);
+        front.bytes(10, 20);
+        assert_eq!(front.sessions_active(), 1);
+        front.ended(Reason::ServerReset, Duration::from_secs(3));
+        hs2.returned();
+        assert_eq!((front.sessions_active(), front.sessions_total()), (0, 1));
+        let text = metrics.render();
+        for line in [
+            "howdah_session_opened_total{listener=\"front\"} 1",
+            "howdah_session_active{listener=\"front\"} 0",
+            "howdah_session_ended_total{listener=\"front\",reason=\"server-reset\"} 1",
+            "howdah_session_ended_total{listener=\"front\",reason=\"client-closed\"} 0",
+            "howdah_session_bytes_total{direction=\"from_server\",listener=\"front\"} 20",
+            "howdah_session_duration_seconds_bucket{listener=\"front\",le=\"10\"} 1",
+            "howdah_server_sessions_total{pool=\"hive\",server=\"hs2-1:10000\"} 1",
+            "howdah_server_sessions_active{pool=\"hive\",server=\"hs2-1:10000\"} 0",
+        ] {
+            assert!(text.contains(line), "no {line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_holds_leaves_the_page() {
+        let metrics = Metrics::new();
+        let (listener, pool, server) = names();
+        let held = (
+            metrics.listener(&listener),
+            metrics.pool(&pool),
+            metrics.server(&pool, &server),
+        );
+        held.0.opened();
+        held.0.ended(Reason::ClientClosed, Duration::ZERO);
+        held.0.refused(Reason::ClientClosed);
+        held.0.accept_failed(Reason::ClientClosed);
+        held.1.picked(Reason::ClientClosed);
+        held.1.no_server(Reason::ClientClosed);
+        held.1.resolved(Reason::ClientClosed);
+        held.2.health(Reason::ClientClosed);
+        held.2.admin(Reason::ClientClosed);
+        held.2.became(Reason::ClientClosed);
+        held.2.probed(Reason::ClientClosed, Duration::ZERO);
+        held.2.dial_failed(Reason::ClientClosed);
+        let second = metrics.listener(&listener);
+        drop(held);
+        let text = metrics.render();
+        assert!(text.contains("howdah_session_opened_total{listener=\"front\"} 1"));
+        assert!(!text.contains("hive"), "pool or server still in\n{text}");
+        drop(second);
+        let text = metrics.render();
+        assert!(!text.contains("front"), "listener still in\n{text}");
+    }
+
+    #[test]
+    fn a_newer_handle_of_the_same_name_keeps_the_series() {
+        let metrics = Metrics::new();
+        let (_, pool, server) = names();
+        let old = metrics.server(&pool, &server);
+        old.leased();
+        // What happens when the last holder lets go while another thread asks for the name.
+        metrics.living.lock().servers.clear();
+        let new = metrics.server(&pool, &server);
+        drop(old);
+        new.leased();
+        let line = "howdah_server_sessions_total{pool=\"hive\",server=\"hs2-1:10000\"} 2";
+        assert!(metrics.render().contains(line));
+    }
+
+    #[test]
+    fn exactly_one_state_is_set() {
+        let metrics = Metrics::new();
+        let (_, pool, server) = names();
+        let hs2 = metrics.server(&pool, &server);
+        hs2.health(Reason::ClientClosed);
+        hs2.health(Reason::ServerReset);
+        let text = metrics.render();
+        assert!(text.contains("{health=\"client-closed\",pool=\"hive\",server=\"hs2-1:10000\"} 0"));
+        assert!(text.contains("{health=\"server-reset\",pool=\"hive\",server=\"hs2-1:10000\"} 1"));
+    }
+
+    #[test]
+    fn certificates_that_went_are_not_shown() {
+        let metrics = Metrics::new();
+        metrics.certificates([("a.crt", UNIX_EPOCH), ("b.crt", UNIX_EPOCH)]);
+        metrics.certificates([("b.crt", UNIX_EPOCH + Duration::from_secs(7))]);
+        let text = metrics.render();
+        assert!(!text.contains("a.crt"));
+        assert!(text.contains("{certificate=\"b.crt\"} 7"));
+    }
+
+    #[test]
+    fn codes_are_three_digits() {
+        let mut text = [0; 3];
+        assert_eq!(three_digits(422, &mut text), "422");
+    }
+}
