@@ -1,1 +1,9 @@
-//! Bytes ↔ values: decoders and encoders without I/O.
+//! Bytes to values and back: the protocols that howdah reads or speaks itself.
+//!
+//! Nothing here knows a socket, a clock or a task. Every decoder takes what has arrived so far and answers with a
+//! value, "not complete yet" included; whatever the network sends, none of them panics, loops, or reserves
+//! memory for a length that it has only been told.
+
+pub mod hive;
+pub mod sasl;
+pub mod thrift;

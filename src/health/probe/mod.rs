@@ -1,0 +1,1 @@
+//! Asks one server one question, once, under one deadline.
