@@ -6,8 +6,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry,
+    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
 };
 
 /// What `docs/metrics.md` says about one family.
@@ -57,7 +57,7 @@ pub(super) struct Families {
     pub(super) app_generation: IntGauge,
     pub(super) app_draining: IntGauge,
     pub(super) tls_certificate_expiry: GaugeVec,
-    pub(super) log_lines_lost: IntCounter,
+    pub(super) log_lines_lost: IntCounterVec,
     pub(super) admin_requests: IntCounterVec,
     pub(super) admin_connections: IntCounterVec,
     pub(super) build_info: IntGaugeVec,
@@ -242,9 +242,10 @@ impl Families {
                 "When a certificate ends to be valid, as Unix time.",
                 &["certificate"],
             ),
-            log_lines_lost: to.counter(
+            log_lines_lost: to.counters(
                 "howdah_log_lines_lost_total",
-                "Access-log lines that could not be written: the queue was full or the write failed.",
+                "Lines of the access log, or of the log (process), that could not be written: the queue was full or the write failed.",
+                &["log"],
             ),
             admin_requests: to.counters(
                 "howdah_admin_requests_total",
@@ -322,11 +323,6 @@ impl Declarer {
     ) -> IntCounterVec {
         let made = IntCounterVec::new(Opts::new(name, help), labels);
         self.add(row(name, "counter", labels, help), made)
-    }
-
-    fn counter(&mut self, name: &'static str, help: &'static str) -> IntCounter {
-        let made = IntCounter::new(name, help);
-        self.add(row(name, "counter", &[], help), made)
     }
 
     fn counter_float(&mut self, name: &'static str, help: &'static str) -> Counter {

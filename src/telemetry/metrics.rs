@@ -131,9 +131,9 @@ impl Metrics {
         }
     }
 
-    /// Access-log lines that could not be written.
-    pub fn log_lines_lost(&self) -> IntCounter {
-        self.families.log_lines_lost.clone()
+    /// Lines that could not be written, of `log`: access or process.
+    pub(super) fn log_lines_lost(&self, log: &str) -> IntCounter {
+        self.families.log_lines_lost.with_label_values(&[log])
     }
 
     /// A request to the admin address was answered.

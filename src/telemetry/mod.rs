@@ -4,12 +4,19 @@
 //! configured name or the word of an enum, never what a client sent; a session touches only atomics that were
 //! looked up before it began; and no log, full disk or stuck pipe ever makes a session wait.
 
+pub mod access;
 pub mod families;
 pub mod handles;
+mod json;
 pub mod label;
+pub mod log;
 pub mod metrics;
+mod outlet;
 mod process;
 
+pub use self::access::{AccessLog, Line};
 pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
 pub use self::label::Label;
+pub use self::log::Log;
 pub use self::metrics::{Metrics, ReloadResult};
+pub use self::outlet::Sink;

@@ -1,0 +1,229 @@
+//! The access log: one JSON object on one line for each session that ended.
+//!
+//! The fields and their order are part of the face that users see. What is not known (a server, when none was
+//! chosen) is null, so that every line has every field. Writing is left to an [`Outlet`]: a session never waits.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::Metrics;
+use super::json::Object;
+use super::outlet::{Loss, Outlet, Sink};
+use crate::plan::AccessTarget;
+
+/// Takes lines from all workers. Cheap to clone.
+#[derive(Clone)]
+pub struct AccessLog {
+    outlet: Outlet,
+    on: Arc<AtomicBool>,
+}
+
+/// What one session came to.
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    /// When it ended.
+    pub time: SystemTime,
+    /// Unique in the process; printed as 16 hexadecimal digits.
+    pub session: u64,
+    /// Which listener took it.
+    pub listener: &'a str,
+    /// Who came: the address of the connection, or what a believed PROXY header said.
+    pub client: SocketAddr,
+    /// Which pool it was for.
+    pub pool: Option<&'a str>,
+    /// Which server carried it, or was tried last.
+    pub server: Option<&'a str>,
+    /// The name that the client asked for, in a ClientHello.
+    pub sni: Option<&'a str>,
+    /// The version of TLS that was terminated, like "1.3".
+    pub tls: Option<&'a str>,
+    /// Relayed to the server.
+    pub bytes_from_client: u64,
+    /// Relayed to the client.
+    pub bytes_from_server: u64,
+    /// From accept to the end.
+    pub duration: Duration,
+    /// Of the connect that succeeded.
+    pub connect: Option<Duration>,
+    /// From the client's first byte going out to the server's first byte back.
+    pub first_byte: Option<Duration>,
+    /// Servers tried.
+    pub attempts: u32,
+    /// Why that server.
+    pub pick: Option<&'static str>,
+    /// Where the session ended.
+    pub stage: &'static str,
+    /// Why it ended.
+    pub reason: &'static str,
+}
+
+impl AccessLog {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(sink: Sink, metrics: &Metrics) -> io::Result<Self> {
+        let on = Arc::new(AtomicBool::new(!sink.is_off()));
+        let loss = Loss {
+            counter: metrics.log_lines_lost("access"),
+            warn: Some("access"),
+        };
+        let outlet = Outlet::start("access-log", sink, loss)?;
+        Ok(Self { outlet, on })
+    }
+
+    /// Opens what `log.access` names; nothing is written there yet.
+    ///
+    /// # Errors
+    /// When a file cannot be opened for appending.
+    pub fn open(target: &AccessTarget) -> io::Result<Sink> {
+        match target {
+            AccessTarget::Stdout => Sink::stdout(),
+            AccessTarget::Stderr => Sink::stderr(),
+            AccessTarget::Off => Ok(Sink::off()),
+            AccessTarget::File(path) => Sink::file(path),
+        }
+    }
+
+    /// Lines from now on go to `sink`: at a reload, also when the path is the same (log rotation).
+    pub fn switch(&self, sink: Sink) {
+        self.on.store(!sink.is_off(), Ordering::Relaxed);
+        self.outlet.switch(sink);
+    }
+
+    /// Queues the line of one session.
+    pub fn write(&self, line: &Line<'_>) {
+        if !self.on.load(Ordering::Relaxed) {
+            return;
+        }
+        TEXT.with_borrow_mut(|text| {
+            text.clear();
+            line.print(text);
+            text.push('\n');
+            self.outlet.push(text.as_bytes());
+        });
+    }
+
+    /// Waits until every line is written, at most `patience`; for the end of the process. Blocks the thread.
+    /// Returns whether all were written.
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.outlet.flush(patience)
+    }
+}
+
+impl Line<'_> {
+    /// Appends the JSON object, without a newline.
+    pub fn print(&self, text: &mut String) {
+        let mut object = Object::begin(text);
+        object.time("time", self.time);
+        object.display("session", &format_args!("{:016x}", self.session));
+        object.text("listener", self.listener);
+        object.display("client", &self.client);
+        object.maybe("pool", self.pool);
+        object.maybe("server", self.server);
+        object.maybe("sni", self.sni);
+        object.maybe("tls", self.tls);
+        object.raw("bytes_from_client", &self.bytes_from_client);
+        object.raw("bytes_from_server", &self.bytes_from_server);
+        object.seconds("duration_seconds", Some(self.duration));
+        object.seconds("connect_seconds", self.connect);
+        object.seconds("first_byte_seconds", self.first_byte);
+        object.raw("attempts", &self.attempts);
+        object.maybe("pick", self.pick);
+        object.text("stage", self.stage);
+        object.text("reason", self.reason);
+        object.end();
+    }
+}
+
+thread_local! {
+    /// Each worker's own, kept at the size of its longest line.
+    static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line<'static> {
+        Line {
+            time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            session: 0xbeef,
+            listener: "hive",
+            client: SocketAddr::from(([10, 1, 2, 3], 40_000)),
+            pool: Some("hive"),
+            server: Some("hs2-1.example.com:10000"),
+            sni: None,
+            tls: Some("1.3"),
+            bytes_from_client: 1_234,
+            bytes_from_server: 5_678,
+            duration: Duration::from_millis(1_500),
+            connect: Some(Duration::from_micros(250)),
+            first_byte: None,
+            attempts: 1,
+            pick: Some("least-connection"),
+            stage: "relay",
+            reason: "client-closed",
+        }
+    }
+
+    #[test]
+    fn fields_are_those_of_the_contract_in_its_order() {
+        let mut text = String::new();
+        line().print(&mut text);
+        let expected = concat!(
+            r#"{"time":"2027-01-15T08:00:00.000Z","session":"000000000000beef","listener":"hive","#,
+            r#""client":"10.1.2.3:40000","pool":"hive","server":"hs2-1.example.com:10000","sni":null,"#,
+            r#""tls":"1.3","bytes_from_client":1234,"bytes_from_server":5678,"duration_seconds":1.500000,"#,
+            r#""connect_seconds":0.000250,"first_byte_seconds":null,"attempts":1,"#,
+            r#""pick":"least-connection","stage":"relay","reason":"client-closed"}"#
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn lines_reach_the_file_and_follow_a_rotation() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("access.log");
+        let target = AccessTarget::File(path.clone());
+        let sink = AccessLog::open(&target).expect("opens");
+        let log = AccessLog::start(sink, &Metrics::new()).expect("starts");
+        log.write(&line());
+        assert!(log.flush(Duration::from_secs(10)));
+        let rotated = dir.path().join("access.log.1");
+        std::fs::rename(&path, &rotated).expect("renames");
+        log.switch(AccessLog::open(&target).expect("opens"));
+        assert!(log.flush(Duration::from_secs(10)));
+        log.write(&line());
+        assert!(log.flush(Duration::from_secs(10)));
+        for path in [rotated, path] {
+            let text = std::fs::read_to_string(path).expect("reads");
+            assert_eq!(text.lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn off_writes_nothing_until_a_reload_says_otherwise() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("access.log");
+        let sink = AccessLog::open(&AccessTarget::Off).expect("opens");
+        let log = AccessLog::start(sink, &Metrics::new()).expect("starts");
+        log.write(&line());
+        log.switch(AccessLog::open(&AccessTarget::File(path.clone())).expect("opens"));
+        assert!(log.flush(Duration::from_secs(10)));
+        log.write(&line());
+        assert!(log.flush(Duration::from_secs(10)));
+        let text = std::fs::read_to_string(path).expect("reads");
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error_at_once() {
+        let target = AccessTarget::File("/nonexistent/access.log".into());
+        assert!(AccessLog::open(&target).is_err());
+    }
+}

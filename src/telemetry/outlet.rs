@@ -1,0 +1,360 @@
+//! A bounded queue of lines and the thread that writes them: what keeps a slow disk away from sessions.
+//!
+//! [`Outlet::push`] copies the line into a buffer under a short lock and never waits for a write; when the
+//! buffer is full, or a write fails, the lines are counted as lost. The writer takes the whole buffer at once,
+//! so many sessions share one `write`. A line is written whole or not at all, as far as the disk lets us: after
+//! a torn write the next batch begins on a new line.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prometheus::IntCounter;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Where lines go; opened before anything depends on it.
+pub struct Sink(Option<File>);
+
+/// The sending side; dropping the last clone ends the writer once it has written everything.
+#[derive(Clone)]
+pub(super) struct Outlet(Arc<Sender>);
+
+/// What to do about lines that cannot be written.
+pub(super) struct Loss {
+    pub(super) counter: IntCounter,
+    /// Warn through `tracing`, once a minute; `None` for the outlet that `tracing` itself writes to.
+    pub(super) warn: Option<&'static str>,
+}
+
+impl Sink {
+    /// Standard output, on a descriptor of its own.
+    pub(super) fn stdout() -> io::Result<Self> {
+        Self::duplicate(io::stdout().as_fd())
+    }
+
+    /// Standard error, on a descriptor of its own.
+    pub(super) fn stderr() -> io::Result<Self> {
+        Self::duplicate(io::stderr().as_fd())
+    }
+
+    /// Appends to a file; made with mode 640 when it is not there.
+    pub(super) fn file(path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let opened = options.append(true).create(true).mode(0o640).open(path)?;
+        Ok(Self(Some(opened)))
+    }
+
+    /// Nothing is written.
+    pub(super) fn off() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn duplicate(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self(Some(File::from(fd.try_clone_to_owned()?))))
+    }
+}
+
+impl Outlet {
+    /// Starts the writer thread.
+    pub(super) fn start(name: &str, sink: Sink, loss: Loss) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::default()),
+            work: Condvar::new(),
+            idle: Condvar::new(),
+            loss,
+            warned: Mutex::new(None),
+        });
+        // The writer holds no Sender: the drop of the last one is its end.
+        let writer = Arc::clone(&shared);
+        let thread = thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || writer.run(sink))?;
+        Ok(Self(Arc::new(Sender(shared))))
+    }
+
+    /// Queues one line, which ends with a newline. Never waits for a write.
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut state = self.0.lock();
+        let before = state.buffer.len();
+        if before + line.len() > CAPACITY {
+            drop(state);
+            self.0.lost(1, "the queue is full");
+            return;
+        }
+        state.buffer.extend_from_slice(line);
+        let after = state.buffer.len();
+        drop(state);
+        if before == 0 || (before < BATCH && after >= BATCH) {
+            self.0.work.notify_one();
+        }
+    }
+
+    /// Lines from now on go elsewhere; those queued before still go to the old place.
+    pub(super) fn switch(&self, sink: Sink) {
+        self.0.lock().next = Some(sink);
+        self.0.work.notify_one();
+    }
+
+    /// Waits until everything queued is written, at most `patience` (a reader that is stuck keeps us no longer).
+    /// Returns whether all was written. Blocks the thread.
+    pub(super) fn flush(&self, patience: Duration) -> bool {
+        let mut state = self.0.lock();
+        state.hurry = true;
+        self.0.work.notify_one();
+        let busy =
+            |state: &mut State| state.writing || !state.buffer.is_empty() || state.next.is_some();
+        let (state, waited) = self
+            .0
+            .idle
+            .wait_timeout_while(state, patience, busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        !waited.timed_out()
+    }
+}
+
+/// What all clones of an [`Outlet`] hold together.
+struct Sender(Arc<Shared>);
+
+impl Deref for Sender {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.lock().closed = true;
+        self.work.notify_one();
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something to write, or to know.
+    work: Condvar,
+    /// Nothing left to write.
+    idle: Condvar,
+    loss: Loss,
+    warned: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct State {
+    buffer: Vec<u8>,
+    next: Option<Sink>,
+    writing: bool,
+    /// Somebody waits in `flush`: do not linger.
+    hurry: bool,
+    closed: bool,
+}
+
+impl Shared {
+    fn run(&self, mut sink: Sink) {
+        let mut batch = Vec::new();
+        let mut torn = false;
+        while let Some(next) = self.take(&mut batch) {
+            if let Some(file) = &mut sink.0 {
+                self.write(file, &batch, &mut torn);
+            }
+            batch.clear();
+            batch.shrink_to(CAPACITY / 4);
+            if let Some(next) = next {
+                (sink, torn) = (next, false);
+            }
+            self.lock().writing = false;
+            self.idle.notify_all();
+        }
+    }
+
+    /// Waits for work, lets a batch gather, and takes it; `None` when closed and empty.
+    fn take(&self, batch: &mut Vec<u8>) -> Option<Option<Sink>> {
+        let mut state = self.lock();
+        loop {
+            let small = !state.buffer.is_empty() && state.buffer.len() < BATCH;
+            if small && !state.hurry && !state.closed {
+                let gathering =
+                    |state: &mut State| state.buffer.len() < BATCH && !state.hurry && !state.closed;
+                let waited = self.work.wait_timeout_while(state, LINGER, gathering);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if !state.buffer.is_empty() || state.next.is_some() {
+                std::mem::swap(&mut state.buffer, batch);
+                state.writing = true;
+                return Some(state.next.take());
+            }
+            state.hurry = false;
+            if state.closed {
+                return None;
+            }
+            state = self
+                .work
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn write(&self, file: &mut File, batch: &[u8], torn: &mut bool) {
+        if *torn && write_all(file, b"\n").1.is_none() {
+            *torn = false;
+        }
+        let (written, error) = write_all(file, batch);
+        let Some(error) = error else { return };
+        *torn |= written > 0 && batch[written - 1] != b'\n';
+        let lines = batch[written..].iter().filter(|byte| **byte == b'\n');
+        self.lost(lines.count() as u64, &error.to_string());
+    }
+
+    fn lost(&self, lines: u64, why: &str) {
+        self.loss.counter.inc_by(lines);
+        let Some(log) = self.loss.warn else { return };
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|last| last.elapsed() >= WARN_EVERY) {
+            *warned = Some(Instant::now());
+            drop(warned);
+            tracing::warn!(
+                log,
+                why,
+                lost = self.loss.counter.get(),
+                "log lines are lost"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much was written, and what stopped it. Standard output may be non-blocking, by the will of others.
+fn write_all(file: &mut File, mut bytes: &[u8]) -> (usize, Option<io::Error>) {
+    let all = bytes.len();
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return (all - bytes.len(), Some(ErrorKind::WriteZero.into())),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let second = Timespec {
+                    tv_sec: 1,
+                    tv_nsec: 0,
+                };
+                let _ = poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&second));
+            }
+            Err(error) => return (all - bytes.len(), Some(error)),
+        }
+    }
+    (all, None)
+}
+
+/// Some 20,000 lines.
+const CAPACITY: usize = 8 * 1024 * 1024;
+/// Enough for one `write`.
+const BATCH: usize = 64 * 1024;
+/// How long a line may wait for others to share its `write`.
+const LINGER: Duration = Duration::from_millis(10);
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn loss() -> Loss {
+        let counter = IntCounter::new("lost", "for the test").expect("valid");
+        Loss {
+            counter,
+            warn: Some("access"),
+        }
+    }
+
+    fn outlet(path: &Path) -> Outlet {
+        Outlet::start("test", Sink::file(path).expect("opens"), loss()).expect("starts")
+    }
+
+    #[test]
+    fn lines_are_there_after_a_flush_in_order() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("log");
+        let outlet = outlet(&path);
+        let mut expected = String::new();
+        for number in 0..50_000 {
+            let line = format!("line {number}\n");
+            outlet.push(line.as_bytes());
+            expected.push_str(&line);
+        }
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(std::fs::read_to_string(&path).expect("reads"), expected);
+    }
+
+    #[test]
+    fn dropping_the_last_clone_writes_what_is_queued() {
+        let (mut reader, writer) = io::pipe().expect("pipe");
+        let sink = Sink(Some(File::from(std::os::fd::OwnedFd::from(writer))));
+        let outlet = Outlet::start("test", sink, loss()).expect("starts");
+        let other = outlet.clone();
+        outlet.push(b"one\n");
+        drop(outlet);
+        other.push(b"two\n");
+        drop(other);
+        let mut all = String::new();
+        // Ends only when the writer thread has ended and closed the pipe.
+        reader.read_to_string(&mut all).expect("reads");
+        assert_eq!(all, "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_switch_keeps_the_order_of_lines() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+        let outlet = outlet(&old);
+        outlet.push(b"before\n");
+        outlet.flush(Duration::from_secs(10));
+        outlet.switch(Sink::file(&new).expect("opens"));
+        outlet.flush(Duration::from_secs(10));
+        outlet.push(b"after\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(std::fs::read_to_string(&old).expect("reads"), "before\n");
+        assert_eq!(std::fs::read_to_string(&new).expect("reads"), "after\n");
+    }
+
+    #[test]
+    fn a_stuck_reader_costs_lines_and_no_time() {
+        let (_reader, writer) = io::pipe().expect("pipe");
+        let sink = Sink(Some(File::from(std::os::fd::OwnedFd::from(writer))));
+        let outlet = Outlet::start("test", sink, loss()).expect("starts");
+        let line = [b'x'; 1023]
+            .iter()
+            .chain(b"\n")
+            .copied()
+            .collect::<Vec<u8>>();
+        let began = Instant::now();
+        for _ in 0..20 * 1024 {
+            outlet.push(&line);
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "a push waited");
+        assert!(outlet.0.loss.counter.get() > 0);
+        assert!(!outlet.flush(Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn a_full_disk_is_counted() {
+        let sink = Sink::file(Path::new("/dev/full")).expect("Linux has it");
+        let outlet = Outlet::start("test", sink, loss()).expect("starts");
+        outlet.push(b"one\ntwo\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(outlet.0.loss.counter.get(), 2);
+        assert!(outlet.0.warned.lock().expect("not poisoned").is_some());
+    }
+}
