@@ -1,0 +1,160 @@
+//! Which client belongs to which server: `sticky by = "source-ip"`.
+//!
+//! An entry lives while a session of its client lives, and `ttl` beyond the last one. The table is bounded:
+//! the entry that is idle for longest goes first, one with sessions never; a client that finds no room is
+//! balanced like any other. It belongs to the pool, not to a snapshot, so it survives reloads; whether the
+//! server may still take sessions is judged at each choice, not here.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use tokio::time::Instant;
+
+use super::ServerId;
+use crate::plan::StickyPlan;
+
+/// See the module. All times are passed in.
+#[derive(Default)]
+pub(super) struct Affinity {
+    entries: HashMap<IpAddr, Entry>,
+    /// Idle clients, oldest first; a client whose stamp is no longer its entry's came back since.
+    idle: VecDeque<(IpAddr, u64)>,
+    stamp: u64,
+    evicted: u64,
+}
+
+struct Entry {
+    server: ServerId,
+    sessions: u32,
+    idle_since: Option<Instant>,
+    stamp: u64,
+}
+
+impl Affinity {
+    /// The server that this client belongs to.
+    pub(super) fn find(
+        &mut self,
+        client: IpAddr,
+        plan: &StickyPlan,
+        now: Instant,
+    ) -> Option<ServerId> {
+        self.expire(plan, now);
+        let entry = self.entries.get(&client)?;
+        Some(entry.server)
+    }
+
+    /// A session of this client begins; false when it has no entry.
+    pub(super) fn hold(&mut self, client: IpAddr) -> bool {
+        let Some(entry) = self.entries.get_mut(&client) else {
+            return false;
+        };
+        entry.sessions += 1;
+        entry.idle_since = None;
+        true
+    }
+
+    /// The client belongs to this server from now on, and begins a session there; false when there is no room.
+    pub(super) fn bind(&mut self, client: IpAddr, server: ServerId, plan: &StickyPlan) -> bool {
+        if let Some(entry) = self.entries.get_mut(&client) {
+            entry.server = server;
+            return self.hold(client);
+        }
+        while self.entries.len() >= plan.max_entries {
+            if !self.evict() {
+                return false;
+            }
+        }
+        let entry = Entry {
+            server,
+            sessions: 1,
+            idle_since: None,
+            stamp: 0,
+        };
+        self.entries.insert(client, entry);
+        true
+    }
+
+    /// A session that held the entry ended.
+    pub(super) fn release(&mut self, client: IpAddr, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&client) else {
+            return;
+        };
+        entry.sessions = entry.sessions.saturating_sub(1);
+        if entry.sessions == 0 {
+            self.stamp += 1;
+            entry.stamp = self.stamp;
+            entry.idle_since = Some(now);
+            self.idle.push_back((client, self.stamp));
+            self.tidy();
+        }
+    }
+
+    /// Applies new bounds; without a plan, every idle entry goes.
+    pub(super) fn bound(&mut self, plan: Option<&StickyPlan>, now: Instant) {
+        if let Some(plan) = plan {
+            self.expire(plan, now);
+        }
+        let room = plan.map_or(0, |plan| plan.max_entries);
+        while self.entries.len() > room && self.evict() {}
+    }
+
+    /// Entries now.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Entries that went for want of room since the last call.
+    pub(super) fn take_evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
+    }
+
+    fn expire(&mut self, plan: &StickyPlan, now: Instant) {
+        while let Some(since) = self.oldest_idle() {
+            if now.saturating_duration_since(since) < plan.ttl {
+                break;
+            }
+            self.remove_oldest();
+        }
+    }
+
+    fn evict(&mut self) -> bool {
+        let found = self.oldest_idle().is_some();
+        if found {
+            self.remove_oldest();
+            self.evicted += 1;
+        }
+        found
+    }
+
+    /// Since when the front of the queue is idle, after dropping what is no longer idle.
+    fn oldest_idle(&mut self) -> Option<Instant> {
+        loop {
+            let (client, stamp) = self.idle.front()?;
+            let entry = self.entries.get(client);
+            match entry
+                .filter(|entry| entry.stamp == *stamp)
+                .and_then(|entry| entry.idle_since)
+            {
+                Some(since) => return Some(since),
+                None => self.idle.pop_front(),
+            };
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        if let Some((client, _)) = self.idle.pop_front() {
+            self.entries.remove(&client);
+        }
+    }
+
+    /// Clients that come and go leave stale stamps behind: bounded by the size of the table.
+    fn tidy(&mut self) {
+        if self.idle.len() > 2 * self.entries.len() + 16 {
+            let entries = &self.entries;
+            self.idle.retain(|(client, stamp)| {
+                (entries.get(client))
+                    .is_some_and(|entry| entry.stamp == *stamp && entry.idle_since.is_some())
+            });
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The one writer of a pool: folds changes into the next snapshot.
+//!
+//! Changes that wait together are folded together, and a keeper whose snapshots are costly (thousands of
+//! servers) pauses after each in proportion to its cost, so that ten thousand first verdicts become some
+//! dozens of snapshots. A sender hears back when its change can be seen.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+
+use super::snapshot::{Member, Roster, Side, Snapshot};
+use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
+use crate::balance::{Balancer, Candidate, Field, RoundRobin, Tally};
+use crate::plan::{Balance, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
+use crate::telemetry::Metrics;
+
+/// A change on its way, and where the answer goes.
+pub(super) struct Letter {
+    pub(super) change: Change,
+    pub(super) reply: oneshot::Sender<Result<(), Refused>>,
+}
+
+/// See the module.
+#[must_use = "a pool without its keeper never changes"]
+pub struct Keeper {
+    pool: Weak<Pool>,
+    letters: mpsc::Receiver<Letter>,
+    state: State,
+}
+
+/// Everything that a snapshot is made from.
+struct State {
+    plan: Arc<PoolPlan>,
+    members: Vec<Member>,
+    roster: Arc<Roster>,
+    tally: Arc<Tally>,
+    generation: u64,
+    /// Removed from the file, and perhaps still held by sessions.
+    removed: Vec<Weak<Server>>,
+    metrics: Metrics,
+}
+
+pub(super) fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
+    let (keeper, letters) = mpsc::channel(LETTERS);
+    let mut state = State::new(plan, metrics.clone());
+    let pool = Arc::new(Pool {
+        name: state.plan.name.clone(),
+        snapshot: ArcSwap::from_pointee(state.snapshot()),
+        affinity: std::sync::Mutex::default(),
+        keeper,
+        metrics: metrics.pool(&state.plan.name),
+    });
+    let keeper = Keeper {
+        pool: Arc::downgrade(&pool),
+        letters,
+        state,
+    };
+    (pool, keeper)
+}
+
+impl Keeper {
+    /// Works until the pool is gone. Run it on the control thread; stop it by dropping the pool, or the task.
+    pub async fn run(mut self) {
+        let mut letters = Vec::new();
+        while self.letters.recv_many(&mut letters, LETTERS).await > 0 {
+            let Some(pool) = self.pool.upgrade() else {
+                return;
+            };
+            let began = Instant::now();
+            self.fold(&pool, &mut letters);
+            drop(pool);
+            let pause = began.elapsed().saturating_mul(REST).min(LONGEST_REST);
+            if pause > SHORTEST_REST {
+                sleep(pause).await;
+            }
+        }
+    }
+
+    fn fold(&mut self, pool: &Pool, letters: &mut Vec<Letter>) {
+        let mut changed = false;
+        let mut answers = Vec::with_capacity(letters.len());
+        for Letter { change, reply } in letters.drain(..) {
+            let replan = matches!(change, Change::Plan(_));
+            let outcome = self.state.apply(change);
+            changed |= outcome == Ok(true);
+            if replan {
+                pool.bound_affinity(self.state.plan.sticky.as_ref());
+            }
+            answers.push((reply, outcome.map(|_| ())));
+        }
+        if changed {
+            pool.snapshot.store(Arc::new(self.state.snapshot()));
+            let present = pool.snapshot.load();
+            // Sessions that came or went while the snapshot was made counted in the one before.
+            present.first.refresh_all();
+            present.backup.refresh_all();
+        }
+        for (reply, outcome) in answers {
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+impl State {
+    fn new(plan: Arc<PoolPlan>, metrics: Metrics) -> Self {
+        let mut state = Self {
+            members: Vec::new(),
+            roster: Arc::new(Roster::new([].iter())),
+            tally: Arc::default(),
+            generation: 0,
+            removed: Vec::new(),
+            metrics,
+            plan,
+        };
+        state.replan(Arc::clone(&state.plan));
+        state
+    }
+
+    /// Whether a snapshot is due.
+    fn apply(&mut self, change: Change) -> Result<bool, Refused> {
+        match change {
+            Change::Plan(plan) => {
+                self.replan(plan);
+                Ok(true)
+            }
+            Change::Health { server, health } => Ok(self.conclude(server, health)),
+            Change::Order { server, order } => {
+                let member = self.member(&server)?;
+                let changed = member.admin != order;
+                member.admin = order;
+                member.server.metrics().admin(order);
+                Ok(changed)
+            }
+            Change::Weight { weight, .. } if !(1..=WEIGHT_MAX).contains(&weight) => {
+                Err(Refused::Weight(weight))
+            }
+            Change::Weight { server, weight } => {
+                let member = self.member(&server)?;
+                let changed = member.weight != weight;
+                member.weight = weight;
+                member.server.metrics().weight(weight);
+                Ok(changed)
+            }
+        }
+    }
+
+    fn conclude(&mut self, server: ServerId, health: Health) -> bool {
+        let probed = self.plan.probe.is_some();
+        let Some(place) = self.roster.find(server) else {
+            return false;
+        };
+        let member = &mut self.members[place as usize];
+        let changed = probed && member.health != health;
+        if changed {
+            member.health = health;
+            member.server.metrics().health(health);
+        }
+        changed
+    }
+
+    fn member(&mut self, name: &ServerName) -> Result<&mut Member, Refused> {
+        let pool = &self.plan.name;
+        (self.members.iter_mut().find(|one| one.plan.name == *name)).ok_or_else(|| {
+            Refused::UnknownServer {
+                pool: pool.clone(),
+                server: name.clone(),
+            }
+        })
+    }
+
+    fn replan(&mut self, plan: Arc<PoolPlan>) {
+        let mut old: HashMap<ServerName, Member> = (self.members.drain(..))
+            .map(|member| (member.plan.name.clone(), member))
+            .collect();
+        self.plan = plan;
+        let plans = self.plan.servers.clone();
+        self.members = (plans.into_iter())
+            .map(|plan| {
+                let before = old.get(&plan.name).cloned();
+                let next = self.succeed(before.as_ref(), plan);
+                if before.is_some_and(|before| before.server.id() == next.server.id()) {
+                    old.remove(&next.plan.name);
+                }
+                next
+            })
+            .collect();
+        let retire_at = Instant::now() + self.plan.drain_timeout;
+        self.removed.retain(|server| server.strong_count() > 0);
+        for member in old.into_values() {
+            member.server.set_retire_at(Some(retire_at));
+            self.removed.push(Arc::downgrade(&member.server));
+        }
+        self.roster = Arc::new(Roster::new(self.members.iter().map(|one| &one.server)));
+    }
+
+    /// What the member `before` becomes under the new plan. Orders, and a weight that the file did not
+    /// change, belong to the name; health and counters belong to name and address.
+    fn succeed(&self, before: Option<&Member>, plan: Arc<ServerPlan>) -> Member {
+        let same = before.filter(|before| before.plan.address == plan.address);
+        let server = match same {
+            Some(before) => Arc::clone(&before.server),
+            None => self.returning(&plan).unwrap_or_else(|| {
+                let metrics = self.metrics.server(&self.plan.name, &plan.name);
+                Server::new(&plan, metrics)
+            }),
+        };
+        let health = match (&self.plan.probe, same) {
+            (None, _) => Health::Up,
+            (Some(_), Some(before)) => before.health,
+            (Some(_), None) => Health::Unknown,
+        };
+        let kept = before.filter(|before| before.plan.weight == plan.weight);
+        let member = Member {
+            weight: kept.map_or(plan.weight, |before| before.weight),
+            admin: before.map_or(Order::Ready, |before| before.admin),
+            standing: Standing::Waiting,
+            server,
+            plan,
+            health,
+        };
+        let metrics = member.server.metrics();
+        metrics.weight(member.weight);
+        metrics.health(member.health);
+        metrics.admin(member.admin);
+        member
+    }
+
+    /// A server that was removed, comes back, and still has sessions.
+    fn returning(&self, plan: &ServerPlan) -> Option<Arc<Server>> {
+        let mut living = self.removed.iter().filter_map(Weak::upgrade);
+        let found =
+            living.find(|one| *one.name() == plan.name && *one.address() == plan.address)?;
+        found.set_retire_at(None);
+        Some(found)
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        self.generation += 1;
+        for member in &mut self.members {
+            member.standing = Standing::of(member.admin, member.health, false);
+        }
+        Snapshot {
+            generation: self.generation,
+            plan: Arc::clone(&self.plan),
+            members: self.members.clone().into(),
+            roster: Arc::clone(&self.roster),
+            first: self.side(false),
+            backup: self.side(true),
+        }
+    }
+
+    fn side(&self, backup: bool) -> Side {
+        let candidates = (0u32..).zip(&self.members).filter_map(|(place, member)| {
+            let offered = member.plan.backup == backup && member.standing.is_on_offer();
+            offered.then(|| Candidate {
+                member: place,
+                weight: member.weight,
+                cap: member.plan.max_connections.unwrap_or(u32::MAX),
+                load: Arc::clone(member.server.load()),
+            })
+        });
+        let field = Field::new(
+            self.members.len(),
+            candidates.collect(),
+            Arc::clone(&self.tally),
+        );
+        let balancer = match self.plan.balance {
+            Balance::RoundRobin
+            | Balance::LeastConnection
+            | Balance::ResponseTime
+            | Balance::Random
+            | Balance::SourceHash => Balancer::RoundRobin(RoundRobin::new(&field)),
+        };
+        Side { field, balancer }
+    }
+}
+
+/// Changes that may wait; a sender waits beyond.
+const LETTERS: usize = 1024;
+
+/// The keeper rests this many times as long as it worked: at most a tenth of the control thread.
+const REST: u32 = 9;
+
+/// Work of a few tens of microseconds is not worth a timer.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
+
+/// No change waits longer than this for the sake of others.
+const LONGEST_REST: Duration = Duration::from_millis(100);

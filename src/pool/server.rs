@@ -1,0 +1,192 @@
+//! One member of a pool: who it is, and its live numbers.
+//!
+//! A [`Server`] is one and the same while its name and address stay what they are: through snapshots, through
+//! reloads, and after its removal for as long as a session holds it. All its methods are cheap and shared by
+//! all threads.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Health;
+use crate::balance::Load;
+use crate::plan::{Address, Host, ServerName, ServerPlan};
+use crate::telemetry::ServerMetrics;
+
+/// Unique in the process; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(u32);
+
+/// See the module.
+pub struct Server {
+    id: ServerId,
+    name: ServerName,
+    address: Address,
+    load: Arc<Load>,
+    total: AtomicU64,
+    addresses: ArcSwap<Arc<[SocketAddr]>>,
+    last_probe: ArcSwapOption<LastProbe>,
+    retire_at: ArcSwapOption<Instant>,
+    dial_failed: AtomicBool,
+    nudge: Notify,
+    metrics: Arc<ServerMetrics>,
+}
+
+/// What the last probe said, for the eyes of people; the conclusion is [`Health`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct LastProbe {
+    /// Its own verdict, which a streak may not have confirmed yet.
+    pub verdict: Health,
+    /// A stable word.
+    pub reason: &'static str,
+    /// How far it came.
+    pub step: &'static str,
+    /// One sentence; control characters are escaped.
+    pub detail: String,
+    /// From the first packet to the verdict.
+    pub took: Duration,
+    /// When it ended.
+    pub at: SystemTime,
+}
+
+impl Server {
+    /// A server written as a number has its address at once; a name waits for discovery.
+    pub(super) fn new(plan: &ServerPlan, metrics: Arc<ServerMetrics>) -> Arc<Self> {
+        let known: Arc<[SocketAddr]> = match plan.address.host {
+            Host::Ip(ip) => [SocketAddr::new(ip, plan.address.port)].into(),
+            Host::Name(_) => [].into(),
+        };
+        Arc::new(Self {
+            id: ServerId::next(),
+            name: plan.name.clone(),
+            address: plan.address.clone(),
+            load: Arc::default(),
+            total: AtomicU64::new(0),
+            addresses: ArcSwap::from_pointee(known),
+            last_probe: ArcSwapOption::empty(),
+            retire_at: ArcSwapOption::empty(),
+            dial_failed: AtomicBool::new(false),
+            nudge: Notify::new(),
+            metrics,
+        })
+    }
+
+    /// Unique in the process.
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Unique in its pool.
+    pub fn name(&self) -> &ServerName {
+        &self.name
+    }
+
+    /// As the file has it.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Where to connect to, in the order to try; empty while a name has never resolved.
+    pub fn addresses(&self) -> Arc<[SocketAddr]> {
+        Arc::clone(&self.addresses.load())
+    }
+
+    /// Discovery found these; false when they are what was known already.
+    pub fn set_addresses(&self, found: &[SocketAddr]) -> bool {
+        let changed = **self.addresses.load().as_ref() != *found;
+        if changed {
+            self.addresses.store(Arc::new(found.into()));
+        }
+        changed
+    }
+
+    /// Sessions that hold it now, those that are still connecting included.
+    pub fn sessions_active(&self) -> u32 {
+        self.load.active()
+    }
+
+    /// Sessions that it was chosen for, ever.
+    pub fn sessions_total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// A session could not connect to it. Wakes its checker; many failures at once wake it once.
+    pub fn dial_failed(&self) {
+        if !self.dial_failed.swap(true, Ordering::AcqRel) {
+            self.nudge.notify_one();
+        }
+    }
+
+    /// A session could connect to it: takes back a failure that its checker has not seen yet.
+    pub fn dial_succeeded(&self) {
+        if self.dial_failed.load(Ordering::Relaxed) {
+            self.dial_failed.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether a dial failed since the last call; for the checker.
+    pub fn take_dial_failure(&self) -> bool {
+        self.dial_failed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Asks its checker to probe now.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Waits for the next nudge; one that came before counts. Cancel-safe. For one waiter.
+    pub async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+
+    /// What the last probe said; `None` before the first.
+    pub fn last_probe(&self) -> Option<Arc<LastProbe>> {
+        self.last_probe.load_full()
+    }
+
+    /// Shows what a probe said; makes no snapshot.
+    pub fn set_last_probe(&self, last: LastProbe) {
+        self.last_probe.store(Some(Arc::new(last)));
+    }
+
+    /// When the sessions of a server that was removed from the file must be gone; `None` while it is a member.
+    pub fn retire_at(&self) -> Option<Instant> {
+        self.retire_at.load().as_deref().copied()
+    }
+
+    pub(super) fn set_retire_at(&self, at: Option<Instant>) {
+        self.retire_at.store(at.map(Arc::new));
+    }
+
+    /// Its counters.
+    pub fn metrics(&self) -> &Arc<ServerMetrics> {
+        &self.metrics
+    }
+
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    /// A session was counted on its load.
+    pub(super) fn leased(&self) {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.metrics.leased();
+    }
+
+    pub(super) fn returned(&self) {
+        self.load.give_back();
+        self.metrics.returned();
+    }
+}
+
+impl ServerId {
+    fn next() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,120 @@
+//! The immutable present of a pool: members, standings, and the balancers prepared for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Health, Order, Server, ServerId, Standing};
+use crate::balance::{Balancer, Field};
+use crate::plan::{PoolPlan, ServerName, ServerPlan};
+
+/// One state of a pool, as of one generation. Sessions load it once per attempt.
+pub struct Snapshot {
+    pub(super) generation: u64,
+    pub(super) plan: Arc<PoolPlan>,
+    pub(super) members: Box<[Member]>,
+    pub(super) roster: Arc<Roster>,
+    /// Servers of the first rank.
+    pub(super) first: Side,
+    /// Backups: for when nobody of the first rank can be reached.
+    pub(super) backup: Side,
+}
+
+/// One server in one snapshot.
+#[derive(Clone)]
+pub struct Member {
+    /// Identity and live numbers.
+    pub server: Arc<Server>,
+    /// Its entry in the file.
+    pub plan: Arc<ServerPlan>,
+    /// The one in force: the file's, or the operator's.
+    pub weight: u16,
+    /// What probes concluded.
+    pub health: Health,
+    /// What the operator wants.
+    pub admin: Order,
+    /// What follows from these, fullness left aside.
+    pub standing: Standing,
+}
+
+/// Where each server stands among the members; shared by snapshots while no server comes or goes.
+pub(super) struct Roster(HashMap<ServerId, u32>);
+
+/// Servers that may take sessions, and who picks among them.
+pub(super) struct Side {
+    pub(super) field: Field,
+    pub(super) balancer: Balancer,
+}
+
+impl Snapshot {
+    /// Counts the snapshots of this pool.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the pool should be.
+    pub fn plan(&self) -> &Arc<PoolPlan> {
+        &self.plan
+    }
+
+    /// In the order of the file.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The member of that name.
+    pub fn member(&self, name: &ServerName) -> Option<&Member> {
+        self.members.iter().find(|one| one.plan.name == *name)
+    }
+
+    /// Whether some server may take sessions, a backup included; full ones count.
+    pub fn can_serve(&self) -> bool {
+        !self.first.is_empty() || !self.backup.is_empty()
+    }
+
+    pub(super) fn find(&self, server: ServerId) -> Option<u32> {
+        self.roster.find(server)
+    }
+
+    /// The load or the estimate of a server changed.
+    pub(super) fn refresh(&self, server: ServerId) {
+        if !self.first.balancer.is_ranked() {
+            return;
+        }
+        if let Some(member) = self.find(server) {
+            self.first.balancer.refresh(&self.first.field, member);
+            self.backup.balancer.refresh(&self.backup.field, member);
+        }
+    }
+}
+
+impl Member {
+    /// Its standing at this moment, fullness included.
+    pub fn standing_now(&self) -> Standing {
+        let cap = self.plan.max_connections.unwrap_or(u32::MAX);
+        Standing::of(
+            self.admin,
+            self.health,
+            self.server.sessions_active() >= cap,
+        )
+    }
+}
+
+impl Roster {
+    pub(super) fn new<'a>(servers: impl Iterator<Item = &'a Arc<Server>>) -> Self {
+        Self(servers.map(|server| server.id()).zip(0..).collect())
+    }
+
+    pub(super) fn find(&self, server: ServerId) -> Option<u32> {
+        self.0.get(&server).copied()
+    }
+}
+
+impl Side {
+    pub(super) fn is_empty(&self) -> bool {
+        self.field.candidates().is_empty()
+    }
+
+    pub(super) fn refresh_all(&self) {
+        self.balancer.refresh_all(&self.field);
+    }
+}
