@@ -9,6 +9,8 @@ pub mod probe;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::plan::ProxyVersion;
+
 /// What an answer means for new sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
@@ -116,6 +118,9 @@ pub struct Target<'a> {
     pub addresses: &'a [SocketAddr],
     /// The server's host as configured: for SNI, certificate and Host header.
     pub host: &'a str,
+    /// [`crate::plan::PoolPlan::send_proxy`]: such servers want the header of every connection, so a probe sends the one
+    /// that says "on my own behalf"; not to another port.
+    pub send_proxy: Option<ProxyVersion>,
 }
 
 /// How much of the question to put.

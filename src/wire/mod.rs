@@ -4,6 +4,8 @@
 //! value, "not complete yet" included; whatever the network sends, none of them panics, loops, or reserves
 //! memory for a length that it has only been told.
 
+pub mod client_hello;
 pub mod hive;
+pub mod proxy_protocol;
 pub mod sasl;
 pub mod thrift;
