@@ -1,1 +1,3 @@
-//! Words that every room uses: units, deadlines, backoff.
+//! Words that every room uses: units.
+
+pub mod unit;

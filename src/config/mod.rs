@@ -1,1 +1,88 @@
-//! The user's words.
+//! The user's words: from a file to a [`Plan`], or to a [`Report`] of everything that is wrong with it.
+//!
+//! ```text
+//! text -> TOML values with places -> tables (file) -> Plan (lower)
+//!            syntax                    words             report
+//! ```
+//! Each step goes on past a fault, so one run shows them all. Nothing outside this room knows how the file looks: the
+//! running rooms see the plan alone. Reading the files that a configuration names happens here too, so that a reload
+//! that cannot work fails before anything is touched.
+
+mod choices;
+mod file;
+mod lower;
+mod report;
+mod source;
+mod suggest;
+mod syntax;
+mod tables;
+mod words;
+
+use std::path::Path;
+
+pub use self::report::{Fault, Place, Report, Severity};
+use self::words::{Cx, Word};
+use crate::plan::Plan;
+
+/// A file that can be used.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What howdah will do.
+    pub plan: Plan,
+    /// What someone should look at, in the order of the file.
+    pub warnings: Vec<Fault>,
+}
+
+/// Reads and judges `path` and the files that it names. Blocks on disk: not for a worker thread.
+///
+/// # Errors
+/// Every fault at once, the file itself missing or not being text included.
+pub fn load(path: &Path) -> Result<Loaded, Report> {
+    match std::fs::read(path) {
+        Ok(bytes) => judge(path, bytes),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// As [`load`], with the content already there; `path` is for messages and relative paths.
+///
+/// # Errors
+/// Every fault at once.
+pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
+    let text = syntax::text(bytes);
+    let mut cx = Cx::new(path, text.clone());
+    let plan = syntax::parse(&text, &mut cx).and_then(|root| {
+        let file = file::File::read(&root, &mut cx)?;
+        lower::lower(&file, &mut cx)
+    });
+    let mut faults = cx.faults;
+    faults.sort_by_key(|fault| fault.place.as_ref().map(|place| (place.line, place.column)));
+    let report = Report {
+        path: path.to_owned(),
+        faults,
+    };
+    match plan {
+        Some(plan) if report.errors() == 0 => Ok(Loaded {
+            plan,
+            warnings: report.faults,
+        }),
+        _ => Err(report),
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Report {
+    let mut cx = Cx::new(path, String::new());
+    let fix = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "name another one with --config FILE; `howdah demo` needs none"
+        }
+        std::io::ErrorKind::PermissionDenied => "let the user that howdah runs as read it",
+        _ => "a configuration is one readable text file",
+    };
+    let what = format!("the configuration {} cannot be read", path.display());
+    cx.error_anywhere(what).why(lower::reason(error)).fix(fix);
+    Report {
+        path: path.to_owned(),
+        faults: cx.faults,
+    }
+}

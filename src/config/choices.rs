@@ -1,0 +1,153 @@
+//! The keys whose value is one of a few words, with what other programs call them.
+
+use super::suggest;
+use super::words::{Choice, Cx, Value, Word, choose};
+use crate::plan::{
+    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, Service, TlsVersion,
+};
+
+/// Key `probe.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProbeType {
+    Tcp,
+    Tls,
+    Http,
+    HiveServer2,
+    Impala,
+    Hue,
+}
+
+/// Key `probe.auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auth {
+    Plain,
+    NoSasl,
+}
+
+/// Key `probe.transport`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Binary,
+    Http,
+}
+
+/// Key `probe.via`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    Web,
+    Thrift,
+}
+
+/// Key `sticky.by`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StickyBy {
+    SourceIp,
+    None,
+}
+
+macro_rules! choices {
+    ($( $type:ty, $noun:literal, [$( $word:literal => $value:expr ),* $(,)?] $(, aliases $aliases:expr)? $(, advice $advice:expr)?; )*) => { $(
+        impl Choice for $type {
+            const NOUN: &'static str = $noun;
+            const ALL: &'static [(&'static str, Self)] = &[$( ($word, $value) ),*];
+            $( const ALIASES: &'static [(&'static str, &'static str)] = $aliases; )?
+            $( fn advice(word: &str) -> Option<&'static str> { $advice(word) } )?
+        }
+
+        impl Word for $type {
+            const KIND: &'static str = concat!($( "`", $word, "` " ),*);
+
+            fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+                choose(value, cx)
+            }
+        }
+    )* };
+}
+
+choices! {
+    LogLevel, "level", [
+        "error" => Self::Error,
+        "warn" => Self::Warn,
+        "info" => Self::Info,
+        "debug" => Self::Debug,
+        "trace" => Self::Trace,
+    ];
+    LogFormat, "log format", ["json" => Self::Json, "text" => Self::Text];
+    Service, "service", [
+        "hiveserver2" => Self::HiveServer2,
+        "impala" => Self::Impala,
+        "hue" => Self::Hue,
+        "tcp" => Self::Tcp,
+    ], advice |word: &str| match word.to_lowercase().as_str() {
+        "hive" | "hs2" | "hive-server2" => Some("did you mean \"hiveserver2\"?"),
+        "impalad" => Some("did you mean \"impala\"?"),
+        "http" | "https" => Some("bytes of HTTP are carried as \"tcp\"; ask the servers with probe = { type = \"http\" }"),
+        _ => None,
+    };
+    Balance, "balancer", [
+        "round-robin" => Self::RoundRobin,
+        "least-connection" => Self::LeastConnection,
+        "response-time" => Self::ResponseTime,
+        "random" => Self::Random,
+        "source-hash" => Self::SourceHash,
+    ], aliases suggest::BALANCE, advice |word: &str| match word {
+        "first" => Some("howdah has no \"first\": mark the servers that should wait with backup = true"),
+        "uri" | "url_param" | "hdr" | "rdp-cookie" => {
+            Some("howdah does not read requests: \"source-hash\" keeps a client's address on one server")
+        }
+        _ => None,
+    };
+    ProxyVersion, "PROXY protocol version", ["v1" => Self::V1, "v2" => Self::V2];
+    Dial, "time to dial", ["late" => Self::Late, "at-once" => Self::AtOnce];
+    TlsVersion, "TLS version", ["1.2" => Self::V1_2, "1.3" => Self::V1_3], advice |word: &str| match word {
+        "1.0" | "1.1" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "SSLv3" => Some("nothing below TLS 1.2 is offered"),
+        _ if word.contains("1.3") => Some("did you mean \"1.3\"?"),
+        _ if word.contains("1.2") => Some("did you mean \"1.2\"?"),
+        _ => None,
+    };
+    ClientAuth, "way to ask for client certificates", [
+        "none" => Self::None,
+        "optional" => Self::Optional,
+        "required" => Self::Required,
+    ], advice |word: &str| match word {
+        "require" | "verify" => Some("did you mean \"required\"?"),
+        "off" | "no" => Some("did you mean \"none\"?"),
+        _ => None,
+    };
+    ProbeType, "type of probe", [
+        "tcp" => Self::Tcp,
+        "tls" => Self::Tls,
+        "http" => Self::Http,
+        "hiveserver2" => Self::HiveServer2,
+        "impala" => Self::Impala,
+        "hue" => Self::Hue,
+    ], advice |word: &str| match word {
+        "https" => Some("https is type = \"http\" with tls = true"),
+        "hive" | "hs2" | "thrift" => Some("did you mean \"hiveserver2\"?"),
+        "ssl" | "ssl-hello" => Some("did you mean \"tls\"?"),
+        "httpchk" => Some("did you mean \"http\"? (HAProxy says httpchk)"),
+        _ => None,
+    };
+    Depth, "depth", [
+        "handshake" => Self::Handshake,
+        "session" => Self::Session,
+        "query" => Self::Query,
+    ];
+    Auth, "way to authenticate", ["plain" => Self::Plain, "nosasl" => Self::NoSasl], advice |word: &str| {
+        match word.to_lowercase().as_str() {
+            "kerberos" | "gssapi" => Some(
+                "the probe has no Kerberos ticket; auth = \"plain\" with depth = \"handshake\" judges such servers too",
+            ),
+            "none" | "ldap" | "pam" | "custom" => Some("servers with NONE, LDAP, PAM or CUSTOM take \"plain\""),
+            _ => None,
+        }
+    };
+    Transport, "transport", ["binary" => Self::Binary, "http" => Self::Http];
+    Via, "way to ask Impala", ["web" => Self::Web, "thrift" => Self::Thrift];
+    StickyBy, "kind of stickiness", ["source-ip" => Self::SourceIp, "none" => Self::None],
+    advice |word: &str| match word {
+        "source" | "src" | "ip" | "client-ip" | "source-address" => Some("did you mean \"source-ip\"?"),
+        "cookie" => Some("howdah does not read requests: \"source-ip\" keeps a client's address on one server"),
+        _ => None,
+    };
+}

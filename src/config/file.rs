@@ -1,0 +1,446 @@
+//! The tables of the file, one struct each; their doc comments are the manual that `docs/configuration.md` prints.
+//!
+//! Nothing here is judged beyond its own value: what belongs together, and what the defaults of a service are, is the
+//! matter of `lower`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::de::{DeTable, DeValue};
+
+use super::choices::{Auth, ProbeType, StickyBy, Transport, Via};
+use super::source::Span;
+use super::tables::{Key, Table, bare, in_order, tables, unknown_key};
+use super::words::{Cx, Field, FilePath, List, Many, Spot, Value, Whole, Word};
+use crate::plan::{
+    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, Service, TlsVersion,
+};
+
+tables! {
+    /// The file as a whole.
+    File "" file {
+        /// Process-wide limits.
+        global: Global = "its keys' defaults",
+        /// Dashboard, API and metrics.
+        admin: Admin = "its keys' defaults",
+        /// What is logged.
+        log: Log = "its keys' defaults",
+        /// Where clients connect; at least one.
+        listener: List<Listener> = "required",
+        /// Servers, by the name of their pool; at least one.
+        pool: Pools = "required",
+    }
+
+    /// Limits of the process as a whole.
+    Global "[global]" global {
+        /// Worker threads, each with its own listening sockets. A change needs a restart.
+        workers: Whole<1, 1024> = "one per core",
+        /// Sessions at once over all listeners; more are refused.
+        max_connections: Whole<1, 10_000_000> = "20000",
+        /// How long a stop, or a removed server, waits for its sessions.
+        drain_timeout: Duration = "\"30m\"",
+    }
+
+    /// The address of the dashboard `/`, the API `/api/v1`, `/metrics`, `/healthz` and `/readyz`.
+    Admin "[admin]" admin {
+        /// Port 0 takes a free one, which the log announces. A change needs a restart.
+        bind: SocketAddr = "\"127.0.0.1:9600\"",
+        /// A file whose content every command must show. Required as soon as `bind` is not loopback.
+        token_file: FilePath = "no token",
+    }
+
+    /// What is written, and where to.
+    Log "[log]" log {
+        /// How much: `error` howdah cannot do its duty, `warn` it does but someone should look, `info` lifecycle and
+        /// changes of health, `debug` each stage of each session, `trace` everything.
+        level: LogLevel = "\"info\"",
+        /// One JSON object a line for programs, text for people. A change needs a restart.
+        format: LogFormat = "\"json\"",
+        /// The line of each session: `stdout`, `stderr`, `off`, or a file's path, which is opened again on a reload.
+        access: String = "\"stdout\"",
+    }
+
+    /// An accepting address, or several that behave alike; one `[[listener]]` each.
+    Listener "[[listener]]" listener {
+        /// Unique; in the log, the metrics and the API.
+        name: String = "required",
+        /// An address with a port, or a list of them.
+        bind: Many<SocketAddr> = "required",
+        /// The pool that serves, or that serves where no route matches; without it such clients are refused.
+        pool: String = "none: then at least one route",
+        /// Sessions at once; more are refused.
+        max_connections: Whole<1, 10_000_000> = "global.max_connections",
+        /// When given, only clients from these networks may enter.
+        allow: Many<IpNet> = "everyone",
+        /// Clients from these networks may not, whatever `allow` says.
+        deny: Many<IpNet> = "nobody",
+        /// Peers whose PROXY protocol header (v1 or v2) is believed, and required.
+        accept_proxy: Many<IpNet> = "nobody",
+        /// For the PROXY header, the ClientHello and the TLS handshake together.
+        greet_timeout: Duration = "\"10s\"",
+        /// Terminate TLS here.
+        tls: AcceptTls = "plain TCP",
+        /// Routes by the name that the client asks for; the first match wins.
+        route: List<Route> = "none",
+    }
+
+    /// TLS towards clients. Without this table and with routes, TLS is passed through untouched.
+    AcceptTls "[listener.tls]" inner_tls {
+        /// `{ cert = "FILE", key = "FILE" }` each, PEM; chosen by SNI, the first is the default.
+        certificates: List<Certificate> = "required",
+        /// The oldest version that is spoken.
+        min_version: TlsVersion = "\"1.2\"",
+        /// PEM file of those who sign client certificates.
+        client_ca: FilePath = "none",
+        /// Whether clients must show a certificate.
+        client_auth: ClientAuth = "\"required\" with `client_ca`, else \"none\"",
+    }
+
+    /// A certificate chain and its key.
+    Certificate "[listener.tls] certificates" outer {
+        /// PEM file, the server's own certificate first.
+        cert: FilePath = "required",
+        /// PEM file of the private key, not encrypted.
+        key: FilePath = "required",
+    }
+
+    /// One `[[listener.route]]`: names, and the pool that serves them.
+    Route "[[listener.route]]" route {
+        /// Host names; `*.example.com` stands for exactly one label more.
+        sni: Many<String> = "required",
+        /// The pool.
+        pool: String = "required",
+    }
+
+    /// A set of interchangeable servers.
+    Pool "[pool.NAME]" outer {
+        /// What stands there; it brings the defaults.
+        service: Service = "required",
+        /// How a server is picked for a session; weights count in each.
+        balance: Balance = "by service",
+        /// `"HOST"`, `"HOST:PORT"` or a table each; at least one.
+        servers: List<ServerWord> = "required",
+        /// Announce the client's address to the servers. Not for HiveServer2 or Impala, which do not read it.
+        send_proxy: ProxyVersion = "no header",
+        /// Connect to the server when the client's first byte is there, or as soon as the client is.
+        dial: Dial = "by service",
+        /// Keep a client on its server.
+        sticky: Sticky = "by service",
+        /// How servers are asked for their health, or `"none"`: all count as up.
+        probe: ProbeWord = "by service",
+        /// Encrypt towards the servers.
+        tls: ConnectTls = "plain TCP",
+        /// Bounds in time.
+        timeouts: Timeouts = "by service",
+    }
+
+    /// A server in a table: `{ address = "HOST:PORT", weight = 3 }`.
+    Server "[pool.NAME] servers" server {
+        /// Unique in its pool; commands and metrics say `pool/server`.
+        name: String = "the address as written",
+        /// Host name or number; the port of the service where none is written. IPv6 with a port in brackets.
+        address: String = "required",
+        /// Its share of the sessions, 1 to 256.
+        weight: Whole<1, 256> = "1",
+        /// Sessions at once; a full server is skipped, not called ill.
+        max_connections: Whole<1, 10_000_000> = "by service",
+        /// Takes sessions only when no other server is up.
+        backup: bool = "false",
+    }
+
+    /// Stickiness, on top of any `balance`.
+    Sticky "[pool.NAME.sticky]" sticky {
+        /// `source-ip`: by the client's address; `none` turns off what the service brings.
+        by: StickyBy = "\"source-ip\"",
+        /// Since the last session of that client ended.
+        ttl: Duration = "\"1h\"",
+        /// The oldest idle entries go first.
+        max_entries: Whole<1, 100_000_000> = "100000",
+    }
+
+    /// How a server is asked for its health.
+    Probe "[pool.NAME.probe]" probe {
+        /// The question.
+        r#type: ProbeType = "the pool's service",
+        /// Another port than the one that takes sessions.
+        port: Whole<1, 65535> = "25000 for `impala` via `web`, else the server's",
+        /// Between two questions while nothing is in doubt; jittered.
+        interval: Duration = "\"5s\"",
+        /// The same while undecided; never above `interval`.
+        fast_interval: Duration = "\"250ms\"",
+        /// `hiveserver2`: between two questions at `depth`; those between are handshakes.
+        deep_interval: Duration = "\"60s\", at least `interval`",
+        /// For the whole exchange.
+        timeout: Duration = "\"3s\"",
+        /// Agreeing answers that bring a server back.
+        rise: Whole<1, 100> = "2",
+        /// Agreeing answers that take a server out.
+        fall: Whole<1, 100> = "3",
+        /// Whether the probe speaks TLS, or a table as `[pool.NAME.tls]`.
+        tls: ProbeTls = "as the pool, where `port` is the server's",
+        /// `hiveserver2`: how far to go: SASL alone, OpenSession, or `SELECT 1`.
+        depth: Depth = "\"handshake\"",
+        /// `hiveserver2`: Thrift on the socket, or in HTTP requests.
+        transport: Transport = "\"binary\"",
+        /// `hiveserver2` with transport `http`: the path.
+        http_path: String = "\"/cliservice\"",
+        /// `hiveserver2`, and `impala` via `thrift`: SASL PLAIN, or no SASL.
+        auth: Auth = "\"plain\", for Impala \"nosasl\"",
+        /// For auth `plain`.
+        username: String = "\"anonymous\"",
+        /// Its password.
+        password_file: FilePath = "none",
+        /// `impala`: the web server of `port`, or a Thrift ping on the port that takes sessions.
+        via: Via = "\"web\"",
+        /// `http` and `hue`: GET, HEAD, OPTIONS or POST.
+        method: String = "\"GET\"",
+        /// `http` and `hue`: begins with a slash.
+        path: String = "\"/\"; \"/desktop/debug/is_alive\" for Hue",
+        /// `http` and `hue`: the Host header.
+        host: String = "the server's address",
+        /// `http` and `hue`: any of these is up.
+        expect_status: Many<Whole<100, 599>> = "[200]",
+        /// `http` and `hue`: must occur in the body.
+        expect_body: String = "anything",
+    }
+
+    /// TLS towards servers; chain, date and name of their certificate are verified.
+    ConnectTls "[pool.NAME.tls]" inner_tls {
+        /// PEM file of those who sign the servers' certificates.
+        ca: FilePath = "the system's store",
+        /// The name that the certificates must carry.
+        server_name: String = "the server's own host",
+        /// What howdah shows to servers that ask for a certificate, PEM; with `key`.
+        certificate: FilePath = "none",
+        /// Its private key, PEM.
+        key: FilePath = "none",
+    }
+
+    /// Bounds in time, for each session.
+    Timeouts "[pool.NAME.timeouts]" timeouts {
+        /// For finding a server that takes the connection, tries at several servers included.
+        connect: Duration = "\"3s\"",
+        /// No byte either way.
+        idle: Duration = "by service",
+        /// One side has ended, the other has not.
+        half_close: Duration = "\"10m\"",
+        /// How long a client may stay silent before its first byte, where `dial` is `late`.
+        first_byte: Duration = "\"60s\"",
+    }
+}
+
+/// Every `[pool.NAME]`, in the order of the file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pools {
+    /// Name and table; a faulty table is left out.
+    pub(super) all: Vec<(Spot<String>, Pool)>,
+    /// Faulty ones too, so that a reference to one is not called unknown.
+    pub(super) names: Vec<String>,
+}
+
+/// One entry of `servers`.
+#[derive(Clone, Debug)]
+pub(super) enum ServerWord {
+    /// Just the address.
+    Short(String),
+    /// With more to say.
+    Long(Box<Server>),
+}
+
+/// Key `probe`.
+#[derive(Clone, Debug)]
+pub(super) enum ProbeWord {
+    /// `"none"`.
+    None,
+    /// A table.
+    Ask(Box<Probe>),
+}
+
+/// Key `probe.tls`.
+#[derive(Clone, Debug)]
+pub(super) enum ProbeTls {
+    /// `true`: as the pool, else with the system's store.
+    Plain(bool),
+    /// With settings of its own.
+    Own(Box<ConnectTls>),
+}
+
+impl Word for Pools {
+    const KIND: &'static str = "tables";
+
+    fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+        if value.get_ref().is_array() {
+            let what = "a pool is said with [[pool]]";
+            cx.error(&value.span(), what)
+                .why("a pool has its name in its header")
+                .fix("write [pool.NAME]");
+            return None;
+        }
+        let table = cx.table(value, "[pool.NAME] above its keys")?;
+        let mut pools = Self::default();
+        for (key, value) in in_order(table) {
+            let name = Spot {
+                value: key.get_ref().to_string(),
+                span: key.span(),
+            };
+            pools.names.push(name.value.clone());
+            if !value.get_ref().is_table() {
+                let what = format!(
+                    "{:?} stands in [pool], which holds nothing but pools",
+                    name.value
+                );
+                cx.error(&key.span(), what)
+                    .why("no pool")
+                    .fix("write [pool.NAME] above the keys of a pool");
+                continue;
+            }
+            let outer = std::mem::replace(&mut cx.owner, format!("pool {:?}", name.value));
+            pools
+                .all
+                .extend(Pool::read(value, cx).map(|pool| (name, pool)));
+            cx.owner = outer;
+        }
+        Some(pools)
+    }
+}
+
+impl Word for ServerWord {
+    const KIND: &'static str = "text or table";
+
+    fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(address) => Some(Self::Short(address.to_string())),
+            DeValue::Table(_) => Server::read(value, cx).map(|server| Self::Long(Box::new(server))),
+            _ => {
+                let example = "\"HOST:PORT\", or { address = \"HOST:PORT\", weight = 2 }";
+                cx.wrong_type(value, "an address or a table", example);
+                None
+            }
+        }
+    }
+}
+
+impl Word for ProbeWord {
+    const KIND: &'static str = "table or `none`";
+
+    fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+        match value.get_ref().as_str() {
+            None => Probe::read(value, cx).map(|probe| Self::Ask(Box::new(probe))),
+            Some("none") => Some(Self::None),
+            Some(word) => {
+                let what = format!("{} asks for a probe {word:?}", cx.owner);
+                cx.error(&value.span(), what)
+                    .why("a table, or \"none\"")
+                    .fix(format!("write probe = {{ type = {word:?} }}, or probe = \"none\" to count every server as up"));
+                None
+            }
+        }
+    }
+}
+
+impl Word for ProbeTls {
+    const KIND: &'static str = "true, false or table";
+
+    fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::Boolean(on) => Some(Self::Plain(*on)),
+            DeValue::Table(_) => ConnectTls::read(value, cx).map(|tls| Self::Own(Box::new(tls))),
+            _ => {
+                cx.wrong_type(
+                    value,
+                    "true, false or a table",
+                    "tls = true, or tls = { ca = \"FILE\" }",
+                );
+                None
+            }
+        }
+    }
+}
+
+/// The header of the table that knows `key`, if just one does.
+pub(super) fn home_of(key: &str) -> Option<&'static str> {
+    let mut homes = all_tables()
+        .into_iter()
+        .filter(|(_, _, keys)| keys.iter().any(|known| known.name == key));
+    let (header, ..) = homes.next()?;
+    (homes.next().is_none() && !header.is_empty()).then_some(header)
+}
+
+/// Header, doc and keys of every table, in the order of the reference.
+pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> {
+    fn one<T: Table>() -> (&'static str, &'static str, &'static [Key]) {
+        (T::HEADER, T::DOC, T::KEYS)
+    }
+    vec![
+        one::<File>(),
+        one::<Global>(),
+        one::<Admin>(),
+        one::<Log>(),
+        one::<Listener>(),
+        one::<AcceptTls>(),
+        one::<Certificate>(),
+        one::<Route>(),
+        one::<Pool>(),
+        one::<Server>(),
+        one::<Sticky>(),
+        one::<Probe>(),
+        one::<ConnectTls>(),
+        one::<Timeouts>(),
+    ]
+}
+
+fn file(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "the file".into()
+}
+
+fn global(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[global]".into()
+}
+
+fn admin(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[admin]".into()
+}
+
+fn log(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[log]".into()
+}
+
+fn listener(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {
+    match table.get("name").and_then(|name| name.get_ref().as_str()) {
+        Some(name) => format!("listener {name:?}"),
+        None => format!("the listener of line {}", cx.source.line_of(span)),
+    }
+}
+
+fn server(table: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    let word = |key| table.get(key).and_then(|word| word.get_ref().as_str());
+    match word("name").or(word("address")) {
+        Some(name) => format!("server {name:?} of {}", cx.owner),
+        None => format!("a server of {}", cx.owner),
+    }
+}
+
+fn outer(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    cx.owner.clone()
+}
+
+fn inner_tls(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("tls of {}", cx.owner)
+}
+
+fn route(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("a route of {}", cx.owner)
+}
+
+fn sticky(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("sticky of {}", cx.owner)
+}
+
+fn probe(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("the probe of {}", cx.owner)
+}
+
+fn timeouts(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("timeouts of {}", cx.owner)
+}

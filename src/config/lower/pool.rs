@@ -1,0 +1,163 @@
+//! `[pool.NAME]` → [`PoolPlan`].
+
+use std::time::Duration;
+
+use super::{defaults, judge_name, material, probe, server};
+use crate::config::choices::StickyBy;
+use crate::config::file::{ConnectTls, Listener, Pool, Pools, Sticky, Timeouts};
+use crate::config::words::{Cx, Field, List};
+use crate::plan::{self, GlobalPlan, PoolName, PoolPlan, Service, StickyPlan};
+
+pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<PoolPlan> {
+    let mut plans = Vec::new();
+    for (name, words) in &pools.all {
+        cx.owner = format!("pool {:?}", name.value);
+        judge_name(name, "", "pool", cx);
+        plans.push(one(&name.value, words, global, cx));
+    }
+    plans
+}
+
+fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
+    if words.service.is_absent() {
+        let example = "service = \"hiveserver2\" (or impala, hue, tcp), which brings port, probe and timeouts";
+        super::missing(&words.span, "service", example, cx);
+    }
+    // An unknown service is judged as HiveServer2, which has every default: no fault but its own comes of it.
+    let service = words.service.or(Service::HiveServer2);
+    let tls = words.tls.value().map(|tls| connect_tls(tls, cx));
+    if let Some(span) = words.send_proxy.span()
+        && matches!(service, Service::HiveServer2 | Service::Impala)
+        && words.service.value().is_some()
+    {
+        let what = format!(
+            "{} sends PROXY headers to servers that do not read them",
+            cx.owner
+        );
+        let why = format!(
+            "{} takes the header for garbage and closes",
+            service.as_str()
+        );
+        cx.warning(&span, what)
+            .why(why)
+            .fix("leave send_proxy out, unless something in between takes the header off");
+    }
+    PoolPlan {
+        name: PoolName::new(name),
+        service,
+        balance: words.balance.or(defaults::balance(service)),
+        servers: server::lower(words, service, cx),
+        send_proxy: words.send_proxy.value().copied(),
+        sticky: sticky(&words.sticky, service, cx),
+        probe: probe::lower(&words.probe, service, tls.as_ref(), cx),
+        tls,
+        timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
+        dial: words.dial.or(defaults::dial(service)),
+        drain_timeout: global.drain_timeout,
+    }
+}
+
+fn sticky(field: &Field<Sticky>, service: Service, cx: &mut Cx) -> Option<StickyPlan> {
+    let Some(words) = field.value() else {
+        return defaults::sticky(service);
+    };
+    if words.by.or(StickyBy::SourceIp) == StickyBy::None {
+        for (key, span) in [
+            ("ttl", words.ttl.span()),
+            ("max_entries", words.max_entries.span()),
+        ] {
+            if let Some(span) = span {
+                let what = format!("sticky of {} has a {key} though it is turned off", cx.owner);
+                cx.warning(&span, what)
+                    .why("without effect")
+                    .fix(format!("leave {key} out, or say by = \"source-ip\""));
+            }
+        }
+        return None;
+    }
+    let entries = words
+        .max_entries
+        .value()
+        .and_then(|entries| usize::try_from(entries.0).ok());
+    Some(StickyPlan {
+        ttl: words.ttl.or(defaults::HOUR),
+        max_entries: entries.unwrap_or(defaults::STICKY_ENTRIES),
+    })
+}
+
+fn timeouts(words: &Timeouts, service: Service) -> plan::Timeouts {
+    plan::Timeouts {
+        connect: words.connect.or(Duration::from_secs(3)),
+        idle: words.idle.or(defaults::idle(service)),
+        half_close: words.half_close.or(Duration::from_secs(600)),
+        first_byte: words.first_byte.or(Duration::from_secs(60)),
+    }
+}
+
+/// Also for `probe.tls`.
+pub(super) fn connect_tls(words: &ConnectTls, cx: &mut Cx) -> plan::ConnectTls {
+    let outer = cx.owner.clone();
+    cx.owner = format!("tls of {outer}");
+    let roots = words
+        .ca
+        .get()
+        .and_then(|path| material::roots(path, "ca", cx));
+    if let Some(name) = words.server_name.get()
+        && name.value.parse::<std::net::IpAddr>().is_err()
+        && let Err(why) = server::host_name(&name.value)
+    {
+        let what = format!(
+            "{} expects a server_name that no certificate can carry",
+            cx.owner
+        );
+        cx.error(&name.span, what)
+            .why(why)
+            .fix("a host name without a port, such as \"hive.example.com\"");
+    }
+    let identity = if words.certificate.is_absent() && words.key.is_absent() {
+        None
+    } else {
+        material::identity(
+            &words.certificate,
+            &words.key,
+            ["certificate", "key"],
+            &words.span,
+            cx,
+        )
+    };
+    cx.owner = outer;
+    plan::ConnectTls {
+        roots,
+        server_name: words.server_name.value().cloned(),
+        identity,
+    }
+}
+
+/// Warns of pools that no listener and no route names.
+pub(super) fn unused(pools: &Pools, listeners: &Field<List<Listener>>, cx: &mut Cx) {
+    let Some(list) = listeners.value() else {
+        return;
+    };
+    let mut used: Vec<&String> = Vec::new();
+    for listener in &list.items {
+        used.extend(listener.value.pool.value());
+        let routes = listener.value.route.value().map(|routes| &routes.items);
+        used.extend(
+            routes
+                .into_iter()
+                .flatten()
+                .filter_map(|route| route.value.pool.value()),
+        );
+    }
+    for (name, _) in &pools.all {
+        if !used.contains(&&name.value) {
+            let what = format!("pool {:?} serves nobody", name.value);
+            cx.warning(&name.span, what)
+                .why("no listener names it")
+                .fix(format!(
+                    "say pool = {:?} in a [[listener]] or a route, or leave the pool out",
+                    name.value
+                ));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The text of the file, and how a stretch of bytes becomes a [`Place`] that people can read.
+//!
+//! Secrets that someone wrote into the file by mistake are masked here, so that no excerpt can show one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::report::Place;
+
+/// Bytes of the file, as the TOML parser counts them.
+pub(super) type Span = Range<usize>;
+
+/// One file, read.
+pub(super) struct Source {
+    file: Arc<str>,
+    text: String,
+}
+
+impl Source {
+    pub(super) fn new(file: &str, text: String) -> Self {
+        Self {
+            file: file.into(),
+            text,
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// From 1.
+    pub(super) fn line_of(&self, span: &Span) -> usize {
+        let start = floor(&self.text, span.start);
+        self.text[..start].matches('\n').count() + 1
+    }
+
+    /// The first line of `span`, with carets as far as it goes there.
+    pub(super) fn place(&self, span: &Span) -> Place {
+        let start = floor(&self.text, span.start);
+        let end = floor(&self.text, span.end).max(start);
+        let head = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let tail = self.text[head..]
+            .find('\n')
+            .map_or(self.text.len(), |at| head + at);
+        let line = self.text[head..tail].trim_end_matches('\r');
+        let from = (start - head).min(line.len());
+        let to = (end - head).clamp(from, line.len());
+        let column = line[..from].chars().count();
+        let (shown, from, to) = mask(line, from, to);
+        let (excerpt, indent, width) = shorten(&shown, from, to);
+        Place {
+            file: Arc::clone(&self.file),
+            line: self.line_of(span),
+            column: column + 1,
+            excerpt,
+            indent,
+            width,
+        }
+    }
+}
+
+/// Replaces the strings behind keys that hold secrets by `***`; positions move along.
+fn mask(line: &str, mut from: usize, mut to: usize) -> (String, usize, usize) {
+    let mut shown = line.to_owned();
+    let mut search = 0;
+    while let Some(secret) = next_secret(&shown, search) {
+        let shift = |at: usize| match at {
+            at if at <= secret.start => at,
+            at if at >= secret.end => at - secret.len() + MASK.len(),
+            _ => secret.start,
+        };
+        (from, to) = (shift(from), shift(to));
+        search = secret.start + MASK.len();
+        shown.replace_range(secret, MASK);
+    }
+    (shown, from, to)
+}
+
+/// Where the inside of the next string behind a secret key stands.
+fn next_secret(line: &str, search: usize) -> Option<Range<usize>> {
+    let mut at = search;
+    while let Some(equals) = line[at..].find('=').map(|found| at + found) {
+        let key = line[..equals].trim_end().trim_end_matches(['"', '\'']);
+        let word = key.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+        let key = key[word.map_or(0, |word| word + 1)..].to_ascii_lowercase();
+        let value = &line[equals + 1..];
+        let gap = value.len() - value.trim_start().len();
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|c| *c == '"' || *c == '\'');
+        if let Some(quote) = quote
+            && SECRET.iter().any(|secret| key.contains(secret))
+            && !key.ends_with("_file")
+        {
+            let start = equals + 1 + gap + 1;
+            let end = line[start..]
+                .find(quote)
+                .map_or(line.len(), |end| start + end);
+            return Some(start..end);
+        }
+        at = equals + 1;
+    }
+    None
+}
+
+/// A window of [`WINDOW`] characters around the caret; tabs and control characters become one column each.
+fn shorten(line: &str, from: usize, to: usize) -> (String, usize, usize) {
+    let before = line[..from].chars().count();
+    let width = line[from..to].chars().count().max(1);
+    let plain = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    let all: Vec<char> = line.chars().map(plain).collect();
+    if all.len() <= WINDOW {
+        return (all.into_iter().collect(), before, width);
+    }
+    let start = before.saturating_sub(WINDOW / 3).min(all.len() - WINDOW);
+    let shown: String = all[start..start + WINDOW].iter().collect();
+    let lead = if start > 0 { "… " } else { "" };
+    let rest = if start + WINDOW < all.len() {
+        " …"
+    } else {
+        ""
+    };
+    let indent = before - start + lead.chars().count();
+    let width = width.min(WINDOW.saturating_sub(before - start).max(1));
+    (format!("{lead}{shown}{rest}"), indent, width)
+}
+
+/// The nearest character border at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
+const MASK: &str = "***";
+const WINDOW: usize = 120;
+const SECRET: [&str; 4] = ["password", "passwd", "secret", "token"];
