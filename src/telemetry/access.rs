@@ -25,8 +25,6 @@ pub struct AccessLog {
 /// What one session came to.
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
-    /// When it ended.
-    pub time: SystemTime,
     /// Unique in the process; printed as 16 hexadecimal digits.
     pub session: u64,
     /// Which listener took it.
@@ -95,14 +93,19 @@ impl AccessLog {
         self.outlet.switch(sink);
     }
 
-    /// Queues the line of one session.
+    /// Nothing would be written: no need to make a [`Line`].
+    pub fn is_off(&self) -> bool {
+        !self.on.load(Ordering::Relaxed)
+    }
+
+    /// Queues the line of one session, which ends now.
     pub fn write(&self, line: &Line<'_>) {
-        if !self.on.load(Ordering::Relaxed) {
+        if self.is_off() {
             return;
         }
         TEXT.with_borrow_mut(|text| {
             text.clear();
-            line.print(text);
+            line.print(SystemTime::now(), text);
             text.push('\n');
             self.outlet.push(text.as_bytes());
         });
@@ -117,9 +120,9 @@ impl AccessLog {
 
 impl Line<'_> {
     /// Appends the JSON object, without a newline.
-    pub fn print(&self, text: &mut String) {
+    pub fn print(&self, time: SystemTime, text: &mut String) {
         let mut object = Object::begin(text);
-        object.time("time", self.time);
+        object.time("time", time);
         object.display("session", &format_args!("{:016x}", self.session));
         object.text("listener", self.listener);
         object.display("client", &self.client);
@@ -151,7 +154,6 @@ mod tests {
 
     fn line() -> Line<'static> {
         Line {
-            time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             session: 0xbeef,
             listener: "hive",
             client: SocketAddr::from(([10, 1, 2, 3], 40_000)),
@@ -174,7 +176,8 @@ mod tests {
     #[test]
     fn fields_are_those_of_the_contract_in_its_order() {
         let mut text = String::new();
-        line().print(&mut text);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        line().print(time, &mut text);
         let expected = concat!(
             r#"{"time":"2027-01-15T08:00:00.000Z","session":"000000000000beef","listener":"hive","#,
             r#""client":"10.1.2.3:40000","pool":"hive","server":"hs2-1.example.com:10000","sni":null,"#,
