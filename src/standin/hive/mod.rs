@@ -1,0 +1,130 @@
+//! A stand-in for HiveServer2, real enough for beeline, impyla and PyHive.
+//!
+//! It speaks TCLIService over binary Thrift, behind SASL PLAIN or bare, and over http. A query's one row names the
+//! instance, so whoever asks learns where the balancer sent him; [`query`] lists the statements that do something else.
+
+mod query;
+mod service;
+mod transport;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use self::service::Service;
+use super::door::{Door, Frame};
+use super::raw;
+
+/// What to be.
+#[derive(Clone, Debug)]
+pub struct HiveOptions {
+    /// What every `SELECT` answers.
+    pub name: String,
+    /// Who may enter.
+    pub auth: Auth,
+    /// How messages travel.
+    pub transport: Transport,
+    /// Whose manners it has.
+    pub flavour: Flavour,
+}
+
+/// Key `hive.server2.authentication`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// SASL PLAIN; any user and password that are not empty (NONE).
+    Anybody,
+    /// SASL PLAIN; one account (as with LDAP, PAM, CUSTOM).
+    Account {
+        /// The name.
+        user: String,
+        /// And its password.
+        password: String,
+    },
+    /// No SASL (NOSASL).
+    NoSasl,
+    /// SASL, but PLAIN is not offered (KERBEROS). Nobody gets in.
+    OnlyGssapi,
+}
+
+/// Key `hive.server2.transport.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Thrift on the socket.
+    Binary,
+    /// POST to `/cliservice`.
+    Http,
+}
+
+/// Where the two kinds of server differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Refuses a login with BAD and a text.
+    Hive,
+    /// Refuses a login by closing.
+    Impala,
+}
+
+impl HiveOptions {
+    /// A HiveServer2 with authentication NONE over binary Thrift.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            auth: Auth::Anybody,
+            transport: Transport::Binary,
+            flavour: Flavour::Hive,
+        }
+    }
+}
+
+/// A running stand-in.
+pub struct Hive {
+    door: Door,
+    service: Arc<Service>,
+}
+
+impl Hive {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// As [`Door::open`].
+    pub fn start(frame: &Frame, options: HiveOptions) -> io::Result<Self> {
+        let service = Arc::new(Service::new(options));
+        let shown = Arc::clone(&service);
+        let door = raw::open(frame, move |visit| {
+            transport::serve(visit, Arc::clone(&shown))
+        })?;
+        Ok(Self { door, service })
+    }
+
+    /// Address, counts and faults.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// From now on OpenSession and ExecuteStatement fail with this text: a passive or a leaving server.
+    pub fn set_refusal(&self, text: Option<String>) {
+        *self.service.lock_refusal() = text;
+    }
+
+    /// Every statement takes that much longer.
+    pub fn set_delay(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.service.delay_millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// OpenSession calls that went well.
+    pub fn sessions_opened(&self) -> u64 {
+        self.service.sessions_opened.load(Ordering::Relaxed)
+    }
+
+    /// Sessions that are open now.
+    pub fn sessions_open(&self) -> usize {
+        self.service.sessions_open()
+    }
+
+    /// Statements that were begun.
+    pub fn statements(&self) -> u64 {
+        self.service.statements.load(Ordering::Relaxed)
+    }
+}
