@@ -1,0 +1,72 @@
+"""Runs inside the virtual environment of impyla and PyHive: queries, or many clients that loop.
+
+client.py query impyla|pyhive HOST PORT {"sql": [...]}         rows of each statement as JSON
+client.py loop  HOST PORT {"clients": 20, "hold": 5}           one JSON line per session, until stdin ends
+"""
+import json
+import sys
+import threading
+import time
+
+WHO = "SET spark.howdah.instance"
+
+
+def connect(library, host, port, user="u", password="p", auth="PLAIN", ca=None):
+    if library == "impyla":
+        from impala.dbapi import connect as impyla
+        secure = {"use_ssl": True, "ca_cert": ca} if ca else {}
+        return impyla(host=host, port=port, auth_mechanism=auth, user=user, password=password, timeout=60, **secure)
+    from pyhive import hive
+    if auth == "LDAP":
+        return hive.connect(host=host, port=port, username=user, password=password, auth=auth)
+    return hive.connect(host=host, port=port, username=user, auth={"PLAIN": "NONE"}.get(auth, auth))
+
+
+def rows(connection, sql):
+    cursor = connection.cursor()
+    cursor.execute(sql)
+    found = [list(row) for row in cursor.fetchall()]
+    cursor.close()
+    return found
+
+
+def query(library, host, port, sql, **more):
+    connection = connect(library, host, int(port), **more)
+    print(json.dumps([rows(connection, statement) for statement in sql], default=str))
+    connection.close()
+
+
+def loop(host, port, clients, hold):
+    """Each client: open a session, ask which server it is, ask on for a while, close; forever."""
+    said, stopping = threading.Lock(), threading.Event()
+
+    def one(number):
+        library = "pyhive" if number % 2 else "impyla"
+        while not stopping.is_set():
+            session = {"client": number, "library": library, "start": time.time(), "server": None, "error": None}
+            try:
+                connection = connect(library, host, int(port))
+                for _ in range(hold):
+                    session["server"] = rows(connection, WHO)[0][1]
+                    session.setdefault("first_answer", time.time())
+                    stopping.wait(0.05)
+                connection.close()
+            except Exception as error:
+                session["error"] = f"{type(error).__name__}: {error}"[:300]
+                stopping.wait(0.1)
+            session["end"] = time.time()
+            with said:
+                print(json.dumps(session), flush=True)
+
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    stopping.set()
+    for thread in threads:
+        thread.join(60)
+
+
+if __name__ == "__main__":
+    verb, *words, options = sys.argv[1:]
+    {"query": query, "loop": loop}[verb](*words, **json.loads(options))

@@ -1,0 +1,43 @@
+"""Real clients: beeline (out of Spark's jars), impyla and PyHive, each a process of its own, as at a user's desk."""
+import json
+import subprocess
+
+from . import kit
+
+
+class Refused(AssertionError):
+    """The client ended with an error; the text is its own."""
+
+
+def beeline(host, port, sql, user="u", password="p", tls=None, timeout=60):
+    """Runs one statement and gives what beeline prints."""
+    url = f"jdbc:hive2://{host}:{port}/default"
+    if tls:
+        url += f";ssl=true;sslTrustStore={tls.truststore};trustStorePassword={tls.PASSWORD}"
+    done = subprocess.run(
+        ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{kit.spark_home()}/jars/*",
+         "org.apache.hive.beeline.BeeLine", "-u", url, "-n", user, "-p", password, "--silent=true",
+         "--showDbInPrompt=false", "--outputformat=tsv2", "-e", sql],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+    if done.returncode != 0:
+        raise Refused((done.stdout + done.stderr)[-1500:])
+    return done.stdout
+
+
+def python_client(*words, **more):
+    """The command that runs client.py in the virtual environment of the Python clients."""
+    return [str(kit.CACHE / "dbapi/bin/python"), str(kit.ROOT / "tests/real/client.py"), *map(str, words), json.dumps(more)]
+
+
+def query(library, host, port, *statements, **more):
+    """Runs statements in one session of impyla or PyHive and gives each one's rows."""
+    done = subprocess.run(python_client("query", library, host, port, sql=statements, **more),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise Refused(done.stderr[-1500:])
+    return json.loads(done.stdout)
+
+
+def instance(library, host, port, **more):
+    """The name of the server that a new session lands on."""
+    return query(library, host, port, "SET spark.howdah.instance", **more)[0][0][1]

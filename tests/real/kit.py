@@ -1,0 +1,248 @@
+"""What every real test needs: installed tools, free ports, waiting, and processes that end with us.
+
+Everything is installed once into CACHE and reused. Nothing here runs as a service: each process belongs to
+this one and is ended by its own id, also when the run is cut short.
+"""
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "howdah-tests"
+PYSPARK = "pyspark==3.5.9"
+DBAPI = ["impyla==0.24.0", "pyhive==0.7.0", "thrift_sasl==0.4.3", "pure-sasl==0.6.2"]
+
+
+class Missing(Exception):
+    """A tool is not there and could not be installed; the text says what a person can do."""
+
+
+# ---------------------------------------------------------------- installing
+
+_apt = threading.Lock()
+
+
+def have(command):
+    """The path of a command, also where an ordinary user's PATH does not look."""
+    return shutil.which(command, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def need_debs(**packages):
+    """need_debs(slapd="slapd"): installs each package whose command is absent. Starts no service."""
+    with _apt:
+        absent = [package for command, package in packages.items() if not have(command.replace("_", "-"))]
+        if not absent:
+            return
+        if os.geteuid() != 0 or not have("apt-get"):
+            raise Missing(f"needs {' '.join(absent)}: install by hand, or run as root where apt-get is")
+        policy = Path("/usr/sbin/policy-rc.d")
+        ours = not policy.exists()
+        if ours:
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+        try:
+            env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+            quiet(["apt-get", "update", "-qq"], env=env, check=False)
+            install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent]
+            quiet(install, env=env, what=f"apt-get install {' '.join(absent)}")
+        finally:
+            if ours:
+                policy.unlink(missing_ok=True)
+
+
+def quiet(command, what=None, check=True, **more):
+    """Runs a command without output or input; a failure is a Missing with the last lines it wrote."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", **more)
+    if check and done.returncode != 0:
+        tail = "\n".join(done.stdout.strip().splitlines()[-12:])
+        raise Missing(f"{what or command[0]} failed ({done.returncode}):\n{tail}")
+    return done.stdout
+
+
+def venv(name, *steps):
+    """A virtual environment in CACHE, made once; each step is the arguments of one `pip install`."""
+    home = CACHE / name
+    done = home / "done"
+    wanted = "\n".join(" ".join(step) for step in steps)
+    if done.exists() and done.read_text() == wanted:
+        return home
+    shutil.rmtree(home, ignore_errors=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    try:
+        quiet([sys.executable, "-m", "venv", str(home)], "python3 -m venv")
+    except Missing:
+        need_debs(no_such_command="python3-venv")
+        quiet([sys.executable, "-m", "venv", str(home)], "python3 -m venv")
+    for step in steps:
+        quiet([str(home / "bin/pip"), "install", "-q", *step], f"pip install {' '.join(step)}")
+    done.write_text(wanted)
+    return home
+
+
+def install_servers():
+    """Java and Spark, whose Thrift server speaks HiveServer2's protocol (318 MB once); beeline is in its jars."""
+    need_debs(java="openjdk-17-jre-headless", openssl="openssl")
+    venv("hs2", ["wheel", "setuptools<81"], ["--no-deps", "--no-build-isolation", PYSPARK])
+    return spark_home()
+
+
+def install_clients():
+    """impyla and PyHive."""
+    return venv("dbapi", DBAPI)
+
+
+def install_ldap():
+    """slapd, for a server that checks passwords."""
+    need_debs(slapd="slapd")
+
+
+def spark_home():
+    """The folder with Spark's jars."""
+    found = sorted((CACHE / "hs2/lib").glob("python3*/site-packages/pyspark"))
+    if not found:
+        raise Missing(f"{PYSPARK} is not installed under {CACHE / 'hs2'}")
+    return found[0]
+
+
+# ---------------------------------------------------------------- waiting
+
+def until(what, condition, seconds=30.0, every=0.05):
+    """Asks again and again until `condition()` is true and gives that value; says what was awaited otherwise."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(every)
+
+
+def free_port(host="127.0.0.1"):
+    """A port that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def common_port(*hosts):
+    """One port that is free on each of these addresses."""
+    for _ in range(50):
+        port = free_port(hosts[0])
+        try:
+            for host in hosts[1:]:
+                with socket.socket() as probe:
+                    probe.bind((host, port))
+            return port
+        except OSError:
+            continue
+    raise AssertionError(f"no port is free on all of {hosts}")
+
+
+def answers(host, port):
+    """Something accepts connections there."""
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+        return True
+    except OSError:
+        return False
+
+
+# ---------------------------------------------------------------- processes
+
+class Process:
+    """A child with its output in a file; ended by its own process id, at the latest when we end."""
+
+    living = set()
+
+    def __init__(self, name, command, folder, **more):
+        self.name = name
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / f"{name}.log"
+        self.errors = self.folder / f"{name}.err"
+        with open(self.log, "ab") as out, open(self.errors, "ab") as err:
+            self.child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                                          stdout=out, stderr=err, start_new_session=True, **more)
+        Process.living.add(self)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child.poll() is None
+
+    def text(self):
+        return self.log.read_text(errors="replace") + self.errors.read_text(errors="replace")
+
+    def tail(self, lines=15):
+        return "\n".join(self.text().strip().splitlines()[-lines:])
+
+    def listens(self, host, port, seconds):
+        """Waits until it accepts connections; a process that ended shows its last words."""
+        def ready():
+            if not self.running():
+                raise AssertionError(f"{self.name} ended with {self.child.returncode}:\n{self.tail()}")
+            return answers(host, port)
+        until(f"{self.name} at {host}:{port}; it wrote:\n{self.tail()}", ready, seconds, 0.1)
+
+    def signal(self, number):
+        if self.running():
+            os.kill(self.pid, number)
+
+    def kill(self):
+        """SIGKILL, and gone when this returns."""
+        self.signal(signal.SIGKILL)
+        self.child.wait()
+        Process.living.discard(self)
+
+    def stop(self, seconds=10):
+        """SIGTERM, then SIGKILL; the exit code."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        try:
+            self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.child.wait()
+        Process.living.discard(self)
+        return self.child.returncode
+
+
+def folder(prefix="howdah-real-"):
+    """A working folder that goes when the run ends well; HOWDAH_TEST_KEEP=1 keeps it."""
+    path = Path(tempfile.mkdtemp(prefix=prefix))
+    _folders.append(path)
+    return path
+
+
+_folders = []
+
+
+@atexit.register
+def _end():
+    for process in list(Process.living):
+        process.kill()
+    if not os.environ.get("HOWDAH_TEST_KEEP"):
+        for path in _folders:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _cut_short(number, _frame):
+    raise SystemExit(128 + number)
+
+
+def end_with_us():
+    """SIGTERM and SIGHUP end the run the orderly way, so that no server is left behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _cut_short)

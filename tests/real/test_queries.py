@@ -1,0 +1,106 @@
+"""beeline, impyla and PyHive run queries through howdah, plain and over TLS."""
+import unittest
+
+from . import kit
+from .bed import bed
+from .balancer import Howdah
+from .clients import Refused, beeline, instance, query
+from .servers import Directory
+
+WHO = "SET spark.howdah.instance"
+
+
+class Plain(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.howdah, cls.port = bed().front("plain")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.howdah.stop()
+
+    def test_beeline_runs_queries(self):
+        answer = beeline("127.0.0.1", self.port, "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT * FROM range(1000); "
+                                                 "SELECT concat('sum=', sum(id)) FROM v; SET spark.howdah.instance")
+        self.assertIn("sum=499500", answer)
+        self.assertRegex(answer, r"instance\s[ab]\b")
+
+    def test_impyla_runs_queries(self):
+        self.python("impyla")
+
+    def test_pyhive_runs_queries(self):
+        self.python("pyhive")
+
+    def python(self, library):
+        count, large, who = query(library, "127.0.0.1", self.port, "SELECT sum(id) FROM range(1000)",
+                                  "SELECT id, repeat('x', 100) FROM range(20000)", WHO)
+        self.assertEqual(count, [[499500]])
+        self.assertEqual((len(large), large[-1]), (20000, [19999, "x" * 100]))
+        self.assertIn(who[0][1], ("a", "b"))
+
+    def test_sessions_spread_over_both_servers(self):
+        seen = {instance("pyhive", "127.0.0.1", self.port) for _ in range(4)}
+        self.assertEqual(seen, {"a", "b"})
+
+    def test_each_session_leaves_one_line(self):
+        before = len(self.howdah.sessions())
+        where = instance("impyla", "127.0.0.1", self.port)
+        line = kit.until("the session's line", lambda: self.howdah.sessions()[before:])[-1]
+        self.assertEqual((line["server"], line["stage"], line["attempts"]), (where, "relay", 1))
+        self.assertIn(line["reason"], ("client-closed", "server-closed"))
+        self.assertGreater(line["bytes_from_server"], 200)
+
+
+class Terminated(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.howdah, cls.port = bed().front("terminated", tls=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.howdah.stop()
+
+    def test_beeline_over_tls(self):
+        self.assertRegex(beeline("127.0.0.1", self.port, WHO, tls=bed().tls), r"instance\s[ab]\b")
+
+    def test_impyla_over_tls(self):
+        self.assertIn(instance("impyla", "127.0.0.1", self.port, ca=str(bed().tls.ca)), ("a", "b"))
+
+    def test_plain_client_is_turned_away_and_others_go_on(self):
+        with self.assertRaises(Refused):
+            instance("pyhive", "127.0.0.1", self.port)
+        kit.until("its line", lambda: [line for line in self.howdah.sessions() if line["reason"] == "tls-failed"])
+        self.assertIn(instance("impyla", "127.0.0.1", self.port, ca=str(bed().tls.ca)), ("a", "b"))
+
+
+class Encrypted(unittest.TestCase):
+    def test_plain_client_reaches_a_server_that_speaks_only_tls(self):
+        port, strict, tls = kit.free_port(), bed().strict, bed().tls
+        secret = bed().folder / "probe.password"
+        secret.write_text(Directory.PASSWORD + "\n")
+        howdah = Howdah(bed().folder, "encrypted", f'''
+[[listener]]
+name = "hive"
+bind = "127.0.0.1:{port}"
+pool = "hive"
+
+[pool.hive]
+service = "hiveserver2"
+servers = [{{ name = "strict", address = "{strict.address}" }}]
+
+[pool.hive.probe]
+type = "hiveserver2"
+depth = "query"
+username = "{Directory.USER}"
+password_file = "{secret}"
+interval = "1s"
+
+[pool.hive.tls]
+ca = "{tls.ca}"
+''')
+        howdah.awaits("hive", "strict", "up")
+        login = {"auth": "LDAP", "user": Directory.USER}
+        self.assertEqual(instance("impyla", "127.0.0.1", port, password=Directory.PASSWORD, **login), "strict")
+        with self.assertRaises(Refused):
+            instance("impyla", "127.0.0.1", port, password="wrong", **login)
+        howdah.stop()
