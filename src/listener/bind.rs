@@ -1,0 +1,113 @@
+//! Opening listening sockets, and saying what is wrong when one cannot be had.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::session::keepalive;
+
+/// Connections that wait while a worker is busy. The kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// Why an address cannot be listened on; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another process, or another listener, has it.
+    #[error("{0} is in use: stop what listens there (`ss -ltnp` shows it), or choose another port")]
+    InUse(SocketAddr),
+    /// Below 1024 without the right.
+    #[error(
+        "{0} needs a privilege: choose a port of 1024 or above, or grant CAP_NET_BIND_SERVICE \
+         (`setcap cap_net_bind_service=+ep howdah`, or AmbientCapabilities in its systemd unit)"
+    )]
+    Privileged(SocketAddr),
+    /// The address belongs to no interface.
+    #[error(
+        "{0} is not an address of this machine: use one that `ip addr` shows, or 0.0.0.0 for all"
+    )]
+    NotLocal(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {address}: {source}")]
+    Other {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Opens `workers` sockets on one address. Port 0 takes a free one, the same for all.
+///
+/// # Errors
+/// See [`BindError`]. Nothing stays open after an error.
+pub fn open(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
+    let explain = |source| BindError::of(address, source);
+    refuse_if_taken(address).map_err(explain)?;
+    let first = socket(address, true).map_err(explain)?;
+    let bound = first.local_addr().map_err(explain)?;
+    let others = (1..workers).map(|_| socket(bound, true));
+    std::iter::once(Ok(first))
+        .chain(others)
+        .collect::<io::Result<_>>()
+        .map_err(explain)
+}
+
+/// `SO_REUSEPORT` lets two howdahs of one user share a port without a word, each taking half of the sessions.
+/// A socket without it finds out.
+fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        Ok(())
+    } else {
+        socket(address, false).map(drop)
+    }
+}
+
+/// Accepted sockets inherit what is set here, at no cost to a session.
+fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive())?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket.into())
+}
+
+impl BindError {
+    fn of(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address),
+            io::ErrorKind::PermissionDenied => Self::Privileged(address),
+            io::ErrorKind::AddrNotAvailable => Self::NotLocal(address),
+            _ => Self::Other { address, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_refused_even_by_a_socket_that_would_share_it() {
+        let held = open("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let address = held[0].local_addr().unwrap();
+        assert_eq!(held[1].local_addr().unwrap(), address);
+        let error = open(address, 1).unwrap_err();
+        assert!(
+            matches!(error, BindError::InUse(at) if at == address),
+            "{error}"
+        );
+    }
+}

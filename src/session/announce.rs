@@ -1,0 +1,75 @@
+//! Stage 5: tell the server who comes, and encrypt if the pool says so.
+
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::ServerSide;
+use super::choose::Destination;
+use super::outcome::{End, Reason, Stage};
+use crate::plan::{Host, ProxyVersion};
+use crate::pool::Lease;
+use crate::tls::connect::Connector;
+use crate::wire::proxy_protocol::{self, Ends};
+
+/// The PROXY header goes first and in clear, TLS after it.
+pub(super) async fn announce(
+    mut stream: TcpStream,
+    lease: &Lease,
+    destination: &Destination,
+    client: SocketAddr,
+    local: Option<SocketAddr>,
+    until: Instant,
+) -> Result<ServerSide, End> {
+    if let Some(version) = lease.plan().send_proxy {
+        let ends = Ends {
+            source: client,
+            destination: local.unwrap_or(client),
+        };
+        let header = match version {
+            ProxyVersion::V1 => proxy_protocol::encode_v1(ends),
+            ProxyVersion::V2 => proxy_protocol::encode_v2(ends),
+        };
+        // A few dozen bytes into an empty socket buffer: never waits on a sound server.
+        let written = timeout_at(until, stream.write_all(&header)).await;
+        let Ok(Ok(())) = written else {
+            return Err(Stage::Announce.end(Reason::ConnectFailed));
+        };
+    }
+    match &destination.connector {
+        None => Ok(ServerSide::Plain(stream)),
+        Some(connector) => encrypt(stream, connector, lease, destination, until).await,
+    }
+}
+
+async fn encrypt(
+    stream: TcpStream,
+    connector: &Connector,
+    lease: &Lease,
+    destination: &Destination,
+    until: Instant,
+) -> Result<ServerSide, End> {
+    let failed = Stage::Announce.end(Reason::ServerTlsFailed);
+    let host = match &lease.server().address().host {
+        Host::Ip(ip) => ip.to_string(),
+        Host::Name(name) => name.clone(),
+    };
+    let name = connector.server_name(&host).map_err(|_| failed)?;
+    let began = Instant::now();
+    let handshake = TlsConnector::from(connector.config()).connect(name, stream);
+    match timeout_at(until, handshake).await {
+        Ok(Ok(stream)) => {
+            destination.metrics.tls_handshake(began.elapsed());
+            Ok(ServerSide::Tls(Box::new(stream)))
+        }
+        Ok(Err(error)) => {
+            let server = &lease.server().name();
+            tracing::debug!(%server, %error, "TLS to the server failed");
+            Err(failed)
+        }
+        Err(_) => Err(Stage::Announce.end(Reason::ConnectTimeout)),
+    }
+}

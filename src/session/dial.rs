@@ -1,0 +1,145 @@
+//! Stage 4: connect to the server that the pool offers; on failure to the next, under one deadline.
+//!
+//! Nothing the client said has gone to a server before this stage has succeeded, so trying another is safe.
+//! After it, nothing is ever sent twice.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::announce::announce;
+use super::choose::Destination;
+use super::greet::Greeted;
+use super::outcome::{End, Reason, Stage};
+use super::registry::Place;
+use super::{Linked, Outcome, ServerSide};
+use crate::pool::{Lease, NoServer, ServerId};
+
+/// All attempts of one session together get this many times what one connect gets.
+const ATTEMPTS_WORTH: u32 = 3;
+/// Pause before servers that have all failed are tried again; doubled from round to round.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Leases server after server until one takes the connection, TLS and all.
+pub(super) async fn dial(
+    greeted: Greeted<'_>,
+    outcome: &mut Outcome,
+    place: &Place,
+) -> Result<Linked, End> {
+    let Greeted {
+        client,
+        head,
+        destination,
+        local,
+    } = greeted;
+    let began = Instant::now();
+    let pool = &destination.pool;
+    let deadline = began + pool.load().plan().timeouts.connect * ATTEMPTS_WORTH;
+    let mut tried: Vec<ServerId> = Vec::new();
+    let mut pause = FIRST_PAUSE;
+    let mut failure = None;
+    loop {
+        place.reach(Stage::Choose);
+        let lease = match pool.choose(outcome.client.ip(), &tried, Instant::now()) {
+            Ok(lease) => lease,
+            Err(NoServer::AllTried) => {
+                let last = failure.unwrap_or(Stage::Choose.end(Reason::NoServer));
+                let again = Instant::now() + pause;
+                if again >= deadline {
+                    return Err(last);
+                }
+                sleep_until(again).await;
+                pause *= 2;
+                tried.clear();
+                continue;
+            }
+            Err(NoServer::NoneUp) => {
+                return Err(failure.unwrap_or(Stage::Choose.end(Reason::NoServer)));
+            }
+            Err(NoServer::AllFull) => return Err(Stage::Choose.end(Reason::Limit)),
+        };
+        let server = lease.server();
+        place.hold(server.id());
+        place.reach(Stage::Dial);
+        if outcome.attempts > 0 {
+            destination.metrics.retried();
+        }
+        outcome.attempts += 1;
+        outcome.dialled = Instant::now();
+        let until = deadline.min(Instant::now() + lease.plan().timeouts.connect);
+        match attempt(&lease, destination, outcome.client, local, place, until).await {
+            Ok((stream, connect)) => {
+                outcome.connect = Some(connect);
+                outcome.lease = Some(lease);
+                return Ok(Linked {
+                    client,
+                    server: stream,
+                    head,
+                });
+            }
+            Err(end) => {
+                server.dial_failed();
+                server.metrics().dial_failed(end.reason);
+                tried.push(server.id());
+                failure = Some(end);
+                outcome.lease = Some(lease);
+            }
+        }
+    }
+}
+
+async fn attempt(
+    lease: &Lease,
+    destination: &Destination,
+    client: SocketAddr,
+    local: Option<SocketAddr>,
+    place: &Place,
+    until: Instant,
+) -> Result<(ServerSide, Duration), End> {
+    let server = lease.server();
+    let began = Instant::now();
+    let stream = connect(&server.addresses(), until).await?;
+    let took = began.elapsed();
+    server.metrics().connected(took);
+    place.reach(Stage::Announce);
+    let announced = announce(stream, lease, destination, client, local, until).await?;
+    server.dial_succeeded();
+    Ok((announced, took))
+}
+
+/// Tries each address of a server's name in turn; what is left of the time is shared among those still untried.
+async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, End> {
+    let mut failure = Stage::Dial.end(Reason::ConnectFailed);
+    for (index, address) in addresses.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        match timeout_at(Instant::now() + share, connect_to(*address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failure = Stage::Dial.end(reason_of(&error)),
+            Err(_) => failure = Stage::Dial.end(Reason::ConnectTimeout),
+        }
+    }
+    Err(failure)
+}
+
+/// No keepalive yet: see the relay, which sets it on sessions that last.
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(true)?;
+    TcpSocket::from_std_stream(socket.into())
+        .connect(address)
+        .await
+}
+
+fn reason_of(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Reason::ConnectRefused,
+        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
+        _ => Reason::ConnectFailed,
+    }
+}

@@ -1,0 +1,186 @@
+//! Stage 2: who is the client, and what does it ask for? PROXY header, ClientHello or TLS handshake, first bytes.
+//!
+//! All of it in the order of the wire and under one deadline, but for the wait for the first bytes, which has its
+//! own: a person may take a while between connecting and asking.
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::ready;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::admit::{entitled, is_proxy};
+use super::choose::Destination;
+use super::outcome::{End, Reason, Stage};
+use super::{Arrival, ClientSide, Course, Outcome, lend};
+use crate::plan::Dial;
+use crate::wire::client_hello::{self, Hello};
+use crate::wire::proxy_protocol::{self, Ends, Incoming};
+
+/// A client that has said who it is, and the pool for it.
+pub(super) struct Greeted<'a> {
+    pub(super) client: ClientSide,
+    /// Read from the client already, owed to the server.
+    pub(super) head: Vec<u8>,
+    pub(super) destination: &'a Destination,
+    /// Where the client connected to: what an outgoing PROXY header tells.
+    pub(super) local: Option<SocketAddr>,
+}
+
+pub(super) async fn greet<'a>(
+    arrival: Arrival,
+    course: &'a Course,
+    outcome: &mut Outcome,
+) -> Result<Greeted<'a>, End> {
+    let plan = &course.plan;
+    let mut stream = arrival.stream;
+    let mut local = None;
+    let deadline = Instant::now() + plan.greet_timeout;
+    if !plan.accept_proxy.is_empty() && is_proxy(plan, arrival.peer.ip()) {
+        if let Some(ends) = within(deadline, read_proxy_header(&mut stream)).await? {
+            (outcome.client, local) = (ends.source, Some(ends.destination));
+        }
+        entitled(plan, outcome.client.ip())?;
+    }
+    let mut head = Vec::new();
+    let mut client = match &course.tls {
+        Some(config) => {
+            let began = Instant::now();
+            let accept = TlsAcceptor::from(Arc::clone(config)).accept(stream);
+            let accept = async {
+                accept
+                    .await
+                    .map_err(|_| Stage::Greet.end(Reason::TlsFailed))
+            };
+            let stream = within(deadline, accept).await?;
+            course.metrics.tls_handshake(began.elapsed());
+            let (_, connection) = stream.get_ref();
+            outcome.sni = connection.server_name().map(Into::into);
+            outcome.tls = connection
+                .protocol_version()
+                .and_then(|version| version.as_str());
+            ClientSide::Tls(Box::new(stream))
+        }
+        None if !course.switch.routes.is_empty() => {
+            (head, outcome.sni) = within(deadline, read_hello(&mut stream)).await?;
+            ClientSide::Plain(stream)
+        }
+        None => ClientSide::Plain(stream),
+    };
+    let destination = course.switch.route(outcome.sni.as_deref())?;
+    let rules = Arc::clone(destination.pool.load().plan());
+    if rules.dial == Dial::Late && head.is_empty() {
+        head = first_bytes(&mut client, rules.timeouts.first_byte).await?;
+    }
+    if rules.send_proxy.is_some() && local.is_none() {
+        local = client.tcp().local_addr().ok();
+    }
+    Ok(Greeted {
+        client,
+        head,
+        destination,
+        local,
+    })
+}
+
+async fn within<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, End>>,
+) -> Result<T, End> {
+    let late = |_| Stage::Greet.end(Reason::GreetTimeout);
+    tokio::time::timeout_at(deadline, work)
+        .await
+        .map_err(late)?
+}
+
+/// Takes the header off the stream and not one byte more: the rest belongs to TLS or to the server.
+async fn read_proxy_header(stream: &mut TcpStream) -> Result<Option<Ends>, End> {
+    let mut header = Vec::new();
+    let mut window = [0; 256];
+    loop {
+        let seen = stream.peek(&mut window).await.map_err(client_gone)?;
+        if seen == 0 {
+            return Err(Stage::Greet.end(Reason::ClientClosed));
+        }
+        let before = header.len();
+        header.extend_from_slice(&window[..seen]);
+        let (done, ours) = match proxy_protocol::read(&header) {
+            Incoming::Header { ends, length } => (Some(ends), length - before),
+            // All that was seen belongs to the header, so it can be taken.
+            Incoming::Incomplete => (None, seen),
+            Incoming::Malformed => return Err(Stage::Greet.end(Reason::BadProxyHeader)),
+        };
+        stream
+            .read_exact(&mut window[..ours])
+            .await
+            .map_err(client_gone)?;
+        if let Some(ends) = done {
+            return Ok(ends);
+        }
+    }
+}
+
+/// Reads until the ClientHello is whole, in however many segments it comes. The bytes go on to the server.
+async fn read_hello(stream: &mut TcpStream) -> Result<(Vec<u8>, Option<Box<str>>), End> {
+    let mut head = Vec::new();
+    loop {
+        match client_hello::read(&head) {
+            Hello::Incomplete => {}
+            Hello::Found(hello) => return Ok((head, hello.sni.map(Into::into))),
+            Hello::NotTls | Hello::Malformed => {
+                return Err(Stage::Greet.end(Reason::BadClientHello));
+            }
+        }
+        if read_some(stream, &mut head).await? == 0 {
+            return Err(Stage::Greet.end(Reason::ClientClosed));
+        }
+    }
+}
+
+/// Waits for the client to speak before a server is bothered: a silent connection holds one of Impala's two
+/// set-up threads, and one of HiveServer2's workers.
+async fn first_bytes(client: &mut ClientSide, patience: Duration) -> Result<Vec<u8>, End> {
+    let mut head = Vec::new();
+    let read = async {
+        match client {
+            ClientSide::Plain(stream) => read_some(stream, &mut head).await,
+            ClientSide::Tls(stream) => read_some(stream, &mut head).await,
+        }
+    };
+    match timeout(patience, read).await {
+        Err(_) => Err(Stage::Greet.end(Reason::ClientSilent)),
+        Ok(Err(end)) => Err(end),
+        Ok(Ok(0)) => Err(Stage::Greet.end(Reason::ClientClosed)),
+        Ok(Ok(_)) => Ok(head),
+    }
+}
+
+/// One read through the worker's buffer, so that a client that says nothing holds none.
+async fn read_some(
+    stream: &mut (impl AsyncRead + Unpin),
+    into: &mut Vec<u8>,
+) -> Result<usize, End> {
+    poll_fn(|cx| {
+        lend::buffer(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+            into.extend_from_slice(buffer.filled());
+            std::task::Poll::Ready(read.map(|()| buffer.filled().len()))
+        })
+    })
+    .await
+    .map_err(client_gone)
+}
+
+fn client_gone(error: std::io::Error) -> End {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => Stage::Greet.end(Reason::ClientClosed),
+        _ => Stage::Greet.end(Reason::of_client(&error)),
+    }
+}

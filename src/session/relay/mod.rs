@@ -1,0 +1,301 @@
+//! Stage 6: bytes both ways until both sides have ended.
+//!
+//! Two [`Flow`]s, one a direction, are pumped by one task whenever a socket is ready. Promises:
+//!
+//! * A half-close is passed on exactly: the end of one side's stream is told to the other after its last byte,
+//!   and the opposite flow goes on.
+//! * Back-pressure is the kernel's: what one side has not taken is not read from the other, but for one buffer.
+//! * A silent session holds no buffer and no pipe: bytes pass through the worker's own (see [`super::lend`]).
+//! * When the server breaks the connection the client sees a reset, after all that had arrived: a cut answer
+//!   never looks like a whole one.
+//! * One timer a session. It is not moved by every byte; when it fires it looks at when the last byte was.
+
+mod flow;
+mod pipe;
+mod side;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use self::flow::{Broken, Flow};
+pub use self::flow::{Way, set_way};
+use self::side::Side;
+use super::outcome::Reason;
+use super::registry::Place;
+use super::{Course, Outcome};
+use crate::plan::Timeouts;
+use crate::pool::Lease;
+
+/// A session that lives this long gets keepalive on its server's side; most short ones never pay for it.
+/// (The client's side inherits it from the listening socket.)
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+/// The counters of a session that lasts are brought up to date after so many bytes, not only at its end.
+const TELL_EVERY: u64 = 1 << 20;
+
+/// What went through, for the account.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    pub(super) from_client: u64,
+    pub(super) from_server: u64,
+    /// What the counters know of already, both ways.
+    told: u64,
+    /// From the first bytes to the server until the first bytes back; for a server that speaks first, from the connect.
+    pub(super) first_byte: Option<Duration>,
+}
+
+impl Meter {
+    /// Brings the counters up to date.
+    fn tell(&mut self, up: &Flow, down: &Flow, course: &Course, lease: &Lease) {
+        let news = (up.bytes - self.from_client, down.bytes - self.from_server);
+        course.metrics.bytes(news.0, news.1);
+        lease.server().metrics().bytes(news.0, news.1);
+        (self.from_client, self.from_server) = (up.bytes, down.bytes);
+        self.told = up.bytes + down.bytes;
+    }
+}
+
+/// Carries `head`, then all else, between `client` and `server`; returns why it ended.
+///
+/// Not cancel-safe: what is under way when it is dropped is lost, as both sockets are.
+pub(super) async fn relay<C: Side, S: Side>(
+    client: C,
+    server: S,
+    head: Vec<u8>,
+    course: &Course,
+    outcome: &mut Outcome,
+    place: &Place,
+) -> Reason {
+    let Outcome {
+        lease: Some(lease),
+        meter,
+        dialled,
+        ..
+    } = outcome
+    else {
+        return Reason::Internal;
+    };
+    let timeouts = &lease.plan().timeouts;
+    let now = Instant::now();
+    let turn = Turn::begun(*dialled, !head.is_empty());
+    let mut relay = Relay {
+        client,
+        server,
+        up: Flow::with(head),
+        down: Flow::default(),
+        first_end: None,
+        last_byte: now,
+        turn,
+        kept_alive: false,
+    };
+    let mut timer = pin!(sleep_until(now + relay.patience(timeouts)));
+    let reason = poll_fn(|cx| {
+        if let Some(reason) = place.poll_cut(cx) {
+            return Poll::Ready(reason);
+        }
+        if let Poll::Ready(reason) = relay.poll(cx, lease, meter) {
+            return Poll::Ready(reason);
+        }
+        if relay.bytes() - meter.told >= TELL_EVERY {
+            meter.tell(&relay.up, &relay.down, course, lease);
+        }
+        relay.poll_timer(cx, timer.as_mut(), timeouts)
+    })
+    .await;
+    meter.tell(&relay.up, &relay.down, course, lease);
+    if reason == Reason::ServerReset {
+        // So that the client sees a reset, not an orderly end.
+        let _ = relay.client.tcp().set_zero_linger();
+    }
+    reason
+}
+
+struct Relay<C, S> {
+    client: C,
+    server: S,
+    up: Flow,
+    down: Flow,
+    /// What the first side to end makes of the session's end.
+    first_end: Option<Reason>,
+    last_byte: Instant,
+    turn: Turn,
+    kept_alive: bool,
+}
+
+impl<C: Side, S: Side> Relay<C, S> {
+    fn bytes(&self) -> u64 {
+        self.up.bytes + self.down.bytes
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, lease: &Lease, meter: &mut Meter) -> Poll<Reason> {
+        let before = (self.up.bytes, self.down.bytes);
+        let up = self.up.pump(&mut self.client, &mut self.server, cx);
+        let down = self.down.pump(&mut self.server, &mut self.client, cx);
+        if before != (self.up.bytes, self.down.bytes) {
+            let now = Instant::now();
+            self.last_byte = now;
+            self.account_turn(before, now, lease, meter);
+        }
+        let broken = up.err().and_then(|broken| self.up_broken(&broken));
+        if let Some(reason) =
+            broken.or_else(|| down.err().and_then(|broken| self.down_broken(&broken)))
+        {
+            return Poll::Ready(reason);
+        }
+        if self.up.has_ended() {
+            self.first_end.get_or_insert(Reason::ClientClosed);
+        }
+        if self.down.has_ended() {
+            self.first_end.get_or_insert(Reason::ServerClosed);
+        }
+        match (self.up.is_over(), self.down.is_over()) {
+            (true, true) => Poll::Ready(self.first_end.unwrap_or(Reason::ClientClosed)),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// The flow from the client broke. A client that is gone ends the session; a server that takes no more may
+    /// have said something before it went, so the other flow goes on to its end.
+    fn up_broken(&mut self, broken: &Broken) -> Option<Reason> {
+        match broken {
+            Broken::Read(error) => Some(self.first_end.unwrap_or(Reason::of_client(error))),
+            Broken::Write => {
+                self.up.give_up();
+                self.first_end.get_or_insert(Reason::ServerReset);
+                None
+            }
+        }
+    }
+
+    /// The flow from the server broke: what had arrived still goes to the client. A client that takes no more
+    /// may have sent something before it went (a CloseSession), so the other flow goes on to its end.
+    fn down_broken(&mut self, broken: &Broken) -> Option<Reason> {
+        match broken {
+            Broken::Read(_) => {
+                self.up.give_up();
+                self.down.finish_without_end();
+                // An earlier end in order by the client does not make the server's break one.
+                self.first_end = Some(Reason::ServerReset);
+                None
+            }
+            Broken::Write => {
+                self.down.give_up();
+                self.first_end.get_or_insert(Reason::ClientReset);
+                None
+            }
+        }
+    }
+
+    /// Response time is what the server takes, turn by turn: bytes out to it until bytes back.
+    fn account_turn(&mut self, before: (u64, u64), now: Instant, lease: &Lease, meter: &mut Meter) {
+        if self.down.bytes != before.1
+            && let Some(took) = self.turn.answered(now)
+        {
+            meter.first_byte.get_or_insert(took);
+            lease.observe(took, now);
+        }
+        if self.up.bytes != before.0 {
+            self.turn.asked(now);
+        }
+    }
+
+    /// How much silence is borne in the present state.
+    fn patience(&self, timeouts: &Timeouts) -> Duration {
+        match (self.up.has_ended(), self.down.has_ended()) {
+            (false, false) if !self.kept_alive => timeouts.idle.min(KEEPALIVE_AFTER),
+            (false, false) => timeouts.idle,
+            _ => timeouts.half_close.min(timeouts.idle),
+        }
+    }
+
+    fn poll_timer(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        timeouts: &Timeouts,
+    ) -> Poll<Reason> {
+        loop {
+            let due = self.last_byte + self.patience(timeouts);
+            if due < timer.deadline() {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if due > Instant::now() {
+                timer.as_mut().reset(due);
+                continue;
+            }
+            match (self.up.has_ended(), self.down.has_ended()) {
+                (false, false) if self.kept_alive || self.silent_for(timeouts.idle) => {
+                    return Poll::Ready(Reason::IdleTimeout);
+                }
+                (false, false) => self.keep_alive(),
+                _ => return Poll::Ready(self.half_closed()),
+            }
+        }
+    }
+
+    fn silent_for(&self, limit: Duration) -> bool {
+        self.last_byte.elapsed() >= limit
+    }
+
+    /// What running out of patience means once one side has ended.
+    fn half_closed(&self) -> Reason {
+        match self.first_end {
+            Some(reason @ (Reason::ServerReset | Reason::ClientReset)) => reason,
+            _ => Reason::HalfCloseTimeout,
+        }
+    }
+
+    /// Lets the kernel find out about a server that is gone without a word (and keeps firewalls awake).
+    fn keep_alive(&mut self) {
+        self.kept_alive = true;
+        // A socket that refuses is one that has just broken; the flows will say so.
+        let _ = SockRef::from(self.server.tcp()).set_tcp_keepalive(&keepalive());
+    }
+}
+
+/// First question after 60 s of silence, then every 15 s, given up after four: below the 600 s after which
+/// common firewalls forget a connection. Listening sockets carry the same for the client's side.
+pub fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4)
+}
+
+/// One question of the client and the time until the first byte of the answer.
+struct Turn {
+    since: Option<Instant>,
+    asked: bool,
+}
+
+impl Turn {
+    /// The first turn counts the connect in. Where nothing was asked yet, the server may speak first, and the
+    /// client's first question starts the turn anew.
+    fn begun(dialled: Instant, asked: bool) -> Self {
+        Self {
+            since: Some(dialled),
+            asked,
+        }
+    }
+
+    fn asked(&mut self, now: Instant) {
+        if self.since.is_none() || !self.asked {
+            *self = Self {
+                since: Some(now),
+                asked: true,
+            };
+        }
+    }
+
+    fn answered(&mut self, now: Instant) -> Option<Duration> {
+        self.since.take().map(|since| now - since)
+    }
+}

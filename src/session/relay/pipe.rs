@@ -1,0 +1,74 @@
+//! Kernel pipes, lent to a flow while a bulk of data passes through it by splice.
+//!
+//! Pages move from one socket to the other without a visit to user space. A pipe costs two descriptors, so each
+//! worker keeps only a few and a flow gives its pipe back as soon as it is empty.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+
+/// Pipes a worker keeps for the next bulk.
+const KEPT: usize = 64;
+/// What one splice asks for, and the capacity asked of each pipe. The kernel may grant less.
+const CAPACITY: usize = 1 << 20;
+
+thread_local! {
+    static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A pipe and the number of bytes in it.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    read: OwnedFd,
+    write: OwnedFd,
+    filled: usize,
+}
+
+impl Pipe {
+    /// One from the worker's pool, else a new one; `None` when there are no descriptors left.
+    pub(super) fn lend() -> Option<Self> {
+        POOL.with_borrow_mut(Vec::pop).or_else(|| Self::open().ok())
+    }
+
+    fn open() -> io::Result<Self> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // Refused above the user's quota of pipe pages: the default capacity works too.
+        let _ = fcntl_setpipe_size(&write, CAPACITY);
+        Ok(Self {
+            read,
+            write,
+            filled: 0,
+        })
+    }
+
+    /// Gives an empty pipe back; one with bytes in it is closed with them.
+    pub(super) fn give_back(self) {
+        POOL.with_borrow_mut(|pool| {
+            if self.filled == 0 && pool.len() < KEPT {
+                pool.push(self);
+            }
+        });
+    }
+
+    pub(super) fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// Moves what `source` has into the pipe. Only asked of an empty pipe, so that "would block" means `source`.
+    pub(super) fn fill(&mut self, source: impl AsFd) -> io::Result<usize> {
+        let moved = splice(source, None, &self.write, None, CAPACITY, FLAGS)?;
+        self.filled += moved;
+        Ok(moved)
+    }
+
+    /// Moves what `sink` takes out of the pipe.
+    pub(super) fn drain(&mut self, sink: impl AsFd) -> io::Result<usize> {
+        let moved = splice(&self.read, None, sink, None, self.filled, FLAGS)?;
+        self.filled -= moved;
+        Ok(moved)
+    }
+}
+
+const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
