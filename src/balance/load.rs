@@ -1,20 +1,54 @@
 //! Live numbers of a server and of a pool: what balancers compare, shared by workers and snapshots.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// What one server carries now.
-#[derive(Debug, Default)]
+use super::estimate::Estimate;
+
+/// What one server carries now, and what it takes for its answers.
+#[derive(Debug)]
 pub struct Load {
     active: AtomicU32,
+    /// The number of its last pick, so that equals take turns.
+    picked: AtomicU64,
+    estimate: Mutex<Shown>,
+    /// [`Estimate::level`], for readers that do not want the lock.
+    level: AtomicU64,
+    tally: Arc<Tally>,
 }
 
 /// What one pool remembers from snapshot to snapshot.
 #[derive(Debug, Default)]
 pub struct Tally {
     cursor: AtomicU64,
+    picks: AtomicU64,
+    active: AtomicU64,
+    /// When a session last saw an answer, in seconds and rounded up; 0: never.
+    heard: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Shown {
+    estimate: Estimate,
+    /// The level when somebody was last told that it changed.
+    level: f64,
 }
 
 impl Load {
+    /// Without sessions, and without an estimate until somebody observes or seeds one.
+    pub fn new(tally: Arc<Tally>, now: Duration) -> Self {
+        let estimate = Estimate::unknown(now);
+        let level = estimate.level();
+        Self {
+            active: AtomicU32::new(0),
+            picked: AtomicU64::new(0),
+            estimate: Mutex::new(Shown { estimate, level }),
+            level: AtomicU64::new(level.to_bits()),
+            tally,
+        }
+    }
+
     /// Sessions now.
     pub fn active(&self) -> u32 {
         self.active.load(Ordering::SeqCst)
@@ -22,23 +56,101 @@ impl Load {
 
     /// Counts one session more, unless there are `cap` already.
     pub fn take(&self, cap: u32) -> bool {
-        self.active
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |active| {
-                (active < cap).then(|| active + 1)
-            })
-            .is_ok()
+        let more = |active| (active < cap).then(|| active + 1);
+        let taken = (self.active)
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
+            .is_ok();
+        if taken {
+            self.tally.active.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// Undoes one [`Self::take`].
     pub fn give_back(&self) {
         let before = self.active.fetch_sub(1, Ordering::SeqCst);
         debug_assert!(before > 0, "given back more often than taken");
+        self.tally.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A session saw the server take this long. True when the estimate has moved so far since the last true
+    /// that whoever ranks servers should look again.
+    pub fn observe(&self, took: Duration, now: Duration) -> bool {
+        self.tally.heard(now);
+        self.update(|estimate| estimate.observe(took, now))
+    }
+
+    /// A probe took this long, which counts only while sessions say nothing: probes ask other questions than
+    /// sessions do, and compare with nothing but probes. True as for [`Self::observe`].
+    pub fn seed(&self, took: Duration, now: Duration) -> bool {
+        let seeds = self.tally.is_quiet(now) || !self.estimate().estimate.is_known();
+        seeds && self.update(|estimate| estimate.observe(took, now))
+    }
+
+    /// What an answer is expected to take now; `None` while nothing is known.
+    pub fn expected(&self, now: Duration) -> Option<Duration> {
+        let estimate = self.estimate().estimate;
+        estimate.is_known().then(|| estimate.expected(now))
+    }
+
+    pub(super) fn level(&self) -> f64 {
+        f64::from_bits(self.level.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn picked(&self) -> u64 {
+        self.picked.load(Ordering::Relaxed)
+    }
+
+    /// Moves it behind its equals.
+    pub(super) fn stamp(&self) {
+        let number = self.tally.picks.fetch_add(1, Ordering::Relaxed) + 1;
+        self.picked.store(number, Ordering::Relaxed);
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Estimate)) -> bool {
+        let mut shown = self.estimate();
+        change(&mut shown.estimate);
+        let level = shown.estimate.level();
+        self.level.store(level.to_bits(), Ordering::Relaxed);
+        let moved = (level - shown.level).abs() > NOTICEABLE;
+        if moved {
+            shown.level = level;
+        }
+        moved
+    }
+
+    fn estimate(&self) -> MutexGuard<'_, Shown> {
+        self.estimate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Tally {
     /// The number of this turn; each is given out once.
-    pub fn turn(&self) -> u64 {
+    pub(super) fn turn(&self) -> u64 {
         self.cursor.fetch_add(1, Ordering::Relaxed)
     }
+
+    /// Sessions of the pool, those on servers that are out or removed included.
+    pub fn active(&self) -> u64 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Written once a second, as all workers share it.
+    fn heard(&self, now: Duration) {
+        let second = now.as_secs() + 1;
+        if self.heard.load(Ordering::Relaxed) < second {
+            self.heard.store(second, Ordering::Relaxed);
+        }
+    }
+
+    fn is_quiet(&self, now: Duration) -> bool {
+        let heard = self.heard.load(Ordering::Relaxed);
+        heard == 0 || now.as_secs() > heard + QUIET
+    }
 }
+
+/// Seconds: a pool whose sessions say nothing for so long takes the times of its probes instead.
+const QUIET: u64 = 15;
+
+/// In the logarithm, so about 2 %: smaller movements of an estimate are not worth a new ranking.
+pub(super) const NOTICEABLE: f64 = 0.02;

@@ -8,14 +8,26 @@
 //! No clock, no tokio, no sockets: time and randomness come in with the [`Ask`]. What must outlive a snapshot
 //! (the turn of round-robin, the loads) lives in [`Tally`] and [`Load`], which snapshots share.
 
+mod estimate;
+mod least_connection;
 mod load;
+mod random;
+mod rank;
+mod response_time;
 mod round_robin;
+mod source_hash;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use self::least_connection::LeastConnection;
 pub use self::load::{Load, Tally};
+pub use self::random::Random;
+pub use self::response_time::ResponseTime;
 pub use self::round_robin::RoundRobin;
+pub use self::source_hash::{Ring, SourceHash};
 
 /// One server on offer.
 #[derive(Clone, Debug)]
@@ -59,6 +71,14 @@ pub struct Ask<'a> {
 pub enum Balancer {
     /// Smooth weighted turns.
     RoundRobin(RoundRobin),
+    /// Fewest sessions for the weight.
+    LeastConnection(LeastConnection),
+    /// Shortest expected wait.
+    ResponseTime(ResponseTime),
+    /// The less loaded of two draws.
+    Random(Random),
+    /// By the client's address.
+    SourceHash(SourceHash),
 }
 
 impl Field {
@@ -111,6 +131,31 @@ impl Field {
 }
 
 impl Balancer {
+    /// Takes turns.
+    pub fn round_robin(field: &Field) -> Self {
+        Self::RoundRobin(RoundRobin::new(field))
+    }
+
+    /// Ranks by sessions.
+    pub fn least_connection(field: &Field) -> Self {
+        Self::LeastConnection(LeastConnection::new(field))
+    }
+
+    /// Ranks by expected wait.
+    pub fn response_time(field: &Field) -> Self {
+        Self::ResponseTime(ResponseTime::new(field))
+    }
+
+    /// Draws.
+    pub fn random(field: &Field) -> Self {
+        Self::Random(Random::new(field))
+    }
+
+    /// Hashes; `ring` holds at least the candidates of `field`.
+    pub fn source_hash(field: &Field, ring: &Arc<Ring>) -> Self {
+        Self::SourceHash(SourceHash::new(field, ring))
+    }
+
     /// Picks one, counted on its load; `None` when every server on offer is full or was tried.
     pub fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
         if field.candidates.is_empty() {
@@ -118,27 +163,33 @@ impl Balancer {
         }
         match self {
             Self::RoundRobin(turns) => turns.pick(field, ask),
+            Self::LeastConnection(ranking) => ranking.pick(field, ask),
+            Self::ResponseTime(ranking) => ranking.pick(field, ask),
+            Self::Random(random) => random.pick(field, ask),
+            Self::SourceHash(hash) => hash.pick(field, ask),
         }
     }
 
     /// Whether [`Self::refresh`] matters: it keeps servers ranked by their load.
     pub fn is_ranked(&self) -> bool {
-        match self {
-            Self::RoundRobin(_) => false,
-        }
+        matches!(self, Self::LeastConnection(_) | Self::ResponseTime(_))
     }
 
     /// The load or estimate of `member` changed outside of [`Self::pick`].
-    pub fn refresh(&self, _field: &Field, _member: u32) {
+    pub fn refresh(&self, field: &Field, member: u32) {
         match self {
-            Self::RoundRobin(_) => {}
+            Self::LeastConnection(ranking) => ranking.refresh(field, member),
+            Self::ResponseTime(ranking) => ranking.refresh(field, member),
+            Self::RoundRobin(_) | Self::Random(_) | Self::SourceHash(_) => {}
         }
     }
 
     /// Reads all loads again: for sessions that came or went while this balancer was built.
-    pub fn refresh_all(&self, _field: &Field) {
+    pub fn refresh_all(&self, field: &Field) {
         match self {
-            Self::RoundRobin(_) => {}
+            Self::LeastConnection(ranking) => ranking.refresh_all(field),
+            Self::ResponseTime(ranking) => ranking.refresh_all(field),
+            Self::RoundRobin(_) | Self::Random(_) | Self::SourceHash(_) => {}
         }
     }
 }

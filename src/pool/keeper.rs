@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::snapshot::{Member, Roster, Side, Snapshot};
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
-use crate::balance::{Balancer, Candidate, Field, RoundRobin, Tally};
+use crate::balance::{Balancer, Candidate, Field, Load, Ring, Tally};
 use crate::plan::{Balance, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::telemetry::Metrics;
 
@@ -38,6 +38,9 @@ struct State {
     members: Vec<Member>,
     roster: Arc<Roster>,
     tally: Arc<Tally>,
+    born: Instant,
+    /// Of the first rank and of the backups; `None` when it must be made again.
+    rings: [Option<Arc<Ring>>; 2],
     generation: u64,
     /// Removed from the file, and perhaps still held by sessions.
     removed: Vec<Weak<Server>>,
@@ -52,6 +55,7 @@ pub(super) fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper
         snapshot: ArcSwap::from_pointee(state.snapshot()),
         affinity: std::sync::Mutex::default(),
         keeper,
+        born: state.born,
         metrics: metrics.pool(&state.plan.name),
     });
     let keeper = Keeper {
@@ -111,6 +115,8 @@ impl State {
             members: Vec::new(),
             roster: Arc::new(Roster::new([].iter())),
             tally: Arc::default(),
+            born: Instant::now(),
+            rings: [None, None],
             generation: 0,
             removed: Vec::new(),
             metrics,
@@ -143,6 +149,9 @@ impl State {
                 let changed = member.weight != weight;
                 member.weight = weight;
                 member.server.metrics().weight(weight);
+                if changed {
+                    self.rings = [None, None];
+                }
                 Ok(changed)
             }
         }
@@ -195,6 +204,7 @@ impl State {
             self.removed.push(Arc::downgrade(&member.server));
         }
         self.roster = Arc::new(Roster::new(self.members.iter().map(|one| &one.server)));
+        self.rings = [None, None];
     }
 
     /// What the member `before` becomes under the new plan. Orders, and a weight that the file did not
@@ -205,7 +215,8 @@ impl State {
             Some(before) => Arc::clone(&before.server),
             None => self.returning(&plan).unwrap_or_else(|| {
                 let metrics = self.metrics.server(&self.plan.name, &plan.name);
-                Server::new(&plan, metrics)
+                let load = Load::new(Arc::clone(&self.tally), self.born.elapsed());
+                Server::new(&plan, load, metrics)
             }),
         };
         let health = match (&self.plan.probe, same) {
@@ -253,7 +264,19 @@ impl State {
         }
     }
 
-    fn side(&self, backup: bool) -> Side {
+    /// Of all configured servers of that rank, whatever their standing.
+    fn ring(&mut self, backup: bool) -> Arc<Ring> {
+        let members = (0u32..).zip(&self.members);
+        let servers = members.filter(|(_, member)| member.plan.backup == backup);
+        let make = || {
+            Arc::new(Ring::new(servers.map(|(place, member)| {
+                (place, member.plan.name.as_str(), member.weight)
+            })))
+        };
+        Arc::clone(self.rings[usize::from(backup)].get_or_insert_with(make))
+    }
+
+    fn side(&mut self, backup: bool) -> Side {
         let candidates = (0u32..).zip(&self.members).filter_map(|(place, member)| {
             let offered = member.plan.backup == backup && member.standing.is_on_offer();
             offered.then(|| Candidate {
@@ -269,11 +292,11 @@ impl State {
             Arc::clone(&self.tally),
         );
         let balancer = match self.plan.balance {
-            Balance::RoundRobin
-            | Balance::LeastConnection
-            | Balance::ResponseTime
-            | Balance::Random
-            | Balance::SourceHash => Balancer::RoundRobin(RoundRobin::new(&field)),
+            Balance::RoundRobin => Balancer::round_robin(&field),
+            Balance::LeastConnection => Balancer::least_connection(&field),
+            Balance::ResponseTime => Balancer::response_time(&field),
+            Balance::Random => Balancer::random(&field),
+            Balance::SourceHash => Balancer::source_hash(&field, &self.ring(backup)),
         };
         Side { field, balancer }
     }

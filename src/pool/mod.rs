@@ -41,6 +41,8 @@ pub struct Pool {
     snapshot: ArcSwap<Snapshot>,
     affinity: Mutex<Affinity>,
     keeper: mpsc::Sender<keeper::Letter>,
+    /// Where estimates count their time from.
+    born: Instant,
     metrics: Arc<PoolMetrics>,
 }
 
@@ -162,6 +164,13 @@ impl Pool {
         })
     }
 
+    /// A probe took this long: an estimate for a server that sessions say nothing about.
+    pub fn probed(&self, server: &Server, took: Duration, now: Instant) {
+        if server.load().seed(took, self.since(now)) {
+            self.snapshot.load().refresh(server.id());
+        }
+    }
+
     /// Asks the keeper for a change and waits until it is in the snapshot.
     ///
     /// Dropping the future does not take the change back once it was sent.
@@ -218,7 +227,15 @@ impl Pool {
         }
     }
 
-    fn observe(&self, _server: &Server, _took: Duration, _now: Instant) {}
+    fn observe(&self, server: &Server, took: Duration, now: Instant) {
+        if server.load().observe(took, self.since(now)) {
+            self.snapshot.load().refresh(server.id());
+        }
+    }
+
+    fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.born)
+    }
 
     fn bound_affinity(&self, sticky: Option<&StickyPlan>) {
         let mut table = self.affinity();

@@ -56,7 +56,7 @@ pub struct LastProbe {
 
 impl Server {
     /// A server written as a number has its address at once; a name waits for discovery.
-    pub(super) fn new(plan: &ServerPlan, metrics: Arc<ServerMetrics>) -> Arc<Self> {
+    pub(super) fn new(plan: &ServerPlan, load: Load, metrics: Arc<ServerMetrics>) -> Arc<Self> {
         let known: Arc<[SocketAddr]> = match plan.address.host {
             Host::Ip(ip) => [SocketAddr::new(ip, plan.address.port)].into(),
             Host::Name(_) => [].into(),
@@ -65,7 +65,7 @@ impl Server {
             id: ServerId::next(),
             name: plan.name.clone(),
             address: plan.address.clone(),
-            load: Arc::default(),
+            load: Arc::new(load),
             total: AtomicU64::new(0),
             addresses: ArcSwap::from_pointee(known),
             last_probe: ArcSwapOption::empty(),

@@ -1,0 +1,60 @@
+//! Random: two draws by weight, the less loaded of the two wins.
+//!
+//! The second draw wins when it would be no more loaded with the session than the first is without it. So an
+//! idle pool shares by weight (the first draw stands), servers of equal weight compare by their sessions, and
+//! under load the second draw evens out what chance did (Mitzenmacher 2001, "the power of two choices").
+
+use super::{Ask, Candidate, Field, mix};
+
+/// The weights of one snapshot, added up.
+pub struct Random {
+    /// For each slot the sum of the weights up to it, its own included.
+    sums: Box<[u32]>,
+}
+
+impl Random {
+    /// Adds the weights up.
+    pub fn new(field: &Field) -> Self {
+        let mut sum = 0;
+        let add = |one: &Candidate| {
+            sum += u32::from(one.weight);
+            sum
+        };
+        Self {
+            sums: field.candidates().iter().map(add).collect(),
+        }
+    }
+
+    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
+        let mut random = ask.random;
+        for _ in 0..PATIENCE {
+            let (one, other) = (self.draw(random >> 32), self.draw(random & 0xffff_ffff));
+            let relieves = relieves(&field.candidates[other], &field.candidates[one]);
+            let (winner, loser) = if relieves { (other, one) } else { (one, other) };
+            let picked = field
+                .try_slot(winner, ask)
+                .or_else(|| field.try_slot(loser, ask));
+            if picked.is_some() {
+                return picked;
+            }
+            random = mix(random);
+        }
+        field.first_free(self.draw(random >> 32), ask)
+    }
+
+    /// A slot, by weight; `random` is below 2^32.
+    fn draw(&self, random: u64) -> usize {
+        let total = self.sums.last().copied().map_or(0, u64::from);
+        let mark = ((random * total) >> 32) as u32;
+        self.sums.partition_point(|sum| *sum <= mark)
+    }
+}
+
+/// Whether `one` with a session more is no more loaded, for its weight, than `other` is now.
+fn relieves(one: &Candidate, other: &Candidate) -> bool {
+    let active = |of: &Candidate| u64::from(of.load.active());
+    (active(one) + 1) * u64::from(other.weight) <= active(other) * u64::from(one.weight)
+}
+
+/// Pairs drawn before the rest is searched in order: bounds a choice where most servers are full.
+const PATIENCE: usize = 16;

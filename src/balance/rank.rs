@@ -1,0 +1,167 @@
+//! A tournament among the servers on offer: the best one at once, one server's change in log n.
+//!
+//! What the tree knows of a server is a hint, made when the server was last looked at; the truth is its
+//! [`Load`](super::Load). A hint that is too low is found out when that server wins, and mended; one that is
+//! too high cannot last, as whoever lowers a load asks for a refresh afterwards, under the same lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Ask, Candidate, Field};
+
+/// What servers are compared by.
+pub trait Rank: Copy {
+    /// The rank of this server now; full servers are not looked at.
+    fn of(candidate: &Candidate) -> Self;
+
+    /// Whether `self` wins against `other`.
+    fn beats(&self, other: &Self) -> bool;
+
+    /// Whether a server that won with the hint `self` may win although its rank is `now`.
+    fn still_holds(&self, now: &Self) -> bool {
+        !self.beats(now)
+    }
+}
+
+/// Servers ranked by `R`.
+pub struct Ranking<R>(Mutex<Tree<R>>);
+
+impl<R: Rank> Ranking<R> {
+    pub(super) fn new(field: &Field) -> Self {
+        Self(Mutex::new(Tree::new(ranks(field))))
+    }
+
+    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
+        let mut tree = self.tree();
+        let tried = || ask.tried.iter().filter_map(|member| field.slot(*member));
+        tried().for_each(|slot| tree.set(slot, None));
+        let picked = take_best(&mut tree, field);
+        tried().for_each(|slot| tree.set(slot, rank(&field.candidates[slot])));
+        picked.map(|slot| field.candidates[slot].member)
+    }
+
+    pub(super) fn refresh(&self, field: &Field, member: u32) {
+        if let Some(slot) = field.slot(member) {
+            let mut tree = self.tree();
+            tree.set(slot, rank(&field.candidates[slot]));
+        }
+    }
+
+    pub(super) fn refresh_all(&self, field: &Field) {
+        let mut tree = self.tree();
+        *tree = Tree::new(ranks(field));
+    }
+
+    fn tree(&self) -> MutexGuard<'_, Tree<R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn take_best<R: Rank>(tree: &mut Tree<R>, field: &Field) -> Option<usize> {
+    loop {
+        let (slot, hint) = tree.best()?;
+        let candidate = &field.candidates[slot];
+        let now = rank::<R>(candidate);
+        let holds = now.is_some_and(|now| hint.still_holds(&now));
+        if holds && candidate.take() {
+            candidate.load.stamp();
+            tree.set(slot, rank(candidate));
+            return Some(slot);
+        }
+        tree.set(slot, now);
+    }
+}
+
+fn ranks<R: Rank>(field: &Field) -> Vec<Option<R>> {
+    field.candidates.iter().map(rank).collect()
+}
+
+/// `None`: full.
+fn rank<R: Rank>(candidate: &Candidate) -> Option<R> {
+    (candidate.load.active() < candidate.cap).then(|| R::of(candidate))
+}
+
+/// Leaves are `ranks`; node `i` of `winners` holds the better of nodes `2i` and `2i + 1`, and nodes from
+/// `ranks.len()` on are the leaves themselves.
+struct Tree<R> {
+    ranks: Vec<Option<R>>,
+    winners: Box<[u32]>,
+}
+
+impl<R: Rank> Tree<R> {
+    fn new(ranks: Vec<Option<R>>) -> Self {
+        let len = ranks.len();
+        let mut winners: Box<[u32]> = (0..2 * len)
+            .map(|node| (node.saturating_sub(len)) as u32)
+            .collect();
+        for node in (1..len).rev() {
+            winners[node] = better(&ranks, winners[2 * node], winners[2 * node + 1]);
+        }
+        Self { ranks, winners }
+    }
+
+    fn best(&self) -> Option<(usize, R)> {
+        let slot = *self.winners.get(1)? as usize;
+        Some((slot, self.ranks[slot]?))
+    }
+
+    fn set(&mut self, slot: usize, rank: Option<R>) {
+        self.ranks[slot] = rank;
+        let mut node = (slot + self.ranks.len()) / 2;
+        while node > 0 {
+            let winner = better(
+                &self.ranks,
+                self.winners[2 * node],
+                self.winners[2 * node + 1],
+            );
+            if winner == self.winners[node] && winner as usize != slot {
+                break;
+            }
+            self.winners[node] = winner;
+            node /= 2;
+        }
+    }
+}
+
+/// The winner of two slots; of complete equals the first.
+fn better<R: Rank>(ranks: &[Option<R>], a: u32, b: u32) -> u32 {
+    match (&ranks[a as usize], &ranks[b as usize]) {
+        (_, None) => a,
+        (None, Some(_)) => b,
+        (Some(left), Some(right)) if right.beats(left) => b,
+        (Some(left), Some(right)) if left.beats(right) => a,
+        _ => a.min(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Rank for u32 {
+        fn of(_: &Candidate) -> Self {
+            0
+        }
+
+        fn beats(&self, other: &Self) -> bool {
+            self < other
+        }
+    }
+
+    #[test]
+    fn the_winner_is_the_smallest_through_any_changes() {
+        let seed = fastrand::u64(..);
+        let mut random = fastrand::Rng::with_seed(seed);
+        for len in 1..40 {
+            let draw = |random: &mut fastrand::Rng| random.bool().then(|| random.u32(..100));
+            let mut tree = Tree::new((0..len).map(|_| draw(&mut random)).collect());
+            for _ in 0..200 {
+                let slot = random.usize(..len);
+                let rank = draw(&mut random);
+                tree.set(slot, rank);
+                let least = tree.ranks.iter().flatten().min().copied();
+                let best = tree.best().map(|(_, rank)| rank);
+                assert_eq!(best, least, "seed {seed} len {len}");
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Source hash: the same client, the same server, as long as that server is there and not overloaded.
+//!
+//! A ring of points, many for each configured server, in proportion to its weight; a client belongs to the
+//! first server on offer at or after its own place. Servers that are down stay on the ring and are walked
+//! past, so losing one of n moves its clients and nobody else's, and they come home when it does.
+//!
+//! The bound on load (Mirrokni, Thorup, Zadimoghaddam 2016): no server takes more than 1.25 times its fair
+//! share of the pool's sessions, what is beyond walks on. Below [`ALWAYS`] sessions a server is never over
+//! its bound, else the two connections of the only client of the pool would go to different servers.
+
+use std::sync::Arc;
+
+use super::{Ask, Field, mix};
+
+/// The ring and the bound, for one snapshot.
+pub struct SourceHash {
+    ring: Arc<Ring>,
+    /// Of the servers on offer.
+    weights: u64,
+}
+
+/// The points of all configured servers; costly for large pools, so snapshots share it.
+pub struct Ring {
+    /// 40 bits of place, 24 bits of member, sorted.
+    points: Box<[u64]>,
+    members: usize,
+}
+
+impl Ring {
+    /// Of these servers: member, name, weight. The same in every process.
+    pub fn new<'a>(servers: impl Iterator<Item = (u32, &'a str, u16)> + Clone) -> Self {
+        let total: u64 = servers
+            .clone()
+            .map(|(_, _, weight)| u64::from(weight))
+            .sum();
+        let each = points_per_weight(total);
+        let mut points = Vec::with_capacity((total * each) as usize);
+        for (member, name, weight) in servers.clone() {
+            let own = hash_name(name);
+            let places = (0..u64::from(weight) * each).map(|point| mix(own ^ mix(point)));
+            points.extend(places.map(|place| place & !MEMBER | u64::from(member)));
+        }
+        points.sort_unstable();
+        Self {
+            points: points.into(),
+            members: servers.count(),
+        }
+    }
+
+    /// Only the points of servers on offer: walks past the others are saved, and nobody's server changes.
+    fn only(&self, field: &Field) -> Self {
+        let offered = |point: &&u64| field.offers((**point & MEMBER) as u32);
+        Self {
+            points: self.points.iter().filter(offered).copied().collect(),
+            members: field.candidates().len(),
+        }
+    }
+
+    /// Members from the client's place on, once around.
+    fn walk(&self, client: u64) -> impl Iterator<Item = u32> {
+        let start = self
+            .points
+            .partition_point(|point| *point < client & !MEMBER);
+        let (before, after) = self.points.split_at(start);
+        after
+            .iter()
+            .chain(before)
+            .map(|point| (point & MEMBER) as u32)
+    }
+}
+
+impl SourceHash {
+    /// `ring` holds at least the candidates of `field`.
+    pub fn new(field: &Field, ring: &Arc<Ring>) -> Self {
+        let weights = field.candidates().iter().map(|one| u64::from(one.weight));
+        let sparse = field.candidates().len() * 2 < ring.members;
+        Self {
+            ring: if sparse {
+                Arc::new(ring.only(field))
+            } else {
+                Arc::clone(ring)
+            },
+            weights: weights.sum(),
+        }
+    }
+
+    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
+        let sessions = field.tally.active() + 1;
+        let walk = || {
+            let slots = (self.ring.walk(ask.client)).filter_map(|member| field.slot(member));
+            slots.take(PATIENCE)
+        };
+        let under = |slot: &usize| {
+            let candidate = &field.candidates[*slot];
+            u64::from(candidate.load.active()) < self.bound(sessions, candidate.weight)
+        };
+        let take = |slot| field.try_slot(slot, ask);
+        let start = ask.client % field.candidates.len() as u64;
+        walk()
+            .filter(under)
+            .find_map(take)
+            .or_else(|| walk().find_map(take))
+            .or_else(|| field.first_free(start as usize, ask))
+    }
+
+    /// Sessions that a server of this weight may have when the pool has `sessions`.
+    fn bound(&self, sessions: u64, weight: u16) -> u64 {
+        let share = 5 * sessions * u64::from(weight);
+        share.div_ceil(4 * self.weights).max(ALWAYS)
+    }
+}
+
+/// A power of two, so that it rarely changes as a pool grows: when it does, clients move.
+fn points_per_weight(total: u64) -> u64 {
+    let room = (POINTS / total.max(1)).clamp(1, MOST_POINTS);
+    1 << room.ilog2()
+}
+
+fn hash_name(name: &str) -> u64 {
+    name.bytes()
+        .fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+}
+
+/// The low bits of a point.
+const MEMBER: u64 = (1 << 24) - 1;
+
+/// About as many points as a ring may have: 4 MiB.
+const POINTS: u64 = 1 << 19;
+
+/// For each unit of weight: shares differ by some 6 %.
+const MOST_POINTS: u64 = 256;
+
+/// Sessions that any server may have, whatever its share.
+const ALWAYS: u64 = 8;
+
+/// Points walked before the rest is searched in order: bounds a choice where most servers are full.
+const PATIENCE: usize = 4096;

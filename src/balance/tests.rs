@@ -1,0 +1,432 @@
+//! Balancers against their definitions: tables, properties, and threads.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use fastrand::Rng;
+use proptest::prelude::*;
+
+use super::*;
+
+/// A pool of servers with these weights and caps, all on offer.
+fn field_of(servers: &[(u16, u32)]) -> Field {
+    let tally = Arc::new(Tally::default());
+    let candidate = |(member, (weight, cap)): (u32, &(u16, u32))| Candidate {
+        member,
+        weight: *weight,
+        cap: *cap,
+        load: Arc::new(Load::new(Arc::clone(&tally), Duration::ZERO)),
+    };
+    let candidates = (0..).zip(servers).map(candidate).collect();
+    Field::new(servers.len(), candidates, Arc::clone(&tally))
+}
+
+fn field(weights: &[u16]) -> Field {
+    let servers: Vec<_> = weights.iter().map(|weight| (*weight, u32::MAX)).collect();
+    field_of(&servers)
+}
+
+/// The same loads without this member.
+fn without(field: &Field, member: u32) -> Field {
+    let left = field.candidates.iter().filter(|one| one.member != member);
+    Field::new(
+        field.slots.len(),
+        left.cloned().collect(),
+        Arc::clone(&field.tally),
+    )
+}
+
+fn ring(field: &Field) -> Arc<Ring> {
+    let names: Vec<_> = (field.candidates.iter())
+        .map(|one| (one.member, format!("server-{}", one.member), one.weight))
+        .collect();
+    let servers = names
+        .iter()
+        .map(|(member, name, weight)| (*member, name.as_str(), *weight));
+    Arc::new(Ring::new(servers))
+}
+
+fn all_balancers(field: &Field) -> [(&'static str, Balancer); 5] {
+    [
+        ("round-robin", Balancer::round_robin(field)),
+        ("least-connection", Balancer::least_connection(field)),
+        ("response-time", Balancer::response_time(field)),
+        ("random", Balancer::random(field)),
+        ("source-hash", Balancer::source_hash(field, &ring(field))),
+    ]
+}
+
+fn ask(number: u64) -> Ask<'static> {
+    Ask {
+        client: mix(number),
+        random: mix(!number),
+        tried: &[],
+    }
+}
+
+fn picks(balancer: &Balancer, field: &Field, count: usize) -> Vec<u32> {
+    let pick = |number| balancer.pick(field, &ask(number)).expect("nobody is full");
+    (0..count as u64).map(pick).collect()
+}
+
+fn give_back(field: &Field, balancer: &Balancer, member: u32) {
+    field.candidates[field.slot(member).expect("on offer")]
+        .load
+        .give_back();
+    balancer.refresh(field, member);
+}
+
+fn share(picks: &[u32], member: u32) -> usize {
+    picks.iter().filter(|one| **one == member).count()
+}
+
+fn weights(most: u16) -> impl Strategy<Value = Vec<u16>> {
+    prop::collection::vec(1..=most, 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn round_robin_is_exact_in_every_window(weights in weights(20), start in 0usize..300) {
+        let field = field(&weights);
+        let sum: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
+        let all = picks(&Balancer::round_robin(&field), &field, start + 3 * sum);
+        let mut shares: Vec<_> = (0..).zip(&weights).map(|(one, _)| share(&all[..sum], one)).collect();
+        for start in 0..all.len() - sum {
+            for (share, weight) in shares.iter().zip(&weights) {
+                prop_assert_eq!(*share, usize::from(*weight), "in the window from {}", start);
+            }
+            shares[all[start] as usize] -= 1;
+            shares[all[start + sum] as usize] += 1;
+        }
+    }
+
+    #[test]
+    fn round_robin_is_smooth(weights in weights(20)) {
+        let field = field(&weights);
+        let sum: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
+        let all = picks(&Balancer::round_robin(&field), &field, 3 * sum);
+        for (member, weight) in (0..).zip(&weights) {
+            let places: Vec<_> = (0..all.len()).filter(|at| all[*at] == member).collect();
+            let widest = places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+            let even = sum.div_ceil(usize::from(*weight));
+            prop_assert!(widest <= 2 * even + 1, "{widest} between turns instead of {even}");
+        }
+    }
+
+    #[test]
+    fn least_connection_takes_the_least_and_the_longest_ago(weights in weights(256), seed: u64) {
+        let field = field(&weights);
+        let balancer = Balancer::least_connection(&field);
+        let mut random = Rng::with_seed(seed);
+        let mut model: Vec<(u64, u64)> = vec![(0, 0); weights.len()];
+        for turn in 1..400 {
+            if random.u8(..3) == 0 {
+                let busy: Vec<_> = (0..model.len()).filter(|at| model[*at].0 > 0).collect();
+                if let Some(member) = random.choice(&busy) {
+                    model[*member].0 -= 1;
+                    give_back(&field, &balancer, *member as u32);
+                }
+                continue;
+            }
+            let member = balancer.pick(&field, &ask(turn)).expect("nobody is full") as usize;
+            let key = |at: usize| {
+                let scale = 2u128.pow(64);
+                (u128::from(model[at].0 + 1) * scale / u128::from(weights[at]), model[at].1)
+            };
+            let best = (0..model.len()).min_by_key(|at| key(*at)).expect("not empty");
+            prop_assert_eq!(member, best, "turn {} of {:?}", turn, &model);
+            model[member] = (model[member].0 + 1, turn);
+        }
+    }
+
+    #[test]
+    fn a_burst_shares_by_weight(weights in weights(8)) {
+        let sum: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
+        let field = field(&weights);
+        for balancer in [Balancer::least_connection(&field), Balancer::response_time(&field)] {
+            let all = picks(&balancer, &field, 20 * sum);
+            for (member, weight) in (0..).zip(&weights) {
+                prop_assert_eq!(share(&all, member), 20 * usize::from(*weight));
+                (0..share(&all, member)).for_each(|_| give_back(&field, &balancer, member));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_takes_more_than_its_cap_or_is_tried_again(
+        servers in prop::collection::vec((1u16..9, 0u32..4), 1..10),
+        tried in prop::collection::hash_set(0u32..10, 0..4),
+    ) {
+        let tried: Vec<_> = tried.into_iter().collect();
+        let names = all_balancers(&field_of(&servers)).map(|(name, _)| name);
+        for (which, name) in names.into_iter().enumerate() {
+            let field = field_of(&servers);
+            let balancer = &all_balancers(&field)[which].1;
+            let free = |(member, (_, cap)): (u32, &(u16, u32))| {
+                if tried.contains(&member) { 0 } else { *cap as usize }
+            };
+            let room: usize = (0..).zip(&servers).map(free).sum();
+            for number in 0..room as u64 {
+                let picked = balancer.pick(&field, &Ask { tried: &tried, ..ask(number) });
+                prop_assert!(picked.is_some_and(|one| !tried.contains(&one)), "{name}: {picked:?}");
+            }
+            let none = balancer.pick(&field, &Ask { tried: &tried, ..ask(0) });
+            prop_assert_eq!(none, None, "{}: everyone is full or was tried", name);
+            for member in tried.iter().filter(|member| (**member as usize) < servers.len()) {
+                prop_assert_eq!(field.candidates[*member as usize].load.active(), 0, "{}", name);
+            }
+        }
+    }
+
+    #[test]
+    fn losing_one_server_moves_only_its_clients(weights in prop::collection::vec(1u16..9, 2..12), lost: prop::sample::Index) {
+        let all = field(&weights);
+        let ring = ring(&all);
+        let lost = lost.index(weights.len()) as u32;
+        let left = without(&all, lost);
+        let (before, after) = (Balancer::source_hash(&all, &ring), Balancer::source_hash(&left, &ring));
+        for client in 0..500 {
+            let home = before.pick(&all, &ask(client)).expect("nobody is full");
+            give_back(&all, &before, home);
+            let now = after.pick(&left, &ask(client)).expect("nobody is full");
+            give_back(&left, &after, now);
+            prop_assert!(home == lost && now != lost || home == now, "{} {} {}", home, now, lost);
+        }
+    }
+
+    #[test]
+    fn source_hash_keeps_its_bound(weights in weights(8), clients in 1u64..5) {
+        let field = field(&weights);
+        let balancer = Balancer::source_hash(&field, &ring(&field));
+        let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        for session in 1..1000u64 {
+            let member = balancer.pick(&field, &ask(session % clients)).expect("nobody is full");
+            let active = u64::from(field.candidates[member as usize].load.active());
+            let bound = (5 * session * u64::from(weights[member as usize])).div_ceil(4 * sum);
+            prop_assert!(active <= bound.max(8), "{active} of {session}");
+        }
+    }
+}
+
+#[test]
+fn a_full_server_leaves_its_turns_to_all_others() {
+    let field = field_of(&[(1, u32::MAX), (1, 0), (1, u32::MAX), (2, u32::MAX)]);
+    let all = picks(&Balancer::round_robin(&field), &field, 4000);
+    let shares: Vec<_> = (0..4).map(|member| share(&all, member)).collect();
+    assert_eq!(shares, [1000, 0, 1000, 2000]);
+}
+
+#[test]
+fn equals_take_turns() {
+    let field = field(&[1, 1, 1, 1]);
+    for (name, balancer) in [
+        ("least-connection", Balancer::least_connection(&field)),
+        ("response-time", Balancer::response_time(&field)),
+    ] {
+        let mut all = Vec::new();
+        for number in 0..40 {
+            let member = balancer.pick(&field, &ask(number)).expect("nobody is full");
+            give_back(&field, &balancer, member);
+            all.push(member);
+        }
+        for window in all.windows(4) {
+            assert_eq!(
+                window.iter().collect::<HashSet<_>>().len(),
+                4,
+                "{name} {all:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn random_shares_by_weight_without_load_and_evens_out_under_load() {
+    let seed = fastrand::u64(..);
+    let weights = [1, 2, 5];
+    let field = field(&weights);
+    let balancer = Balancer::random(&field);
+    let random = |number: u64| Ask {
+        random: mix(seed ^ mix(number)),
+        ..ask(number)
+    };
+    let mut idle = [0u32; 3];
+    for number in 0..20_000 {
+        let member = balancer
+            .pick(&field, &random(number))
+            .expect("nobody is full");
+        give_back(&field, &balancer, member);
+        idle[member as usize] += 1;
+    }
+    for (count, weight) in idle.iter().zip(weights) {
+        let (share, fair) = (f64::from(*count), 20_000.0 * f64::from(weight) / 8.0);
+        // Five standard deviations.
+        let noise = 5.0 * (fair * (1.0 - fair / 20_000.0)).sqrt();
+        assert!((share - fair).abs() < noise, "seed {seed}: {idle:?}");
+    }
+    for number in 0..8_000 {
+        balancer
+            .pick(&field, &random(number))
+            .expect("nobody is full");
+    }
+    for (candidate, weight) in field.candidates.iter().zip(weights) {
+        let (active, fair) = (candidate.load.active(), 1000 * u32::from(weight));
+        assert!(
+            active.abs_diff(fair) < 30,
+            "seed {seed}: {active} instead of {fair}"
+        );
+    }
+}
+
+#[test]
+fn the_less_loaded_of_two_draws_wins() {
+    let field = field(&[1, 1]);
+    for _ in 0..3 {
+        assert!(field.take(0));
+    }
+    let balancer = Balancer::random(&field);
+    let (low, high) = (0u64, u64::from(u32::MAX));
+    for (draws, expected) in [
+        (low << 32 | low, 0),
+        (low << 32 | high, 1),
+        (high << 32 | low, 1),
+        (high << 32 | high, 1),
+    ] {
+        let random = Ask {
+            random: draws,
+            ..ask(0)
+        };
+        assert_eq!(balancer.pick(&field, &random), Some(expected), "{draws:x}");
+        field.candidates[expected as usize].load.give_back();
+    }
+}
+
+#[test]
+fn source_hash_shares_by_weight_roughly() {
+    let weights = [1, 2, 5];
+    let field = field(&weights);
+    let balancer = Balancer::source_hash(&field, &ring(&field));
+    let mut shares = [0u32; 3];
+    for client in 0..10_000 {
+        let member = balancer.pick(&field, &ask(client)).expect("nobody is full");
+        give_back(&field, &balancer, member);
+        shares[member as usize] += 1;
+    }
+    for (share, weight) in shares.iter().zip(weights) {
+        let fair = 1250 * u32::from(weight);
+        assert!(share.abs_diff(fair) < fair / 4, "{shares:?}");
+    }
+}
+
+/// Expected values were computed by a separate program from the description of the ring.
+#[test]
+fn every_howdah_hashes_alike() {
+    let client = |text: &str| hash_client(text.parse().expect("an address"));
+    assert_eq!(client("10.0.0.1"), 0x207f_1456_6dae_ebc6);
+    assert_eq!(client("2001:db8::1"), 0x4de8_97d9_54fd_23d5);
+    assert_eq!(client("::ffff:10.0.0.1"), client("10.0.0.1"));
+    let field = field(&[1, 1, 1, 1]);
+    let balancer = Balancer::source_hash(&field, &ring(&field));
+    assert_eq!(picks(&balancer, &field, 8), [3, 1, 0, 1, 3, 2, 0, 1]);
+}
+
+#[test]
+fn losing_most_servers_moves_only_their_clients() {
+    let all = field(&[1; 20]);
+    let ring = ring(&all);
+    let left: Vec<_> = all.candidates[3..7].to_vec();
+    let left = Field::new(20, left, Arc::clone(&all.tally));
+    let before = Balancer::source_hash(&all, &ring);
+    let after = Balancer::source_hash(&left, &ring);
+    for client in 0..1000 {
+        let home = before.pick(&all, &ask(client)).expect("nobody is full");
+        all.candidates[home as usize].load.give_back();
+        let now = after.pick(&left, &ask(client)).expect("nobody is full");
+        left.candidates[now as usize - 3].load.give_back();
+        assert!((3..7).contains(&now));
+        assert!(!(3..7).contains(&home) || home == now);
+    }
+}
+
+#[test]
+fn a_slow_server_gets_less_in_proportion_to_what_it_takes() {
+    let field = field(&[1, 1]);
+    let now = Duration::from_secs(100);
+    field.candidates[0]
+        .load
+        .observe(Duration::from_millis(2), now);
+    field.candidates[1]
+        .load
+        .observe(Duration::from_millis(40), now);
+    let all = picks(&Balancer::response_time(&field), &field, 2100);
+    assert_eq!(share(&all, 1), 100);
+}
+
+#[test]
+fn a_probe_seeds_a_quiet_pool_and_a_new_server_only() {
+    let field = field(&[1, 1]);
+    let [old, new] = &*field.candidates else {
+        unreachable!()
+    };
+    let (second, ms) = (Duration::from_secs, Duration::from_millis);
+    assert!(old.load.seed(ms(20), second(1)), "nothing was known");
+    assert!(old.load.observe(ms(2), second(10)), "sessions began");
+    assert!(!old.load.seed(ms(20), second(12)), "sessions know better");
+    assert!(new.load.seed(ms(30), second(12)), "a new server");
+    assert!(!new.load.seed(ms(90), second(13)), "no longer new");
+    assert!(new.load.seed(ms(90), second(40)), "the pool is quiet");
+}
+
+/// Four threads pick and give back; counts stay right, and the ranking finds its way back.
+#[test]
+fn workers_share_a_balancer() {
+    let seed = fastrand::u64(..);
+    for which in 0..5 {
+        let field = field_of(&[(1, 40), (2, 40), (5, 3), (3, u32::MAX)]);
+        let balancers = all_balancers(&field);
+        let (name, balancer) = &balancers[which];
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let field = &field;
+                scope.spawn(move || churn(field, balancer, Rng::with_seed(seed ^ thread)));
+            }
+        });
+        let left: u32 = field.candidates.iter().map(|one| one.load.active()).sum();
+        assert_eq!(left, 0, "{name} seed {seed}");
+        assert_eq!(field.tally.active(), 0, "{name} seed {seed}");
+        if balancer.is_ranked() {
+            let least = field
+                .candidates
+                .iter()
+                .max_by_key(|one| one.weight)
+                .map(|one| one.member);
+            assert_eq!(balancer.pick(&field, &ask(0)), least, "{name} seed {seed}");
+        }
+    }
+}
+
+fn churn(field: &Field, balancer: &Balancer, mut random: Rng) {
+    let mut held = Vec::new();
+    for _ in 0..5_000 {
+        let random_ask = Ask {
+            random: random.u64(..),
+            client: random.u64(..),
+            tried: &[],
+        };
+        if held.len() < 20 && random.bool() {
+            let member = balancer.pick(field, &random_ask).expect("one has no cap");
+            let candidate = &field.candidates[member as usize];
+            assert!(candidate.load.active() <= candidate.cap);
+            held.push(member);
+        } else if !held.is_empty() {
+            give_back(
+                field,
+                balancer,
+                held.swap_remove(random.usize(..held.len())),
+            );
+        }
+    }
+    held.into_iter()
+        .for_each(|member| give_back(field, balancer, member));
+}
