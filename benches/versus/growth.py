@@ -1,0 +1,3 @@
+"""How howdah's cost grows with the servers of a pool."""
+
+ROWS = []

@@ -1,0 +1,87 @@
+"""The contenders: how each is started, reached and ended. One runs at a time, all on the same ports."""
+
+import os
+import shutil
+import socket
+import subprocess
+
+import machine
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PORTS = {"plain": 17001, "ecdsa": 17002, "rsa": 17003, "beside": 17004, "iperf": 17005}
+DIRECT = {"plain": "127.0.0.11:7000", "beside": "127.0.0.11:7001", "iperf": "127.0.0.11:7002"}
+
+
+class Peer:
+    """A proxy in front of the servers, or, when `command` is None, the servers themselves."""
+
+    def __init__(self, name, command=None, environment=None):
+        self.name = name
+        self.command = command
+        self.environment = environment or {}
+        self.process = None
+
+    def address(self, listener):
+        if self.command is None:
+            return DIRECT.get(listener)
+        return f"127.0.0.1:{PORTS[listener]}"
+
+    def start(self, work, extra=()):
+        if self.command is None:
+            return
+        with open(os.path.join(work, f"{self.name}.log"), "ab") as log:
+            self.process = subprocess.Popen(
+                [*self.command, *extra],
+                cwd=work,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        machine.wait_for(self._listens, 20, f"{self.name} did not listen")
+
+    def stop(self):
+        if self.process is None:
+            return
+        pids = machine.family(self.process.pid)
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            for pid in pids:
+                try:
+                    os.kill(pid, 9)
+                except ProcessLookupError:
+                    pass
+            self.process.wait()
+        self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
+
+    def _listens(self):
+        if self.process.poll() is not None:
+            raise SystemExit(f"versus: {self.name} ended with {self.process.returncode}; see its log")
+        try:
+            socket.create_connection(("127.0.0.1", PORTS["plain"]), 1).close()
+            return True
+        except OSError:
+            return False
+
+
+def all_peers(howdah, work, maxconn):
+    """The order of the columns."""
+    for file in ("haproxy.cfg", "nginx.conf", "howdah.toml"):
+        shutil.copy(os.path.join(HERE, file), work)
+    haproxy = ["haproxy", "-db", "-f", "haproxy.cfg"]
+    peers = []
+    if howdah:
+        peers.append(Peer("howdah", [howdah, "run", "--config", os.path.join(work, "howdah.toml")]))
+    peers += [
+        Peer("haproxy", haproxy, {"MAXCONN": str(maxconn)}),
+        Peer("haproxy-splice", haproxy, {"MAXCONN": str(maxconn * 3 // 4), "SPLICE": "1"}),
+        Peer("nginx", ["nginx", "-p", work, "-c", os.path.join(work, "nginx.conf")]),
+        Peer("direct"),
+    ]
+    return peers
