@@ -1,1 +1,214 @@
 //! Knows every room, decides nothing else.
+//!
+//! An [`App`] is one running howdah: its workers, listeners and pools, under one [`Plan`]. It is started from
+//! nothing the same way as it is reloaded: the difference between two plans is prepared, which may fail, then
+//! committed, which cannot ([`reload`]). It lives on the control thread; sessions live on the workers and need it
+//! for nothing.
+
+pub mod reload;
+pub mod signal;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use self::reload::ReloadError;
+use crate::listener::Listener;
+use crate::listener::worker::Crew;
+use crate::plan::{ListenerName, Plan, PoolName};
+use crate::pool::Pool;
+use crate::session::registry::Who;
+use crate::session::{Limit, Reason};
+use crate::telemetry::Metrics;
+use crate::telemetry::access::AccessLog;
+use crate::tls::connect::Connector;
+
+/// A running howdah.
+pub struct App {
+    plan: Plan,
+    /// Where the plan is read from again; `None` for a plan made in the program (the demo).
+    path: Option<PathBuf>,
+    generation: u64,
+    metrics: Metrics,
+    access: AccessLog,
+    crew: Crew,
+    threads: Vec<JoinHandle<()>>,
+    process_limit: Arc<Limit>,
+    listeners: HashMap<ListenerName, Door>,
+    pools: HashMap<PoolName, Team>,
+    /// Keepers and deadlines; they end with the app.
+    tasks: Tasks,
+}
+
+/// A listener and its sockets.
+struct Door {
+    listener: Arc<Listener>,
+    sockets: Vec<Socket>,
+}
+
+/// One address, open on every worker.
+struct Socket {
+    /// As in the plan; its port may be 0.
+    wanted: SocketAddr,
+    /// As the system gave it.
+    bound: SocketAddr,
+    /// Closes the address when it turns true.
+    retired: watch::Sender<bool>,
+}
+
+/// A pool and what sessions need with it.
+struct Team {
+    pool: Arc<Pool>,
+    connector: Option<Connector>,
+}
+
+/// Why howdah did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread or its runtime was refused.
+    #[error("the worker threads cannot be started: {0}")]
+    Workers(#[source] io::Error),
+    /// The log's file or pipe.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(#[source] io::Error),
+    /// The plan cannot be put to work.
+    #[error(transparent)]
+    Plan(#[from] ReloadError),
+}
+
+impl App {
+    /// Starts what `plan` asks for. On return every listener is open; sessions are taken as soon as the pools
+    /// have their first verdicts.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub async fn start(
+        plan: Plan,
+        path: Option<PathBuf>,
+        metrics: Metrics,
+    ) -> Result<Self, StartError> {
+        let cores = std::thread::available_parallelism();
+        let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
+        let (crew, threads) =
+            Crew::start(workers, plan.global.relay).map_err(StartError::Workers)?;
+        let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
+        let mut app = Self {
+            plan: Plan {
+                listeners: Vec::new(),
+                pools: Vec::new(),
+                ..plan.clone()
+            },
+            path,
+            generation: 0,
+            access: AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?,
+            metrics,
+            crew,
+            threads,
+            process_limit: Limit::new(Some(plan.global.max_connections)),
+            listeners: HashMap::new(),
+            pools: HashMap::new(),
+            tasks: Tasks::default(),
+        };
+        let staged = app.prepare(plan)?;
+        app.commit(staged).await;
+        Ok(app)
+    }
+
+    /// The addresses of a listener, as the system gave them.
+    pub fn addresses(&self, listener: &str) -> Vec<SocketAddr> {
+        let door = self.listeners.get(&ListenerName::new(listener));
+        door.map_or_else(Vec::new, |door| {
+            door.sockets.iter().map(|socket| socket.bound).collect()
+        })
+    }
+
+    /// Takes no new sessions, waits for the present ones until they have ended, until `drain_timeout` is over,
+    /// or until `hurry` completes; then ends what is left.
+    pub async fn stop(mut self, hurry: impl Future<Output = ()>) {
+        let sessions = self.crew.sessions();
+        tracing::info!(
+            sessions,
+            timeout_seconds = self.plan.global.drain_timeout.as_secs(),
+            "draining"
+        );
+        self.metrics.draining();
+        let sockets = self.listeners.drain().flat_map(|(_, door)| door.sockets);
+        for socket in sockets.collect::<Vec<_>>() {
+            socket.retired.send_replace(true);
+            // What had connected already is still served.
+            socket.retired.closed().await;
+        }
+        let deadline = Instant::now() + self.plan.global.drain_timeout;
+        tokio::select! {
+            () = self.empty() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            () = hurry => {}
+        }
+        self.crew.cut(Who::All, Reason::Shutdown).await;
+        if tokio::time::timeout(LAST_WORDS, self.empty())
+            .await
+            .is_err()
+        {
+            tracing::warn!(sessions = self.crew.sessions(), "sessions did not end");
+        }
+        drop(self.crew);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker had panicked");
+            }
+        }
+        if !self.access.flush(LAST_WORDS) {
+            tracing::warn!("not every line of the access log was written");
+        }
+        tracing::info!("stopped");
+    }
+
+    /// Somebody has to say which servers are up.
+    fn watch_pool(&self, pool: &Arc<Pool>) {
+        let pool = Arc::clone(pool);
+        self.tasks.spawn(async move {
+            let members = Arc::clone(&pool.load());
+            for member in members.members() {
+                let server = member.server.id();
+                let _ = pool
+                    .send(crate::pool::Change::Health {
+                        server,
+                        health: crate::pool::Health::Up,
+                    })
+                    .await;
+            }
+        });
+    }
+
+    /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.
+    async fn empty(&self) {
+        while self.crew.sessions() > 0 {
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// Tasks of the control thread that nobody waits for.
+#[derive(Default)]
+struct Tasks(Mutex<JoinSet<()>>);
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}
+
+/// How often a draining howdah counts its sessions.
+const LOOK: Duration = Duration::from_millis(20);
+/// For sessions to end that were told to, and for their lines to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);

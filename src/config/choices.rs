@@ -3,7 +3,8 @@
 use super::suggest;
 use super::words::{Choice, Cx, Value, Word, choose};
 use crate::plan::{
-    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, Service, TlsVersion,
+    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
+    TlsVersion,
 };
 
 /// Key `probe.type`.
@@ -71,6 +72,11 @@ choices! {
         "info" => Self::Info,
         "debug" => Self::Debug,
         "trace" => Self::Trace,
+    ];
+    RelayWay, "way to relay", [
+        "auto" => Self::Auto,
+        "copy" => Self::Copy,
+        "splice" => Self::Splice,
     ];
     LogFormat, "log format", ["json" => Self::Json, "text" => Self::Text];
     Service, "service", [

@@ -14,7 +14,8 @@ use super::source::Span;
 use super::tables::{Key, Table, bare, in_order, tables, unknown_key};
 use super::words::{Cx, Field, FilePath, List, Many, Spot, Value, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, Service, TlsVersion,
+    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
+    TlsVersion,
 };
 
 tables! {
@@ -40,6 +41,9 @@ tables! {
         max_connections: Whole<1, 10_000_000> = "20000",
         /// How long a stop, or a removed server, waits for its sessions.
         drain_timeout: Duration = "\"30m\"",
+        /// How bytes move between two sockets: small messages by copy and bulk by splice, or all in one way. A change
+        /// needs a restart.
+        relay: RelayWay = "\"auto\"",
     }
 
     /// The address of the dashboard `/`, the API `/api/v1`, `/metrics`, `/healthz` and `/readyz`.

@@ -38,12 +38,19 @@ pub enum BindError {
 }
 
 /// Opens `workers` sockets on one address. Port 0 takes a free one, the same for all.
+/// `ours`: another listener of this process may have the address, about to leave it.
 ///
 /// # Errors
 /// See [`BindError`]. Nothing stays open after an error.
-pub fn open(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
+pub fn open(
+    address: SocketAddr,
+    workers: usize,
+    ours: bool,
+) -> Result<Vec<TcpListener>, BindError> {
     let explain = |source| BindError::of(address, source);
-    refuse_if_taken(address).map_err(explain)?;
+    if !ours {
+        refuse_if_taken(address).map_err(explain)?;
+    }
     let first = socket(address, true).map_err(explain)?;
     let bound = first.local_addr().map_err(explain)?;
     let others = (1..workers).map(|_| socket(bound, true));
@@ -101,10 +108,10 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_refused_even_by_a_socket_that_would_share_it() {
-        let held = open("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let held = open("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
         let address = held[0].local_addr().unwrap();
         assert_eq!(held[1].local_addr().unwrap(), address);
-        let error = open(address, 1).unwrap_err();
+        let error = open(address, 1, false).unwrap_err();
         assert!(
             matches!(error, BindError::InUse(at) if at == address),
             "{error}"

@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::Listener;
 use super::accept::accept;
+use crate::plan::RelayWay;
 use crate::session::registry::{self, Who};
-use crate::session::{Arrival, Reason, Way, serve, set_way};
+use crate::session::{Arrival, Reason, serve, set_way};
 
 /// Connections handed over that a worker may have waiting; above it, who accepted keeps them.
 const INBOX: usize = 1024;
@@ -69,7 +70,7 @@ impl Crew {
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had.
-    pub fn start(workers: usize, way: Way) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub fn start(workers: usize, way: RelayWay) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let (inboxes, outlets): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::channel(INBOX)).unzip();
         let crew = Self {

@@ -61,6 +61,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
         .collect();
     for (key, same) in [
         ("global.workers", old.global.workers == new.global.workers),
+        ("global.relay", old.global.relay == new.global.relay),
         ("admin.bind", old.admin.bind == new.admin.bind),
         ("log.format", old.log.format == new.log.format),
     ] {

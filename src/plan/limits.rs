@@ -15,6 +15,20 @@ pub struct GlobalPlan {
     pub max_connections: u32,
     /// How long a stop, or a removed server, waits for its sessions. Default 30 min.
     pub drain_timeout: Duration,
+    /// How bytes move. Default auto; a change needs a restart.
+    pub relay: RelayWay,
+}
+
+/// Key `global.relay`: how bytes move between two sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RelayWay {
+    /// Small messages through the worker's buffer, bulk between plain sockets by splice.
+    #[default]
+    Auto,
+    /// All through the worker's buffer.
+    Copy,
+    /// All between plain sockets by splice, also what is small.
+    Splice,
 }
 
 /// Table `[pool.*.timeouts]`.

@@ -45,7 +45,7 @@ use self::outcome::End;
 pub use self::outcome::{Reason, Stage};
 use self::registry::Place;
 use self::relay::{Meter, relay};
-pub use self::relay::{Way, keepalive, set_way};
+pub use self::relay::{keepalive, set_way};
 use crate::plan::ListenerPlan;
 use crate::pool::Lease;
 use crate::telemetry::ListenerMetrics;

@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Metrics;
 use super::json::Object;
-use super::outlet::{Loss, Outlet, Sink};
+pub use super::outlet::Sink;
+use super::outlet::{Loss, Outlet};
 use crate::plan::AccessTarget;
 
 /// Takes lines from all workers. Cheap to clone.

@@ -20,7 +20,7 @@ use super::file::{Admin, File, Global, Log, Pools};
 use super::source::Span;
 use super::words::{Cx, Spot};
 use crate::plan::{
-    AccessTarget, AdminPlan, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, PoolName,
+    AccessTarget, AdminPlan, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, PoolName, RelayWay,
 };
 
 /// The plan, as far as it can be made.
@@ -55,6 +55,7 @@ fn global(words: &Global) -> GlobalPlan {
         workers: workers.and_then(NonZeroUsize::new),
         max_connections: defaults::count(&words.max_connections).unwrap_or(20_000),
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
+        relay: words.relay.or(RelayWay::Auto),
     }
 }
 

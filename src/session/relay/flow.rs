@@ -9,29 +9,18 @@ use tokio::io::{Interest, ReadBuf};
 
 use super::pipe::Pipe;
 use super::side::Side;
+use crate::plan::RelayWay;
 use crate::session::lend;
 
 /// What one poll may move in one direction before other sessions of the worker get their turn.
 const TURN: u64 = 256 * 1024;
 
-/// How bytes may move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    /// Small messages through the worker's buffer, bulk between plain sockets by splice.
-    #[default]
-    Auto,
-    /// All through the worker's buffer.
-    Copy,
-    /// All between plain sockets by splice, also what is small: for tests.
-    Splice,
-}
-
 thread_local! {
-    static WAY: Cell<Way> = const { Cell::new(Way::Auto) };
+    static WAY: Cell<RelayWay> = const { Cell::new(RelayWay::Auto) };
 }
 
 /// Sets the way of this worker's flows.
-pub fn set_way(way: Way) {
+pub fn set_way(way: RelayWay) {
     WAY.set(way);
 }
 
@@ -197,7 +186,7 @@ impl Flow {
                 self.stage = Stage::Ending;
                 return Poll::Ready(Ok(()));
             }
-            if bytes.len() == lend::BUFFER && !A::TLS && !B::TLS && WAY.get() == Way::Auto {
+            if bytes.len() == lend::BUFFER && !A::TLS && !B::TLS && WAY.get() == RelayWay::Auto {
                 self.pipe = Pipe::lend();
             }
             self.pass(bytes, sink, cx)
@@ -223,7 +212,7 @@ impl Flow {
     }
 
     fn wants_splice(&mut self) -> bool {
-        if self.pipe.is_none() && WAY.get() == Way::Splice {
+        if self.pipe.is_none() && WAY.get() == RelayWay::Splice {
             self.pipe = Pipe::lend();
         }
         self.pipe.is_some()

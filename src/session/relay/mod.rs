@@ -22,8 +22,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub use self::flow::set_way;
 use self::flow::{Broken, Flow};
-pub use self::flow::{Way, set_way};
 use self::side::Side;
 use super::outcome::Reason;
 use super::registry::Place;

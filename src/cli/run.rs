@@ -1,0 +1,61 @@
+//! `howdah run`: serve in the foreground until told to stop.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::{DONE, FAILED, FAULTY};
+use crate::app::App;
+use crate::app::signal::{Signals, Word};
+use crate::config;
+use crate::plan::Plan;
+use crate::telemetry::Metrics;
+use crate::telemetry::log::Log;
+
+/// Runs until a signal ends it. Exit codes: 0 stopped as told, 1 could not start, 78 faulty configuration.
+pub fn run(path: &Path) -> ExitCode {
+    let loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            eprint!("{report}");
+            return FAULTY.into();
+        }
+    };
+    for warning in &loaded.warnings {
+        eprintln!("{warning}");
+    }
+    match serve(loaded.plan, path) {
+        Ok(()) => DONE.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            FAILED.into()
+        }
+    }
+}
+
+fn serve(plan: Plan, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let metrics = Metrics::new();
+    let log = Log::start(&plan.log, &metrics)?;
+    // Reloads and commands are rare and small: one thread is enough for all that is not a session.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let mut app = App::start(plan, Some(path.to_owned()), metrics).await?;
+        while signals.next().await == Word::Reload {
+            app.reload_and_tell().await;
+        }
+        let again = Arc::new(Notify::new());
+        let heard = Arc::clone(&again);
+        tokio::spawn(async move {
+            while signals.next().await != Word::Stop {}
+            heard.notify_one();
+        });
+        app.stop(again.notified()).await;
+        log.flush(std::time::Duration::from_secs(1));
+        Ok(())
+    })
+}
