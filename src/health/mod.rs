@@ -57,6 +57,8 @@ pub enum Reason {
     SpeaksTls,
     /// An HTTP server where Thrift is expected.
     SpeaksHttp,
+    /// SASL where bare Thrift is expected.
+    SpeaksSasl,
     /// Something else than SASL where it is expected.
     NotSasl,
     /// Something else than Thrift where it is expected.
@@ -85,7 +87,8 @@ pub enum Reason {
     SessionRefused,
     /// The query did not come to its result.
     QueryFailed,
-    /// Our own settings do not work: a probe that cannot be put.
+    /// The question could not be put, for a cause on our side (settings, no descriptor or port left): nothing is known of
+    /// the server, and nothing should be concluded.
     Unusable,
 }
 
@@ -185,6 +188,7 @@ impl Reason {
             Self::NotTls => "not-tls",
             Self::SpeaksTls => "speaks-tls",
             Self::SpeaksHttp => "speaks-http",
+            Self::SpeaksSasl => "speaks-sasl",
             Self::NotSasl => "not-sasl",
             Self::NotThrift => "not-thrift",
             Self::NotHttp => "not-http",

@@ -6,6 +6,7 @@
 
 pub mod client_hello;
 pub mod hive;
+pub mod http;
 pub mod proxy_protocol;
 pub mod sasl;
 pub mod thrift;

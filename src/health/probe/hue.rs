@@ -1,0 +1,24 @@
+//! Hue's `is_alive`: an empty 200 that needs no login and no database.
+
+use super::http;
+use super::link::{Link, Road};
+use super::walk::{Answer, Asked, Walk};
+use crate::health::Reason;
+use crate::plan::HttpAsk;
+
+/// As HTTP, but a Hue whose own middleware answers is alive: a Host header that it does not allow (400), a login in the way,
+/// a fault of its own (500). What only something in front of it says (502 to 504) is down.
+pub(super) async fn exchange(
+    road: &Road<'_>,
+    walk: &mut Walk,
+    link: &mut Option<Link>,
+    ask: &HttpAsk,
+) -> Asked<Answer> {
+    let reply = http::fetch(road, walk, link, ask, "is-alive").await?;
+    let expected = ask.expect_status.contains(&reply.status);
+    if !expected && matches!(reply.status, 400 | 500) {
+        let text = format!("status {}", reply.status);
+        return Ok(Answer::alive(Reason::HttpStatus, &text));
+    }
+    Ok(http::judge(&reply, ask))
+}

@@ -1,0 +1,254 @@
+//! A probe's connection: plain or TLS, what has come in, and the polite end.
+//!
+//! It always ends with FIN: what is pending is read, our side is shut, and the server gets a moment to shut its own. A
+//! reset after a connect is an error with a stack in the log of every Thrift server (services notes §2).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::fault;
+use super::walk::{Answer, Asked, Walk};
+use crate::health::{Reason, Target};
+use crate::plan::{ProbePlan, ProxyVersion};
+use crate::tls::connect::Connector;
+use crate::wire::proxy_protocol::{LOCAL_V1, LOCAL_V2};
+
+/// Wait for the server's FIN after ours. Long enough for a busy one, and nothing waits for it.
+const PART: Duration = Duration::from_millis(250);
+
+/// Most that is kept of what a server sends; a probe's answers are far smaller.
+const INBOX_MAX: usize = 17 * 1024 * 1024;
+
+/// What a probe needs to make its connections.
+pub(super) struct Road<'a> {
+    pub(super) target: Target<'a>,
+    pub(super) plan: &'a ProbePlan,
+    pub(super) tls: Option<&'a Connector>,
+}
+
+pub(super) struct Link {
+    stream: Stream,
+    inbox: Vec<u8>,
+    ended: bool,
+    /// Until then silence is waited for; then our side is shut, as a hint.
+    patience: Option<Instant>,
+    /// Our side has ended.
+    shut: bool,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Road<'_> {
+    /// Connects, announces itself where the server wants that, and speaks TLS where the plan says so.
+    pub(super) async fn open(&self, walk: &mut Walk) -> Asked<Link> {
+        let tcp = self.connect(walk.deadline()).await?;
+        let _ = tcp.set_nodelay(true);
+        let Some(connector) = self.tls else {
+            return Ok(Link::new(Stream::Plain(tcp)));
+        };
+        walk.step("tls");
+        self.secure(connector, tcp, false).await
+    }
+
+    /// The bare connection, to the first address that takes it.
+    pub(super) async fn connect(&self, deadline: Instant) -> Asked<TcpStream> {
+        let mut last = Answer::down(Reason::ResolveFailed, "the name has no address");
+        let mut left = u32::try_from(self.target.addresses.len()).unwrap_or(u32::MAX);
+        for address in self.target.addresses {
+            let address = self.at_port(*address);
+            let share = (deadline - Instant::now()) / left.max(1);
+            left = left.saturating_sub(1);
+            let connect = TcpStream::connect(address);
+            let connected = match left {
+                0 => connect.await,
+                _ => timeout_at(Instant::now() + share, connect)
+                    .await
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            };
+            match connected {
+                Ok(stream) => return self.announced(stream).await,
+                Err(error) => last = fault::of_connect(&error, address),
+            }
+        }
+        Err(last)
+    }
+
+    /// TLS over `tcp`. `fresh`: see the certificate itself, not a session resumed from an earlier one.
+    pub(super) async fn secure(
+        &self,
+        connector: &Connector,
+        tcp: TcpStream,
+        fresh: bool,
+    ) -> Asked<Link> {
+        let name = connector
+            .server_name(self.target.host)
+            .map_err(|error| Answer::down(Reason::Unusable, &error.to_string()))?;
+        let mut config = connector.config();
+        if fresh {
+            Arc::make_mut(&mut config).resumption = rustls::client::Resumption::disabled();
+        }
+        let handshake = Box::pin(TlsConnector::from(config).connect(name, tcp));
+        match handshake.await {
+            Ok(stream) => Ok(Link::new(Stream::Tls(Box::new(stream)))),
+            Err(error) => Err(fault::of_handshake(&error)),
+        }
+    }
+
+    async fn announced(&self, mut tcp: TcpStream) -> Asked<TcpStream> {
+        let header = match self.target.send_proxy {
+            Some(_) if self.plan.port.is_some() => return Ok(tcp),
+            None => return Ok(tcp),
+            Some(ProxyVersion::V1) => LOCAL_V1,
+            Some(ProxyVersion::V2) => LOCAL_V2,
+        };
+        let sent = tcp.write_all(header).await;
+        sent.map_err(|error| fault::of_io(&error)).map(|()| tcp)
+    }
+
+    /// `host:port`, for the Host header.
+    pub(super) fn authority(&self) -> String {
+        let port = self
+            .plan
+            .port
+            .or(self.target.addresses.first().map(SocketAddr::port));
+        let host = self.target.host;
+        let brackets = host.contains(':') && !host.starts_with('[');
+        match (port, brackets) {
+            (None, _) => host.to_owned(),
+            (Some(port), true) => format!("[{host}]:{port}"),
+            (Some(port), false) => format!("{host}:{port}"),
+        }
+    }
+
+    fn at_port(&self, address: SocketAddr) -> SocketAddr {
+        SocketAddr::new(address.ip(), self.plan.port.unwrap_or(address.port()))
+    }
+}
+
+impl Link {
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            inbox: Vec::new(),
+            ended: false,
+            patience: None,
+            shut: false,
+        }
+    }
+
+    /// When nothing has come in by then, shut our side and go on listening: a server that waits for the end of a line, as
+    /// HTTP servers do, then shows what it is, and to a Thrift server it is an ordinary end.
+    pub(super) fn hint_at(&mut self, when: Instant) {
+        if matches!(self.stream, Stream::Plain(_)) {
+            self.patience = Some(when);
+        }
+    }
+
+    /// Everything that came in and was not taken.
+    pub(super) fn inbox(&self) -> &[u8] {
+        &self.inbox
+    }
+
+    /// The server has ended its side.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn take(&mut self, count: usize) {
+        self.inbox.drain(..count.min(self.inbox.len()));
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Asked<()> {
+        if self.shut {
+            return Err(Answer::down(Reason::Timeout, "answered too late to go on"));
+        }
+        let sent = match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes).await,
+            Stream::Tls(stream) => match stream.write_all(bytes).await {
+                Ok(()) => stream.flush().await,
+                failed => failed,
+            },
+        };
+        match sent {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.explained(&error).await),
+        }
+    }
+
+    /// Waits for more; `Ok(false)` when the server has ended its side.
+    pub(super) async fn more(&mut self) -> Asked<bool> {
+        if self.ended || self.inbox.len() > INBOX_MAX {
+            return Ok(false);
+        }
+        match self.patience.take_if(|_| self.inbox.is_empty()) {
+            Some(patience) => match timeout_at(patience, self.receive()).await {
+                Ok(received) => received,
+                Err(_) => {
+                    self.shut().await;
+                    self.receive().await
+                }
+            },
+            None => self.receive().await,
+        }
+    }
+
+    /// Ends the connection so that no server has reason to complain.
+    pub(super) async fn part(mut self, deadline: Instant) {
+        let until = deadline.min(Instant::now() + PART);
+        let _ = timeout_at(until, async {
+            if !self.shut {
+                self.shut().await;
+            }
+            while let Ok(true) = self.more().await {
+                self.inbox.clear();
+            }
+        })
+        .await;
+    }
+
+    async fn receive(&mut self) -> Asked<bool> {
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read_buf(&mut self.inbox).await,
+            Stream::Tls(stream) => stream.read_buf(&mut self.inbox).await,
+        };
+        match read {
+            Ok(0) => {
+                self.ended = true;
+                Ok(false)
+            }
+            Ok(_) => Ok(true),
+            Err(error) => {
+                self.ended = true;
+                Err(fault::of_io(&error))
+            }
+        }
+    }
+
+    /// A failed write often has its cause waiting to be read, such as a TLS alert.
+    async fn explained(&mut self, error: &io::Error) -> Answer {
+        match self.receive().await {
+            Err(answer) if answer.reason != Reason::Reset => answer,
+            _ => fault::of_io(error),
+        }
+    }
+
+    /// FIN, with TLS after its own goodbye.
+    pub(super) async fn shut(&mut self) {
+        self.shut = true;
+        let _ = match &mut self.stream {
+            Stream::Plain(stream) => stream.shutdown().await,
+            Stream::Tls(stream) => stream.shutdown().await,
+        };
+    }
+}

@@ -1,0 +1,149 @@
+//! The bookkeeping of one question: its steps with their times, and the answer that ends it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::health::{DETAIL_MAX, Finding, Reason, Verdict};
+
+/// What an exchange came to; most helpers end it early by `?`.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) verdict: Verdict,
+    pub(super) reason: Reason,
+    pub(super) detail: String,
+    pub(super) loud: bool,
+}
+
+/// A step gives something to go on with, or ends the question.
+pub(super) type Asked<T> = Result<T, Answer>;
+
+/// Steps in order; the last one is under way.
+#[derive(Debug)]
+pub(super) struct Walk {
+    started: Instant,
+    deadline: Instant,
+    step: &'static str,
+    step_started: Instant,
+    steps: Vec<(&'static str, Duration)>,
+}
+
+impl Answer {
+    pub(super) fn up() -> Self {
+        Self::of(Verdict::Up, Reason::Ok, "")
+    }
+
+    pub(super) fn alive(reason: Reason, detail: &str) -> Self {
+        Self::of(Verdict::Alive, reason, detail)
+    }
+
+    pub(super) fn down(reason: Reason, detail: &str) -> Self {
+        Self::of(Verdict::Down, reason, detail)
+    }
+
+    pub(super) fn of(verdict: Verdict, reason: Reason, detail: &str) -> Self {
+        Self {
+            verdict,
+            reason,
+            detail: printable(detail),
+            loud: false,
+        }
+    }
+
+    /// The server has put an error in its log.
+    pub(super) fn loud(self) -> Self {
+        Self { loud: true, ..self }
+    }
+}
+
+impl Walk {
+    pub(super) fn begin(timeout: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            deadline: now + timeout,
+            step: "connect",
+            step_started: now,
+            steps: Vec::with_capacity(4),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Ends the present step and begins another.
+    pub(super) fn step(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.steps.push((self.step, now - self.step_started));
+        self.step = name;
+        self.step_started = now;
+    }
+
+    /// The deadline came: the step under way is to blame.
+    pub(super) fn too_late(&self) -> Answer {
+        let reason = match self.step {
+            "connect" => Reason::ConnectTimeout,
+            _ => Reason::Timeout,
+        };
+        let limit = self.deadline - self.started;
+        Answer::down(reason, &format!("no answer within {limit:?}"))
+    }
+
+    pub(super) fn finish(mut self, answer: Answer) -> Finding {
+        let now = Instant::now();
+        self.steps.push((self.step, now - self.step_started));
+        Finding {
+            verdict: answer.verdict,
+            reason: answer.reason,
+            step: self.step,
+            detail: answer.detail,
+            steps: self.steps,
+            took: now - self.started,
+            loud: answer.loud,
+        }
+    }
+}
+
+/// A peer's words, fit for a log: control characters escaped, cut to [`DETAIL_MAX`] bytes.
+pub(super) fn printable(text: &str) -> String {
+    let mut out = String::new();
+    for letter in text.trim().chars() {
+        let before = out.len();
+        if letter.is_control() {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+        if out.len() > DETAIL_MAX {
+            out.truncate(before);
+            break;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_cut_and_escaped() {
+        assert_eq!(printable(" a\r\nb\u{1b}[0m "), "a\\r\\nb\\u{1b}[0m");
+        assert_eq!(printable(&"é".repeat(500)).len(), DETAIL_MAX);
+        assert!(printable(&"\0".repeat(500)).len() <= DETAIL_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_step_has_its_own_time() {
+        let mut walk = Walk::begin(Duration::from_secs(9));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        walk.step("sasl");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let finding = walk.finish(Answer::up());
+        let seconds = Duration::from_secs;
+        let steps = vec![("connect", seconds(1)), ("sasl", seconds(2))];
+        assert_eq!((finding.steps, finding.step), (steps, "sasl"));
+        assert_eq!(finding.took, seconds(3));
+    }
+}
