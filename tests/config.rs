@@ -98,3 +98,54 @@ fn every_good_file_loads() {
         assert!(result.is_ok(), "{}:\n{text}", file.display());
     }
 }
+
+#[test]
+fn everything_in_conf_loads_without_a_warning() {
+    let conf = files("conf", "toml");
+    assert!(conf.len() >= 4, "conf/ was not found");
+    for file in conf {
+        let (result, text) = load(&file);
+        assert!(
+            result.is_ok() && text.is_empty(),
+            "{}:\n{text}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn every_bad_file_is_told_exactly_what_is_wrong() {
+    let bad = files("tests/config/bad", "toml");
+    assert!(bad.len() >= 40, "the corpus was not found");
+    let mut differing = String::new();
+    for file in bad {
+        let (result, text) = load(&file);
+        assert!(result.is_err(), "{} loads", file.display());
+        assert!(
+            !text.contains("s3cret"),
+            "{} shows a secret:\n{text}",
+            file.display()
+        );
+        let expected = file.with_extension("expected");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &text).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != text {
+            differing.push_str(&format!("=== {}\n{text}\n", expected.display()));
+        }
+    }
+    assert!(
+        differing.is_empty(),
+        "BLESS=1 writes these anew; read them first:\n{differing}"
+    );
+}
+
+#[test]
+fn no_expectation_is_without_its_file() {
+    for expected in files("tests/config/bad", "expected") {
+        assert!(
+            expected.with_extension("toml").exists(),
+            "{}",
+            expected.display()
+        );
+    }
+}

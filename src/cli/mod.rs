@@ -1,6 +1,8 @@
 //! What users type: the grammar of the command line, and one module a command.
 
+pub mod check;
 pub mod run;
+mod summary;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

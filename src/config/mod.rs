@@ -49,9 +49,9 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// Every fault at once.
 pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
-    let text = syntax::text(bytes);
+    let (text, not_utf8) = syntax::text(bytes);
     let mut cx = Cx::new(path, text.clone());
-    let plan = syntax::parse(&text, &mut cx).and_then(|root| {
+    let plan = syntax::parse(&text, not_utf8, &mut cx).and_then(|root| {
         let file = file::File::read(&root, &mut cx)?;
         lower::lower(&file, &mut cx)
     });

@@ -1,4 +1,6 @@
 //! From bytes to TOML values, with TOML's own errors said in words that help.
+//!
+//! When the text is not TOML, nothing is judged beyond that: what the parser made of the rest would bring false faults.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
@@ -6,22 +8,40 @@ use toml::de::{DeTable, DeValue, Error};
 use super::source::Span;
 use super::words::Cx;
 
-/// The bytes as text; what is no UTF-8 becomes U+FFFD, which [`parse`] then points at.
-pub(super) fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+/// The bytes as text, and where they first are none (what is no UTF-8 becomes U+FFFD).
+pub(super) fn text(bytes: Vec<u8>) -> (String, Option<usize>) {
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            (
+                String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                Some(at),
+            )
+        }
+    }
 }
 
 /// The whole file as one table; `None` when it is not TOML, which has been said for each place.
-pub(super) fn parse<'i>(text: &'i str, cx: &mut Cx) -> Option<Spanned<DeValue<'i>>> {
+pub(super) fn parse<'i>(
+    text: &'i str,
+    not_utf8: Option<usize>,
+    cx: &mut Cx,
+) -> Option<Spanned<DeValue<'i>>> {
+    if let Some(at) = not_utf8 {
+        cx.error(&(at..at + 1), "the file is not text in UTF-8")
+            .why("a byte that is no character")
+            .fix("save it as UTF-8: iconv -f LATIN1 -t UTF-8 FILE");
+        return None;
+    }
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut last_line = 0;
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
+        let span = error.span().unwrap_or(text.len()..text.len());
         let line = cx.source.line_of(&span);
         // What follows a first error in a line is mostly its echo.
-        if line != last_line {
-            explain(error, &span, text, cx);
+        if line != last_line && cx.faults.len() < MOST {
+            explain(error, span, text, cx);
         }
         last_line = line;
     }
@@ -30,7 +50,212 @@ pub(super) fn parse<'i>(text: &'i str, cx: &mut Cx) -> Option<Spanned<DeValue<'i
         .then(|| Spanned::new(0..0, DeValue::Table(table.into_inner())))
 }
 
-fn explain(error: &Error, span: &Span, text: &str, cx: &mut Cx) {
-    cx.error(span, "this is not TOML").why(error.message());
-    let _ = text;
+fn explain(error: &Error, span: Span, text: &str, cx: &mut Cx) {
+    let line = line_at(text, span.start).trim();
+    let said = error
+        .message()
+        .split(", expected")
+        .next()
+        .unwrap_or_default();
+    let word = text.get(span.clone()).unwrap_or_default().trim();
+    if said == "duplicate key" {
+        return twice(&span, line, word, text, cx);
+    }
+    if let Some((fact, fix)) = foreign(line) {
+        cx.error(&span, fact).why(said).fix(fix);
+        return;
+    }
+    if said == "string values must be quoted" {
+        let whole = rest_of_line(text, span.start);
+        let value = whole
+            .split([',', ']', '}', '#'])
+            .next()
+            .unwrap_or(whole)
+            .trim();
+        cx.error(&span, "a text stands without quotes")
+            .why(said)
+            .fix(format!("write \"{value}\""));
+        return;
+    }
+    let known = ANSWERS.iter().find(|(start, ..)| said.starts_with(start));
+    let (_, what, fix) = known.copied().unwrap_or(("", "this is not TOML", ""));
+    let fault = cx.error(&span, what).why(said);
+    if !fix.is_empty() {
+        fault.fix(fix);
+    }
 }
+
+/// A key or a table that is there already.
+fn twice(span: &Span, line: &str, word: &str, text: &str, cx: &mut Cx) {
+    let before = &text[..head_of(text, span.start)];
+    let (what, first, fix) = if line.starts_with('[') {
+        let header = line.split('#').next().unwrap_or(line).trim();
+        let first = before.lines().position(|other| {
+            other
+                .split('#')
+                .next()
+                .is_some_and(|other| other.trim() == header)
+        });
+        let several = header.starts_with("[listener]") || header.starts_with("[listener.route]");
+        let fix = if several {
+            format!("there may be several in double brackets: [{header}]")
+        } else {
+            "put the keys of both under one header, or give one of them another name".into()
+        };
+        (format!("{header} is there twice"), first, fix)
+    } else {
+        let begins = |other: &str| {
+            other
+                .trim_start()
+                .strip_prefix(word)
+                .is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        let table = before.rfind("\n[").map_or(0, |at| at + 1);
+        let skipped = before[..table].matches('\n').count();
+        let first = before[table..]
+            .lines()
+            .position(begins)
+            .map(|line| skipped + line);
+        (
+            format!("{word} is said twice in one table"),
+            first,
+            "leave one of them out".into(),
+        )
+    };
+    let why = first.map_or_else(
+        || "the second time".into(),
+        |line| format!("first at line {}", line + 1),
+    );
+    cx.error(span, what).why(why).fix(fix);
+}
+
+/// Lines of other languages: fact and remedy.
+fn foreign(line: &str) -> Option<(&'static str, String)> {
+    let mut words = line.split_whitespace();
+    let first = words.next()?;
+    let rest: Vec<&str> = words.collect();
+    if HAPROXY_SECTIONS.contains(&first) && rest.len() <= 1 && !line.contains('=') {
+        let fix = "howdah reads TOML: a listener is [[listener]], HAProxy's backend is [pool.NAME]; conf/ has examples to start from";
+        return Some(("this looks like a haproxy.cfg", fix.into()));
+    }
+    if let Some(key) = first.strip_suffix(':')
+        && !rest.is_empty()
+    {
+        return Some((
+            "this looks like YAML",
+            format!("TOML says {key} = {}", rest.join(" ")),
+        ));
+    }
+    if !rest.is_empty() && !line.contains(['=', '"', '[', ']', '{', '}', ',']) {
+        return Some((
+            "a key stands without \"=\"",
+            format!("write {first} = {}", rest.join(" ")),
+        ));
+    }
+    None
+}
+
+fn line_at(text: &str, at: usize) -> &str {
+    text[head_of(text, at)..].lines().next().unwrap_or_default()
+}
+
+/// Where the line of `at` begins.
+fn head_of(text: &str, at: usize) -> usize {
+    text[..at.min(text.len())]
+        .rfind('\n')
+        .map_or(0, |found| found + 1)
+}
+
+fn rest_of_line(text: &str, at: usize) -> &str {
+    text[at.min(text.len())..]
+        .lines()
+        .next()
+        .unwrap_or_default()
+}
+
+/// How the parser's message begins, the fact, the remedy.
+const ANSWERS: &[(&str, &str, &str)] = &[
+    (
+        "invalid basic string",
+        "a text has no closing quote",
+        "close it with \" in the same line",
+    ),
+    (
+        "invalid literal string",
+        "a text has no closing quote",
+        "close it with ' in the same line",
+    ),
+    (
+        "unclosed table",
+        "a table's header is not closed",
+        "write it as [NAME]",
+    ),
+    (
+        "unclosed array table",
+        "a table's header is not closed",
+        "write it as [[NAME]], with two brackets on both sides",
+    ),
+    ("unclosed array", "a list is not closed", "close it with ]"),
+    (
+        "unclosed inline table",
+        "a table in braces is not closed",
+        "close it with }",
+    ),
+    (
+        "missing comma",
+        "a comma is missing",
+        "put a comma between the two",
+    ),
+    (
+        "extra comma",
+        "there is a comma too many",
+        "take one of them out",
+    ),
+    (
+        "key with no value",
+        "a key has no value",
+        "write KEY = VALUE",
+    ),
+    (
+        "missing value",
+        "a key has no value",
+        "a text in quotes, a number, true, false, a [list] or a {table} follows \"=\"",
+    ),
+    (
+        "extra `=`",
+        "there is a \"=\" too many",
+        "write KEY = VALUE",
+    ),
+    (
+        "unexpected key or value",
+        "something follows that does not belong there",
+        "one KEY = VALUE a line; a comment begins with #",
+    ),
+    (
+        "cannot extend value",
+        "a table's header goes through a value that is no table",
+        "give the table or the key another name",
+    ),
+    (
+        "cannot recurse",
+        "lists and tables are nested too deep",
+        "howdah's file never needs more than four levels",
+    ),
+    (
+        "invalid escape",
+        "a backslash begins no escape that TOML knows",
+        "write \\\\ for a backslash, or put the text into single quotes",
+    ),
+    (
+        "missing escaped value",
+        "a backslash begins no escape that TOML knows",
+        "write \\\\ for a backslash, or put the text into single quotes",
+    ),
+];
+
+const HAPROXY_SECTIONS: [&str; 7] = [
+    "global", "defaults", "frontend", "backend", "listen", "peers", "userlist",
+];
+
+/// More than these help nobody.
+const MOST: usize = 20;

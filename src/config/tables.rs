@@ -68,7 +68,12 @@ macro_rules! tables {
                 for (key, value) in in_order(table) {
                     match key.get_ref().as_ref() {
                         $( word if word == bare(stringify!($key)) => own.$key = cx.field(word, value), )*
-                        _ => unknown_key(key, Self::KEYS, cx),
+                        _ => {
+                            let meant = unknown_key(key, Self::KEYS, cx);
+                            $( if meant == Some(bare(stringify!($key))) && own.$key.is_absent() {
+                                own.$key = Field::Faulty;
+                            } )*
+                        }
                     }
                 }
                 cx.owner = outer;
@@ -99,11 +104,16 @@ pub(super) fn in_order<'t, 'i>(
     entries
 }
 
-/// Notes a key that nobody knows, with what was probably meant.
-pub(super) fn unknown_key(key: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key], cx: &mut Cx) {
+/// Notes a key that nobody knows; gives the known one that was probably meant, which then is not called missing.
+pub(super) fn unknown_key(
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    keys: &[Key],
+    cx: &mut Cx,
+) -> Option<&'static str> {
     let word = key.get_ref().as_ref();
-    let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
-    let fix = if let Some(near) = suggest::key(word, &known) {
+    let known: Vec<&'static str> = keys.iter().map(|key| key.name).collect();
+    let near = suggest::key(word, &known);
+    let fix = if let Some(near) = near {
         format!("did you mean {near}?")
     } else if let Some(header) = super::file::home_of(word) {
         format!("{word} belongs to {header}")
@@ -114,4 +124,5 @@ pub(super) fn unknown_key(key: &Spanned<std::borrow::Cow<'_, str>>, keys: &[Key]
     };
     let what = format!("{} has no key {word:?}", cx.owner);
     cx.error(&key.span(), what).why("unknown key").fix(fix);
+    near
 }

@@ -11,7 +11,7 @@ use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, SniPattern, TlsV
 
 pub(super) fn lower(
     words: &Field<List<Listener>>,
-    pools: &Pools,
+    pools: Option<&Pools>,
     admin: SocketAddr,
     cx: &mut Cx,
 ) -> Vec<Arc<ListenerPlan>> {
@@ -30,7 +30,7 @@ pub(super) fn lower(
     plans
 }
 
-fn one(words: &Listener, pools: &Pools, cx: &mut Cx) -> ListenerPlan {
+fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
     let name = words.name.or(String::new());
     cx.owner = match words.name.get() {
         Some(spot) => {
@@ -54,6 +54,7 @@ fn one(words: &Listener, pools: &Pools, cx: &mut Cx) -> ListenerPlan {
             cx,
         );
     }
+    overlap(words, cx);
     ListenerPlan {
         name: ListenerName::new(&name),
         bind: bind(words, cx),
@@ -86,10 +87,33 @@ fn bind(words: &Listener, cx: &mut Cx) -> Vec<SocketAddr> {
             .why("no address")
             .fix("bind = \"0.0.0.0:10000\"");
     }
+    for spot in words.bind.value().map(|many| &many.0).into_iter().flatten() {
+        material::privileged(spot.value.port(), &spot.span, cx);
+    }
     bind
 }
 
-fn routes(words: &Listener, pools: &Pools, cx: &mut Cx) -> Vec<plan::Route> {
+/// Warns of networks in `allow` that `deny` shuts out again.
+fn overlap(words: &Listener, cx: &mut Cx) {
+    for allow in words
+        .allow
+        .value()
+        .map(|many| &many.0)
+        .into_iter()
+        .flatten()
+    {
+        let deny = values(&words.deny);
+        let Some(deny) = deny.iter().find(|deny| deny.contains(&allow.value)) else {
+            continue;
+        };
+        let what = format!("{} allows {} and denies it", cx.owner, allow.value);
+        cx.warning(&allow.span, what)
+            .why(format!("shut out by deny, {deny}"))
+            .fix("deny always wins: narrow it, or leave this out");
+    }
+}
+
+fn routes(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> Vec<plan::Route> {
     let mut routes: Vec<plan::Route> = Vec::new();
     let owner = cx.owner.clone();
     for route in words

@@ -4,6 +4,7 @@
 //! out of it is decided by [`super::judge`] from the faults that were noted.
 
 mod defaults;
+mod http;
 mod listener;
 mod material;
 mod pool;
@@ -18,7 +19,7 @@ use std::time::Duration;
 pub(super) use self::material::reason;
 use super::file::{Admin, File, Global, Log, Pools};
 use super::source::Span;
-use super::words::{Cx, Spot};
+use super::words::{Cx, Field, Spot};
 use crate::plan::{
     AccessTarget, AdminPlan, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, PoolName, RelayWay,
 };
@@ -30,11 +31,17 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let log = log(&file.log.or(Log::default()), cx);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
-    if file.pool.is_absent() || (pools.names.is_empty() && file.pool.get().is_some()) {
+    if file.pool.is_absent()
+        || file
+            .pool
+            .value()
+            .is_some_and(|pools| pools.names.is_empty())
+    {
         cx.error_anywhere("there is no pool")
             .fix("add one: [pool.hive] with service = \"hiveserver2\" and servers = [\"HOST\"]");
     }
-    let listeners = listener::lower(&file.listener, pools, admin.bind, cx);
+    let known = (!matches!(file.pool, Field::Faulty)).then_some(pools);
+    let listeners = listener::lower(&file.listener, known, admin.bind, cx);
     let plans = pool::lower(pools, &global, cx);
     pool::unused(pools, &file.listener, cx);
     Some(Plan {
@@ -103,9 +110,11 @@ fn access(word: &Spot<String>, cx: &mut Cx) -> AccessTarget {
     }
 }
 
-/// A pool that a listener or route names, with a fault when there is none of that name.
-fn pool_reference(word: &Spot<String>, pools: &Pools, cx: &mut Cx) -> PoolName {
-    if !pools.names.contains(&word.value) {
+/// A pool that a listener or route names, with a fault when there is none of that name. Without `pools` nobody knows.
+fn pool_reference(word: &Spot<String>, pools: Option<&Pools>, cx: &mut Cx) -> PoolName {
+    if let Some(pools) = pools
+        && !pools.names.contains(&word.value)
+    {
         let known: Vec<&str> = pools.names.iter().map(String::as_str).collect();
         let what = format!(
             "{} names a pool {:?} that is not in the file",

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{defaults, material, pool};
+use super::{defaults, http, material, pool};
+use crate::base::unit::show_duration;
 use crate::config::choices::{Auth, ProbeType, Transport, Via};
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
-use crate::config::words::{Cx, Field};
-use crate::plan::{
-    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan, Secret, Service,
-};
+use crate::config::source::Span;
+use crate::config::words::{Choice, Cx, Field};
+use crate::plan::{Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ProbePlan, Secret, Service};
 
 pub(super) fn lower(
     field: &Field<ProbeWord>,
@@ -24,13 +24,24 @@ pub(super) fn lower(
     };
     let outer = cx.owner.clone();
     cx.owner = format!("the probe of {outer}");
-    let plan = one(words, service, pool_tls, cx);
+    let kind = words.r#type.or(defaults::probe(service));
+    // What belongs to an unknown type cannot be judged.
+    if words.r#type.is_absent() || words.r#type.get().is_some() {
+        strangers(words, kind, cx);
+    }
+    let plan = one(words, kind, service, pool_tls, cx);
+    paces(words, &plan, cx);
     cx.owner = outer;
     Some(plan)
 }
 
-fn one(words: &Probe, service: Service, pool_tls: Option<&ConnectTls>, cx: &mut Cx) -> ProbePlan {
-    let kind = words.r#type.or(defaults::probe(service));
+fn one(
+    words: &Probe,
+    kind: ProbeType,
+    service: Service,
+    pool_tls: Option<&ConnectTls>,
+    cx: &mut Cx,
+) -> ProbePlan {
     let interval = words.interval.or(Duration::from_secs(5));
     let port = port(words, kind);
     ProbePlan {
@@ -38,7 +49,7 @@ fn one(words: &Probe, service: Service, pool_tls: Option<&ConnectTls>, cx: &mut 
         port,
         tls: tls(words, kind, port, pool_tls, cx),
         interval,
-        fast_interval: words.fast_interval.or(FAST).min(interval),
+        fast_interval: words.fast_interval.or(FAST.min(interval)),
         deep_interval: words.deep_interval.or(DEEP.max(interval)),
         timeout: words.timeout.or(Duration::from_secs(3)),
         rise: defaults::count(&words.rise).unwrap_or(2),
@@ -51,8 +62,11 @@ fn port(words: &Probe, kind: ProbeType) -> Option<u16> {
         .port
         .value()
         .and_then(|port| u16::try_from(port.0).ok());
-    let web = kind == ProbeType::Impala && words.via.or(Via::Web) == Via::Web;
-    own.or(web.then_some(defaults::IMPALA_WEB_PORT))
+    own.or(asks_web(words, kind).then_some(defaults::IMPALA_WEB_PORT))
+}
+
+fn asks_web(words: &Probe, kind: ProbeType) -> bool {
+    kind == ProbeType::Impala && words.via.or(Via::Web) == Via::Web
 }
 
 fn tls(
@@ -62,17 +76,19 @@ fn tls(
     pool_tls: Option<&ConnectTls>,
     cx: &mut Cx,
 ) -> Option<ConnectTls> {
-    let plain = ConnectTls {
-        roots: None,
-        server_name: None,
-        identity: None,
+    let as_pool = || {
+        pool_tls.cloned().unwrap_or(ConnectTls {
+            roots: None,
+            server_name: None,
+            identity: None,
+        })
     };
     match words.tls.value() {
         Some(ProbeTls::Own(own)) => Some(pool::connect_tls(own, cx)),
-        Some(ProbeTls::Plain(true)) => Some(pool_tls.cloned().unwrap_or(plain)),
+        Some(ProbeTls::Plain(true)) => Some(as_pool()),
         Some(ProbeTls::Plain(false)) => None,
-        None if kind == ProbeType::Tls => Some(pool_tls.cloned().unwrap_or(plain)),
-        None if port.is_none() => pool_tls.cloned(),
+        None if kind == ProbeType::Tls => Some(as_pool()),
+        None if port.is_none() && kind != ProbeType::Tcp => pool_tls.cloned(),
         None => None,
     }
 }
@@ -81,28 +97,44 @@ fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
     match kind {
         ProbeType::Tcp => Ask::Tcp,
         ProbeType::Tls => Ask::Tls,
-        ProbeType::Http => Ask::Http(http(
-            words,
-            if service == Service::Hue {
-                defaults::HUE_PATH
-            } else {
-                "/"
-            },
-        )),
-        ProbeType::Hue => Ask::Hue(http(words, defaults::HUE_PATH)),
+        ProbeType::Http if service == Service::Hue => {
+            Ask::Http(http::ask(words, defaults::HUE_PATH, cx))
+        }
+        ProbeType::Http => Ask::Http(http::ask(words, "/", cx)),
+        ProbeType::Hue => Ask::Hue(http::ask(words, defaults::HUE_PATH, cx)),
         ProbeType::HiveServer2 => Ask::HiveServer2 {
             depth: words.depth.or(Depth::Handshake),
-            transport: match words.transport.or(Transport::Binary) {
-                Transport::Binary => HiveTransport::Binary,
-                Transport::Http => HiveTransport::Http {
-                    path: words.http_path.or("/cliservice".into()),
-                },
-            },
+            transport: transport(words, cx),
             auth: auth(words, Auth::Plain, cx),
+        },
+        ProbeType::Impala if asks_web(words, kind) => Ask::Impala {
+            auth: HiveAuth::NoSasl,
         },
         ProbeType::Impala => Ask::Impala {
             auth: auth(words, Auth::NoSasl, cx),
         },
+    }
+}
+
+fn transport(words: &Probe, cx: &mut Cx) -> HiveTransport {
+    if let Some(path) = words.http_path.get() {
+        http::judge_path(path, "http_path", cx);
+    }
+    match words.transport.or(Transport::Binary) {
+        Transport::Http => HiveTransport::Http {
+            path: words.http_path.or("/cliservice".into()),
+        },
+        Transport::Binary => {
+            if let Some(span) = words.http_path.span()
+                && !matches!(words.transport, Field::Faulty)
+            {
+                let what = format!("{} has an http_path, but its transport is binary", cx.owner);
+                cx.error(&span, what)
+                    .why("without effect")
+                    .fix("add transport = \"http\", or leave http_path out");
+            }
+            HiveTransport::Binary
+        }
     }
 }
 
@@ -111,33 +143,182 @@ fn auth(words: &Probe, brought: Auth, cx: &mut Cx) -> HiveAuth {
         .password_file
         .get()
         .and_then(|path| material::secret(path, "password_file", cx));
-    match words.auth.or(brought) {
-        Auth::NoSasl => HiveAuth::NoSasl,
-        Auth::Plain => {
-            let user = words.username.value().cloned();
-            let account =
-                user.map(|user| (user, password.unwrap_or_else(|| Secret::new("anonymous"))));
-            HiveAuth::Plain { account }
+    let brought = if words.username.is_absent() {
+        brought
+    } else {
+        Auth::Plain
+    };
+    let auth = words.auth.or(brought);
+    if auth == Auth::NoSasl {
+        for (key, span) in [
+            ("username", words.username.span()),
+            ("password_file", words.password_file.span()),
+        ] {
+            if let Some(span) = span {
+                let what = format!(
+                    "{} has a {key}, but without SASL nobody asks for it",
+                    cx.owner
+                );
+                cx.error(&span, what)
+                    .why("without effect")
+                    .fix(format!("leave {key} out, or say auth = \"plain\""));
+            }
         }
+        return HiveAuth::NoSasl;
+    }
+    HiveAuth::Plain {
+        account: account(words, password, cx),
     }
 }
 
-fn http(words: &Probe, path: &str) -> HttpAsk {
-    let expect: Vec<u16> = words
-        .expect_status
-        .value()
-        .map(|many| &many.0)
-        .into_iter()
-        .flatten()
-        .filter_map(|spot| u16::try_from(spot.value.0).ok())
-        .collect();
-    HttpAsk {
-        method: words.method.or("GET".into()),
-        path: words.path.or(path.into()),
-        host: words.host.value().cloned(),
-        expect_status: if expect.is_empty() { vec![200] } else { expect },
-        expect_body: words.expect_body.value().cloned(),
+fn account(words: &Probe, password: Option<Secret>, cx: &mut Cx) -> Option<(String, Secret)> {
+    let Some(user) = words.username.get() else {
+        if let Some(span) = words.password_file.span()
+            && words.username.is_absent()
+        {
+            let what = format!("{} has a password, but no user", cx.owner);
+            cx.error(&span, what)
+                .why("whose password?")
+                .fix("add username = \"NAME\"");
+        }
+        return None;
+    };
+    if user.value.is_empty() || user.value.contains('\0') {
+        let what = format!("{} has a username that SASL cannot carry", cx.owner);
+        cx.error(&user.span, what)
+            .why("empty, or with a NUL in it")
+            .fix("username = \"howdah\"");
     }
+    if words.password_file.is_absent() {
+        let what = format!("{} has a username without a password", cx.owner);
+        cx.warning(&user.span, what)
+            .why("sends \"anonymous\" as password")
+            .fix("add password_file = \"FILE\" unless the servers authenticate nobody (NONE)");
+    }
+    // As Hive's own clients do where no password is asked for (service/auth/PlainSaslHelper: any will do).
+    let password = password.unwrap_or_else(|| Secret::new("anonymous"));
+    Some((user.value.clone(), password))
+}
+
+/// Keys that the type of this probe does not know.
+fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
+    const HIVE: &[ProbeType] = &[ProbeType::HiveServer2];
+    const THRIFT: &[ProbeType] = &[ProbeType::HiveServer2, ProbeType::Impala];
+    const IMPALA: &[ProbeType] = &[ProbeType::Impala];
+    const HTTP: &[ProbeType] = &[ProbeType::Http, ProbeType::Hue];
+    let keys: [(&str, Option<Span>, &[ProbeType]); 14] = [
+        ("depth", words.depth.span(), HIVE),
+        ("deep_interval", words.deep_interval.span(), HIVE),
+        ("transport", words.transport.span(), HIVE),
+        ("http_path", words.http_path.span(), HIVE),
+        ("auth", words.auth.span(), THRIFT),
+        ("username", words.username.span(), THRIFT),
+        ("password_file", words.password_file.span(), THRIFT),
+        ("via", words.via.span(), IMPALA),
+        ("method", words.method.span(), HTTP),
+        ("path", words.path.span(), HTTP),
+        ("host", words.host.span(), HTTP),
+        ("expect_status", words.expect_status.span(), HTTP),
+        ("expect_body", words.expect_body.span(), HTTP),
+        (
+            "tls",
+            words.tls.span().filter(|_| kind == ProbeType::Tcp),
+            &[ProbeType::Tls],
+        ),
+    ];
+    for (key, span, homes) in keys {
+        let Some(span) = span.filter(|_| !homes.contains(&kind)) else {
+            continue;
+        };
+        let homes: Vec<&str> = homes.iter().map(|home| word(*home)).collect();
+        let what = format!("{} is of type {}, which has no {key}", cx.owner, word(kind));
+        cx.error(&span, what)
+            .why(format!("belongs to {}", homes.join(" and ")))
+            .fix(format!("leave it out, or say type = {:?}", homes[0]));
+    }
+    impala(words, kind, cx);
+    if let Some(span) = words.tls.span()
+        && kind == ProbeType::Tls
+        && matches!(words.tls.value(), Some(ProbeTls::Plain(false)))
+    {
+        let what = format!("{} is of type tls, but has tls turned off", cx.owner);
+        cx.error(&span, what)
+            .why("which one?")
+            .fix("leave it out, or say type = \"tcp\"");
+    }
+}
+
+/// The web server and Thrift are two questions.
+fn impala(words: &Probe, kind: ProbeType, cx: &mut Cx) {
+    if kind != ProbeType::Impala || matches!(words.via, Field::Faulty) {
+        return;
+    }
+    if asks_web(words, kind) {
+        for (key, span) in [
+            ("auth", words.auth.span()),
+            ("username", words.username.span()),
+            ("password_file", words.password_file.span()),
+        ] {
+            if let Some(span) = span {
+                let what = format!("{} asks Impala's web server, which has no {key}", cx.owner);
+                cx.error(&span, what)
+                    .why("belongs to via = \"thrift\"")
+                    .fix("leave it out, or say via = \"thrift\"");
+            }
+        }
+    } else if let Some(span) = words.port.span() {
+        let what = format!(
+            "{} pings by Thrift, which is on the port that takes sessions",
+            cx.owner
+        );
+        cx.error(&span, what)
+            .why("belongs to via = \"web\"")
+            .fix("leave port out, or say via = \"web\"");
+    }
+}
+
+/// How the intervals go together.
+fn paces(words: &Probe, plan: &ProbePlan, cx: &mut Cx) {
+    let interval = show_duration(plan.interval);
+    if let Some(span) = words.fast_interval.span()
+        && plan.fast_interval > plan.interval
+    {
+        let what = format!("{} asks slower while in doubt than otherwise", cx.owner);
+        cx.error(&span, what)
+            .why(format!("above interval, {interval}"))
+            .fix("fast_interval = \"250ms\" is the default");
+    }
+    if let Some(span) = words.deep_interval.span()
+        && plan.deep_interval < plan.interval
+    {
+        let what = format!(
+            "{} asks deep questions more often than cheap ones",
+            cx.owner
+        );
+        cx.error(&span, what)
+            .why(format!("below interval, {interval}"))
+            .fix(format!(
+                "deep_interval = \"{interval}\" makes each question a deep one"
+            ));
+    }
+    if let (Some(span), Some(_)) = (words.timeout.span(), words.interval.span())
+        && plan.timeout > plan.interval
+    {
+        let what = format!(
+            "{} waits longer for an answer than between two questions",
+            cx.owner
+        );
+        cx.warning(&span, what)
+            .why(format!("above interval, {interval}"))
+            .fix("a server that hangs is then noticed later than the interval promises");
+    }
+}
+
+fn word(kind: ProbeType) -> &'static str {
+    ProbeType::ALL
+        .iter()
+        .find(|(_, known)| *known == kind)
+        .map_or("", |(word, _)| word)
 }
 
 /// Three refusals in a row are seen in well under a second.

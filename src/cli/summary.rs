@@ -1,0 +1,310 @@
+//! A plan as people want to read it: what listens, which pools serve, how servers are picked and asked.
+
+use std::fmt::{self, Display};
+use std::time::SystemTime;
+
+use crate::base::unit::show_duration;
+use crate::plan::{
+    AcceptTls, AccessTarget, Ask, ClientAuth, Depth, Dial, HiveAuth, HiveTransport, HttpAsk,
+    ListenerPlan, Plan, PoolPlan, ProbePlan, ProxyVersion, ServerPlan, SniPattern, TlsVersion,
+};
+
+/// Display shows the whole plan, secrets as `***`.
+pub(super) struct Summary<'p>(pub(super) &'p Plan);
+
+impl Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for listener in &self.0.listeners {
+            show_listener(f, listener)?;
+        }
+        for pool in &self.0.pools {
+            show_pool(f, pool)?;
+        }
+        show_rest(f, self.0)
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, key: &str, value: impl Display) -> fmt::Result {
+    writeln!(f, "  {key:<12} {value}")
+}
+
+fn show_listener(f: &mut fmt::Formatter<'_>, plan: &ListenerPlan) -> fmt::Result {
+    writeln!(f, "listener {}", plan.name)?;
+    row(f, "bind", joined(&plan.bind))?;
+    for route in &plan.routes {
+        let names: Vec<String> = route.sni.iter().map(pattern).collect();
+        row(
+            f,
+            "route",
+            format_args!("{} to pool {}", names.join(", "), route.pool),
+        )?;
+    }
+    match (&plan.pool, plan.routes.is_empty()) {
+        (Some(pool), true) => row(f, "pool", pool)?,
+        (Some(pool), false) => row(f, "pool", format_args!("{pool}, where no route matches"))?,
+        (None, _) => row(f, "pool", "none: refused where no route matches")?,
+    }
+    match &plan.tls {
+        Some(tls) => show_tls(f, tls)?,
+        None if plan.routes.is_empty() => {}
+        None => row(f, "tls", "passed through untouched")?,
+    }
+    if let Some(bound) = plan.max_connections {
+        row(f, "sessions", format_args!("at most {bound}"))?;
+    }
+    for (key, nets) in [
+        ("allow", &plan.allow),
+        ("deny", &plan.deny),
+        ("PROXY from", &plan.accept_proxy),
+    ] {
+        if !nets.is_empty() {
+            row(f, key, joined(nets))?;
+        }
+    }
+    writeln!(f)
+}
+
+fn show_tls(f: &mut fmt::Formatter<'_>, tls: &AcceptTls) -> fmt::Result {
+    let version = match tls.min_version {
+        TlsVersion::V1_2 => "1.2 or newer",
+        TlsVersion::V1_3 => "1.3",
+    };
+    let clients = match tls.client_auth {
+        ClientAuth::None => "",
+        ClientAuth::Optional => ", client certificates optional",
+        ClientAuth::Required => ", client certificates required",
+    };
+    row(f, "tls", format_args!("{version}{clients}"))?;
+    for identity in &tls.identities {
+        let until = day(identity.not_after);
+        row(
+            f,
+            "certificate",
+            format_args!("{}, until {until}", identity.names.join(", ")),
+        )?;
+    }
+    Ok(())
+}
+
+fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
+    writeln!(f, "pool {}", plan.name)?;
+    row(f, "service", plan.service.as_str())?;
+    row(f, "balance", plan.balance.as_str())?;
+    if let Some(sticky) = &plan.sticky {
+        let ttl = show_duration(sticky.ttl);
+        row(
+            f,
+            "sticky",
+            format_args!(
+                "by source-ip for {ttl}, at most {} clients",
+                sticky.max_entries
+            ),
+        )?;
+    }
+    let width = plan
+        .servers
+        .iter()
+        .map(|server| server.name.as_str().len())
+        .max()
+        .unwrap_or(0);
+    for server in &plan.servers {
+        row(f, "server", ServerLine { server, width })?;
+    }
+    match &plan.probe {
+        None => row(f, "probe", "none: every server counts as up")?,
+        Some(probe) => show_probe(f, probe)?,
+    }
+    let dial = match plan.dial {
+        Dial::Late => "when the client's first byte is there",
+        Dial::AtOnce => "as soon as the client is there",
+    };
+    row(f, "dial", dial)?;
+    if let Some(tls) = &plan.tls {
+        let roots = if tls.roots.is_some() {
+            "own ca"
+        } else {
+            "the system's store"
+        };
+        let name = tls.server_name.as_deref().unwrap_or("each server's host");
+        row(f, "tls", format_args!("verified with {roots} for {name}"))?;
+    }
+    if let Some(version) = plan.send_proxy {
+        row(
+            f,
+            "send PROXY",
+            if version == ProxyVersion::V1 {
+                "v1"
+            } else {
+                "v2"
+            },
+        )?;
+    }
+    let times = &plan.timeouts;
+    let [connect, idle, half] = [times.connect, times.idle, times.half_close].map(show_duration);
+    let first = match plan.dial {
+        Dial::Late => format!(", first byte {}", show_duration(times.first_byte)),
+        Dial::AtOnce => String::new(),
+    };
+    row(
+        f,
+        "timeouts",
+        format_args!("connect {connect}, idle {idle}, half-close {half}{first}"),
+    )?;
+    writeln!(f)
+}
+
+struct ServerLine<'p> {
+    server: &'p ServerPlan,
+    width: usize,
+}
+
+impl Display for ServerLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (server, width) = (self.server, self.width);
+        let address = server.address.to_string();
+        write!(f, "{:<width$}", server.name.as_str())?;
+        if address != server.name.as_str() {
+            write!(f, "  {address}")?;
+        }
+        write!(f, "  weight {}", server.weight)?;
+        if let Some(bound) = server.max_connections {
+            write!(f, "  at most {bound}")?;
+        }
+        f.write_str(if server.backup { "  backup" } else { "" })
+    }
+}
+
+fn show_probe(f: &mut fmt::Formatter<'_>, probe: &ProbePlan) -> fmt::Result {
+    let mut what = question(&probe.ask, probe.port);
+    if let Some(port) = probe.port {
+        what.push_str(&format!(" on port {port}"));
+    }
+    if probe.tls.is_some() && probe.ask != Ask::Tls {
+        what.push_str(" over TLS");
+    }
+    row(f, "probe", what)?;
+    let [every, fast, deep, wait] = [
+        probe.interval,
+        probe.fast_interval,
+        probe.deep_interval,
+        probe.timeout,
+    ]
+    .map(show_duration);
+    let deep = match &probe.ask {
+        Ask::HiveServer2 { depth, .. } if *depth != Depth::Handshake => {
+            format!(", in depth every {deep}")
+        }
+        _ => String::new(),
+    };
+    let (rise, fall) = (probe.rise, probe.fall);
+    let pace = format_args!(
+        "every {every} ({fast} in doubt){deep}, answer within {wait}, rise {rise}, fall {fall}"
+    );
+    row(f, "", pace)
+}
+
+fn question(ask: &Ask, port: Option<u16>) -> String {
+    match ask {
+        Ask::Tcp => "tcp connect".into(),
+        Ask::Tls => "tls handshake".into(),
+        Ask::Http(http) => format!("http {}", request(http)),
+        Ask::Hue(http) => format!("hue {}", request(http)),
+        Ask::Impala { .. } if port.is_some() => "impala web server".into(),
+        Ask::Impala { auth } => format!("impala ping, {}", account(auth)),
+        Ask::HiveServer2 {
+            depth,
+            transport,
+            auth,
+        } => {
+            let depth = match depth {
+                Depth::Handshake => "handshake",
+                Depth::Session => "session",
+                Depth::Query => "query",
+            };
+            let transport = match transport {
+                HiveTransport::Binary => String::new(),
+                HiveTransport::Http { path } => format!(" by http at {path}"),
+            };
+            format!("hiveserver2 {depth}{transport}, {}", account(auth))
+        }
+    }
+}
+
+fn request(http: &HttpAsk) -> String {
+    let mut text = format!(
+        "{} {} expects {}",
+        http.method,
+        http.path,
+        joined(&http.expect_status)
+    );
+    if let Some(body) = &http.expect_body {
+        text.push_str(&format!(" and {body:?} in the body"));
+    }
+    text
+}
+
+fn account(auth: &HiveAuth) -> String {
+    match auth {
+        HiveAuth::NoSasl => "nosasl".into(),
+        HiveAuth::Plain { account: None } => "plain".into(),
+        HiveAuth::Plain {
+            account: Some((user, _)),
+        } => format!("plain as {user}, password ***"),
+    }
+}
+
+fn show_rest(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
+    let global = &plan.global;
+    let workers = global
+        .workers
+        .map_or("one per core".into(), |workers| workers.to_string());
+    let drain = show_duration(global.drain_timeout);
+    writeln!(f, "process")?;
+    row(f, "workers", workers)?;
+    row(
+        f,
+        "sessions",
+        format_args!("at most {}, drain for {drain}", global.max_connections),
+    )?;
+    let token = if plan.admin.token.is_some() {
+        "commands need the token"
+    } else {
+        "no token"
+    };
+    row(
+        f,
+        "admin",
+        format_args!("http://{}, {token}", plan.admin.bind),
+    )?;
+    let access = match &plan.log.access {
+        AccessTarget::Stdout => "stdout".into(),
+        AccessTarget::Stderr => "stderr".into(),
+        AccessTarget::Off => "off".into(),
+        AccessTarget::File(path) => path.display().to_string(),
+    };
+    let level = format!("{:?}", plan.log.level).to_lowercase();
+    let format = format!("{:?}", plan.log.format).to_lowercase();
+    row(
+        f,
+        "log",
+        format_args!("{level} and up as {format}, sessions to {access}"),
+    )
+}
+
+fn pattern(pattern: &SniPattern) -> String {
+    match pattern {
+        SniPattern::Exact(name) => name.clone(),
+        SniPattern::Wildcard(suffix) => format!("*.{suffix}"),
+    }
+}
+
+fn joined<T: Display>(all: &[T]) -> String {
+    let texts: Vec<String> = all.iter().map(T::to_string).collect();
+    texts.join(", ")
+}
+
+/// In UTC.
+fn day(time: SystemTime) -> String {
+    jiff::Timestamp::try_from(time)
+        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d").to_string())
+}
