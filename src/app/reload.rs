@@ -50,7 +50,7 @@ pub enum ReloadError {
         /// Listener or pool.
         owner: String,
         /// Why.
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// The file of the access log.
     #[error("the access log cannot be opened: {0}")]
@@ -231,7 +231,7 @@ impl App {
         let config = accept::server_config(tls);
         config.map(Some).map_err(|source| ReloadError::Tls {
             owner: owner(),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -460,7 +460,7 @@ fn connector(pool: &PoolPlan) -> Result<Option<Connector>, ReloadError> {
     let made = pool.tls.as_ref().map(Connector::new).transpose();
     made.map_err(|source| ReloadError::Tls {
         owner: format!("pool \"{}\"", pool.name),
-        source,
+        source: Box::new(source),
     })
 }
 

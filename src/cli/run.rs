@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
 use super::{DONE, FAILED, FAULTY};
@@ -37,11 +38,13 @@ pub fn run(path: &Path) -> ExitCode {
 
 fn serve(plan: Plan, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let metrics = Metrics::new();
+    let files = raise_open_files();
     let log = Log::start(&plan.log, &metrics)?;
     // Reloads and commands are rare and small: one thread is enough for all that is not a session.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    warn_of_few_files(files, plan.global.max_connections);
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let mut app = App::start(plan, Some(path.to_owned()), metrics).await?;
@@ -59,3 +62,30 @@ fn serve(plan: Plan, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
         Ok(())
     })
 }
+
+/// A session takes two descriptors: asks for as many as the system lets this process have. Returns how many.
+fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
+}
+
+fn warn_of_few_files(files: Option<u64>, max_connections: u32) {
+    let needed = u64::from(max_connections) * 2 + SPARE_FILES;
+    if let Some(files) = files.filter(|files| *files < needed) {
+        tracing::warn!(
+            open_files = files,
+            needed,
+            "fewer open files than global.max_connections needs: raise LimitNOFILE (ulimit -n), or lower it"
+        );
+    }
+}
+
+/// For listening sockets, probes, pipes, logs and the admin server.
+const SPARE_FILES: u64 = 1024;

@@ -27,6 +27,7 @@ mod relay;
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -86,17 +87,14 @@ pub async fn serve(arrival: Arrival, course: Arc<Course>) {
     let place = Place::enter();
     course.metrics.opened();
     let end = match admit(&course, arrival.peer.ip()) {
-        Ok(_admitted) => journey(arrival, &course, &mut outcome, &place).await,
         Err(end) => end,
+        // The guard lives as long as this arm, which is the rest of the journey.
+        Ok(_admitted) => match prepare(arrival, &course, &mut outcome, &place).await {
+            Err(end) => end,
+            Ok(linked) => Stage::Relay.end(carry(linked, &course, &mut outcome, &place).await),
+        },
     };
     account(outcome, end, &course);
-}
-
-async fn journey(arrival: Arrival, course: &Course, outcome: &mut Outcome, place: &Place) -> End {
-    match prepare(arrival, course, outcome, place).await {
-        Ok(linked) => Stage::Relay.end(carry(linked, course, outcome, place).await),
-        Err(end) => end,
-    }
 }
 
 /// What is known of a session when it is over.
@@ -158,42 +156,61 @@ enum ServerSide {
     Tls(Box<client::TlsStream<TcpStream>>),
 }
 
-/// Stages 2 to 5, in a box of their own so that the relay need not carry their size.
-async fn prepare(
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Stages 2 to 5, in a box of their own that is gone when the relay begins.
+fn prepare<'a>(
     arrival: Arrival,
-    course: &Course,
-    outcome: &mut Outcome,
-    place: &Place,
-) -> Result<Linked, End> {
-    let mut stages = Box::pin(async move {
-        place.reach(Stage::Greet);
-        let greeted = greet(arrival, course, outcome).await?;
-        dial(greeted, outcome, place).await
-    });
-    poll_fn(|cx| match place.poll_cut(cx) {
-        Some(reason) => Poll::Ready(Err(place.stage().end(reason))),
-        None => stages.as_mut().poll(cx),
+    course: &'a Course,
+    outcome: &'a mut Outcome,
+    place: &'a Place,
+) -> Boxed<'a, Result<Linked, End>> {
+    Box::pin(async move {
+        let mut stages = pin!(async move {
+            place.reach(Stage::Greet);
+            let greeted = greet(arrival, course, outcome).await?;
+            dial(greeted, outcome, place).await
+        });
+        poll_fn(|cx| match place.poll_cut(cx) {
+            Some(reason) => Poll::Ready(Err(place.stage().end(reason))),
+            None => stages.as_mut().poll(cx),
+        })
+        .await
     })
-    .await
 }
 
-/// Stage 6: one relay for each pair of kinds, so that none pays for TLS it does not have.
-async fn carry(linked: Linked, course: &Course, outcome: &mut Outcome, place: &Place) -> Reason {
+/// Stage 6: one relay for each pair of kinds, in a box of just its size, so that none pays for TLS it does not have.
+fn carry<'a>(
+    linked: Linked,
+    course: &'a Course,
+    outcome: &'a mut Outcome,
+    place: &'a Place,
+) -> Boxed<'a, Reason> {
     let Linked {
         client,
         server,
         head,
     } = linked;
     match (client, server) {
-        (ClientSide::Plain(c), ServerSide::Plain(s)) => {
-            relay(c, s, head, course, outcome, place).await
-        }
-        (ClientSide::Tls(c), ServerSide::Plain(s)) => {
-            relay(c, s, head, course, outcome, place).await
-        }
-        (ClientSide::Plain(c), ServerSide::Tls(s)) => {
-            relay(c, s, head, course, outcome, place).await
-        }
-        (ClientSide::Tls(c), ServerSide::Tls(s)) => relay(c, s, head, course, outcome, place).await,
+        (ClientSide::Plain(c), ServerSide::Plain(s)) => relay(c, s, head, course, outcome, place),
+        (ClientSide::Tls(c), ServerSide::Plain(s)) => relay(c, s, head, course, outcome, place),
+        (ClientSide::Plain(c), ServerSide::Tls(s)) => relay(c, s, head, course, outcome, place),
+        (ClientSide::Tls(c), ServerSide::Tls(s)) => relay(c, s, head, course, outcome, place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an idle session keeps beside its two sockets and the box of its relay.
+    #[test]
+    fn the_task_of_a_session_is_small() {
+        let size = size_of_future(serve);
+        assert!(size <= 640, "{size} bytes");
+    }
+
+    fn size_of_future<A, B, F: Future>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
     }
 }

@@ -27,7 +27,7 @@ use self::flow::{Broken, Flow};
 use self::side::Side;
 use super::outcome::Reason;
 use super::registry::Place;
-use super::{Course, Outcome};
+use super::{Boxed, Course, Outcome};
 use crate::plan::Timeouts;
 use crate::pool::Lease;
 
@@ -63,56 +63,56 @@ impl Meter {
 /// Carries `head`, then all else, between `client` and `server`; returns why it ended.
 ///
 /// Not cancel-safe: what is under way when it is dropped is lost, as both sockets are.
-pub(super) async fn relay<C: Side, S: Side>(
+pub(super) fn relay<'a, C: Side, S: Side>(
     client: C,
     server: S,
     head: Vec<u8>,
-    course: &Course,
-    outcome: &mut Outcome,
-    place: &Place,
-) -> Reason {
-    let Outcome {
-        lease: Some(lease),
-        meter,
-        dialled,
-        ..
-    } = outcome
-    else {
-        return Reason::Internal;
-    };
-    let timeouts = &lease.plan().timeouts;
+    course: &'a Course,
+    outcome: &'a mut Outcome,
+    place: &'a Place,
+) -> Boxed<'a, Reason> {
     let now = Instant::now();
-    let turn = Turn::begun(*dialled, !head.is_empty());
     let mut relay = Relay {
         client,
         server,
+        turn: Turn::begun(outcome.dialled, !head.is_empty()),
         up: Flow::with(head),
         down: Flow::default(),
         first_end: None,
         last_byte: now,
-        turn,
         kept_alive: false,
     };
-    let mut timer = pin!(sleep_until(now + relay.patience(timeouts)));
-    let reason = poll_fn(|cx| {
-        if let Some(reason) = place.poll_cut(cx) {
-            return Poll::Ready(reason);
+    Box::pin(async move {
+        let Outcome {
+            lease: Some(lease),
+            meter,
+            ..
+        } = outcome
+        else {
+            return Reason::Internal;
+        };
+        let timeouts = &lease.plan().timeouts;
+        let mut timer = pin!(sleep_until(now + relay.patience(timeouts)));
+        let reason = poll_fn(|cx| {
+            if let Some(reason) = place.poll_cut(cx) {
+                return Poll::Ready(reason);
+            }
+            if let Poll::Ready(reason) = relay.poll(cx, lease, meter) {
+                return Poll::Ready(reason);
+            }
+            if relay.bytes() - meter.told >= TELL_EVERY {
+                meter.tell(&relay.up, &relay.down, course, lease);
+            }
+            relay.poll_timer(cx, timer.as_mut(), timeouts)
+        })
+        .await;
+        meter.tell(&relay.up, &relay.down, course, lease);
+        if reason == Reason::ServerReset {
+            // So that the client sees a reset, not an orderly end.
+            let _ = relay.client.tcp().set_zero_linger();
         }
-        if let Poll::Ready(reason) = relay.poll(cx, lease, meter) {
-            return Poll::Ready(reason);
-        }
-        if relay.bytes() - meter.told >= TELL_EVERY {
-            meter.tell(&relay.up, &relay.down, course, lease);
-        }
-        relay.poll_timer(cx, timer.as_mut(), timeouts)
+        reason
     })
-    .await;
-    meter.tell(&relay.up, &relay.down, course, lease);
-    if reason == Reason::ServerReset {
-        // So that the client sees a reset, not an orderly end.
-        let _ = relay.client.tcp().set_zero_linger();
-    }
-    reason
 }
 
 struct Relay<C, S> {

@@ -5,7 +5,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
 /// One side of a session: plain, or TLS that ends here.
-pub(crate) trait Side: AsyncRead + AsyncWrite + Unpin {
+pub(crate) trait Side: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether what is written may wait in a buffer for a flush, and bytes are not the socket's own.
     const TLS: bool;
 
