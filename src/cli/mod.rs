@@ -1,6 +1,7 @@
 //! What users type: the grammar of the command line, and one module a command.
 
 pub mod check;
+pub mod probe;
 pub mod run;
 mod summary;
 
@@ -41,11 +42,14 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
         config: PathBuf,
     },
+    /// Ask one server once, show each step with its time, and the verdict
+    Probe(Box<probe::ProbeArgs>),
 }
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
+        Command::Probe(args) => probe::run(&args),
     }
 }
