@@ -1,1 +1,127 @@
-//! The admin server: status page, API, metrics.
+//! The admin address: what runs, for people, programs and Prometheus; and orders while it runs.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /` | a page that shows the status and follows it |
+//! | `GET /metrics` | Prometheus text |
+//! | `GET /healthz` | 200 while the process lives |
+//! | `GET /readyz` | 200, or 503 with the reasons |
+//! | `GET /api/v1/status` | [`status::Status`] |
+//! | `GET /api/v1/pools/{pool}/servers/{server}` | [`status::ServerStatus`] |
+//! | `POST /api/v1/pools/{pool}/servers/{server}/drain` (`/maintenance`, `/ready`) | the server |
+//! | `PUT /api/v1/pools/{pool}/servers/{server}/weight` | the server |
+//! | `POST /api/v1/reload` | 200 with what changed, 422 with the faults |
+//!
+//! Faults are `{"error": "..."}`. The server runs on the control thread: nothing here touches a session, and no
+//! client of this address, however slow or malformed, holds more than one of a bounded number of connections for
+//! a bounded time. What runs is seen through the [`House`], which `app` replaces as a whole after each reload;
+//! what only `app` can do is asked of it by a [`Command`].
+
+mod answer;
+mod crowd;
+mod guard;
+mod orders;
+mod path;
+mod ready;
+mod routes;
+mod server;
+pub mod status;
+#[cfg(test)]
+mod tests;
+mod watched;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::path::encode;
+pub use self::server::{AdminServer, BindError};
+use crate::plan::{ListenerName, PoolName, Secret};
+use crate::pool::{Pool, ServerId};
+use crate::telemetry::{ListenerMetrics, Metrics};
+
+/// What runs now, as the admin server shows it.
+#[derive(Clone)]
+pub struct House {
+    /// When the process started.
+    pub started: Instant,
+    /// Number of the running configuration: 1 at start.
+    pub generation: u64,
+    /// In the order of the file.
+    pub listeners: Vec<ListenerView>,
+    /// In the order of the file.
+    pub pools: Vec<Arc<Pool>>,
+    /// The process stops and waits for its sessions.
+    pub draining: bool,
+    /// Asked of every command when present.
+    pub token: Option<Secret>,
+}
+
+/// One listener that runs.
+#[derive(Clone)]
+pub struct ListenerView {
+    /// Unique.
+    pub name: ListenerName,
+    /// Where it really listens; empty while it is not bound.
+    pub bound: Vec<SocketAddr>,
+    /// The pools that its sessions can go to: its own first, then those of its routes.
+    pub pools: Vec<PoolName>,
+    /// Its counters.
+    pub metrics: Arc<ListenerMetrics>,
+}
+
+/// What only `app` can do.
+#[derive(Debug)]
+pub enum Command {
+    /// Read the file again.
+    Reload {
+        /// Answered when it is done, or refused.
+        reply: oneshot::Sender<Result<Reloaded, Rejected>>,
+    },
+    /// A drain's time is over: end what sessions the server still has, with the reason `drained`.
+    Cut {
+        /// Whose sessions.
+        server: ServerId,
+    },
+}
+
+/// A reload that was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The new number.
+    pub generation: u64,
+    /// One line a change; none when the file says what runs already.
+    pub changes: Vec<String>,
+    /// What the file could say better.
+    pub warnings: Vec<String>,
+}
+
+/// A reload that left everything as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// One sentence.
+    pub error: String,
+    /// Each fault as `howdah check` prints it, with its place.
+    pub faults: Vec<String>,
+}
+
+/// What the admin server needs of the house.
+#[derive(Clone)]
+pub struct Front {
+    /// What runs now.
+    pub house: Arc<ArcSwap<House>>,
+    /// All counters.
+    pub metrics: Metrics,
+    /// To `app`.
+    pub commands: mpsc::Sender<Command>,
+}
+
+impl House {
+    /// The pool of that name.
+    pub fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|pool| pool.name() == name)
+    }
+}

@@ -1,6 +1,7 @@
 //! What users type: the grammar of the command line, and one module a command.
 
 pub mod check;
+pub mod ctl;
 pub mod probe;
 pub mod run;
 mod summary;
@@ -44,6 +45,26 @@ enum Command {
     },
     /// Ask one server once, show each step with its time, and the verdict
     Probe(Box<probe::ProbeArgs>),
+    /// Show listeners, pools and servers of a running howdah
+    #[command(after_help = "Example: howdah status --admin http://lb-1.example.com:9600")]
+    Status(ctl::StatusArgs),
+    /// Take no new sessions on a server, and let the present ones end
+    #[command(
+        after_help = "Example: howdah drain hive/hs2-1.example.com:10000 --timeout 30m --wait"
+    )]
+    Drain(ctl::DrainArgs),
+    /// Take a server out by order; probes go on
+    #[command(after_help = "Example: howdah maintenance hive/hs2-1.example.com:10000")]
+    Maintenance(ctl::ServerArgs),
+    /// Put a server back to work
+    #[command(after_help = "Example: howdah ready hive/hs2-1.example.com:10000")]
+    Ready(ctl::ServerArgs),
+    /// Change the weight of a server while running
+    #[command(after_help = "Example: howdah weight hive/hs2-1.example.com:10000 3")]
+    Weight(ctl::WeightArgs),
+    /// Read the configuration again (the same as SIGHUP)
+    #[command(after_help = "Example: HOWDAH_TOKEN=s3cret howdah reload")]
+    Reload(ctl::ReloadArgs),
 }
 
 /// Does what the command line asks for.
@@ -51,5 +72,11 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
         Command::Probe(args) => probe::run(&args),
+        Command::Status(args) => ctl::status(&args),
+        Command::Drain(args) => ctl::drain(&args),
+        Command::Maintenance(args) => ctl::maintenance(&args),
+        Command::Ready(args) => ctl::ready(&args),
+        Command::Weight(args) => ctl::weight(&args),
+        Command::Reload(args) => ctl::reload(&args),
     }
 }

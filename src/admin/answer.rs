@@ -1,0 +1,108 @@
+//! What the admin server answers: a status, a body, and headers that keep browsers from guessing.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+/// A whole answer; made at once, never streamed.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// A fault: its status and its sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// 400: the request makes no sense.
+    Request(String),
+    /// 401: no token, or a wrong one.
+    Token,
+    /// 404: nothing there.
+    Unknown(String),
+    /// 405, with the methods that are possible.
+    Method(&'static str),
+    /// 422: understood, and impossible; with a list where there is one.
+    Impossible(String, Vec<String>),
+    /// 503: not now.
+    Later(String, Vec<String>),
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    faults: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reasons: &'a [String],
+}
+
+impl Fault {
+    pub(super) fn answer(&self) -> Answer {
+        let (status, error, faults, reasons): (_, &str, &[String], &[String]) = match self {
+            Self::Request(error) => (StatusCode::BAD_REQUEST, error, &[], &[]),
+            Self::Token => (StatusCode::UNAUTHORIZED, NO_TOKEN, &[], &[]),
+            Self::Unknown(error) => (StatusCode::NOT_FOUND, error, &[], &[]),
+            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, WRONG_METHOD, &[], &[]),
+            Self::Impossible(error, faults) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, error, faults, &[])
+            }
+            Self::Later(error, reasons) => (StatusCode::SERVICE_UNAVAILABLE, error, &[], reasons),
+        };
+        let mut answer = json(&Body {
+            error,
+            faults,
+            reasons,
+        });
+        *answer.status_mut() = status;
+        let header = match self {
+            Self::Token => Some((WWW_AUTHENTICATE, "Bearer realm=\"howdah\"")),
+            Self::Method(allow) => Some((ALLOW, *allow)),
+            _ => None,
+        };
+        if let Some((name, value)) = header {
+            answer
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        answer
+    }
+}
+
+/// 200 with JSON.
+pub(super) fn json(value: &impl Serialize) -> Answer {
+    // What is shown here are strings, numbers and lists of them: that always serialises.
+    let mut body = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
+    body.push(b'\n');
+    with("application/json", body)
+}
+
+/// 200 with plain text.
+pub(super) fn text(body: &'static str) -> Answer {
+    with("text/plain; charset=utf-8", body)
+}
+
+/// 200 with a body of that type.
+pub(super) fn with(kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    let all: [(HeaderName, &'static str); 4] = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+    ];
+    for (name, value) in all {
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// The page has its style and script inside, and asks nobody but us.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const NO_TOKEN: &str = "commands need the admin token: send the header \"Authorization: Bearer TOKEN\" \
+     (howdah: --token-file or HOWDAH_TOKEN)";
+const WRONG_METHOD: &str = "this path does not take that method: see the header Allow";

@@ -1,0 +1,140 @@
+//! The connections to the admin address: at most so many, and a newcomer is worth more than one that only waits.
+//!
+//! A client that opens connections and sends nothing (or one byte a second) therefore never locks the operator
+//! out: when all places are taken, the connection that has been without a request for the longest time goes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// All connections there are.
+pub(super) struct Crowd {
+    most: usize,
+    seats: Mutex<Seats>,
+}
+
+#[derive(Default)]
+struct Seats {
+    next: u64,
+    taken: HashMap<u64, Arc<Seat>>,
+}
+
+/// One connection's place, given back by `Drop`.
+pub(super) struct Place {
+    crowd: Arc<Crowd>,
+    number: u64,
+    seat: Arc<Seat>,
+}
+
+#[derive(Default)]
+struct Seat {
+    busy: AtomicBool,
+    leave: Notify,
+}
+
+/// While it lives, the connection is answering and may stay.
+pub(super) struct Busy(Arc<Seat>);
+
+impl Crowd {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        let seats = Mutex::default();
+        Arc::new(Self { most, seats })
+    }
+
+    /// A place for a new connection; `None` when all are busy.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+        let mut seats = self.seats();
+        if seats.taken.len() >= self.most {
+            let idle = |seat: &Seat| !seat.busy.load(Ordering::Relaxed);
+            let waiting = seats.taken.iter().filter(|(_, seat)| idle(seat));
+            let longest = *waiting.map(|(number, _)| number).min()?;
+            if let Some(seat) = seats.taken.remove(&longest) {
+                seat.leave.notify_one();
+            }
+        }
+        let number = seats.next;
+        seats.next += 1;
+        let seat = Arc::<Seat>::default();
+        seats.taken.insert(number, Arc::clone(&seat));
+        drop(seats);
+        let crowd = Arc::clone(self);
+        Some(Place {
+            crowd,
+            number,
+            seat,
+        })
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Ends when the connection must make room. Cancel-safe.
+    pub(super) async fn asked_to_leave(&self) {
+        self.seat.leave.notified().await;
+    }
+
+    /// A request is being answered.
+    pub(super) fn work(&self) -> Worker {
+        Worker(Arc::clone(&self.seat))
+    }
+}
+
+/// Marks requests of one connection.
+#[derive(Clone)]
+pub(super) struct Worker(Arc<Seat>);
+
+impl Worker {
+    pub(super) fn busy(&self) -> Busy {
+        self.0.busy.store(true, Ordering::Relaxed);
+        Busy(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.crowd.seats().taken.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_test::{assert_pending, assert_ready, task};
+
+    #[test]
+    fn the_longest_idle_makes_room() {
+        let crowd = Crowd::new(3);
+        let places: Vec<Place> = (0..3).filter_map(|_| crowd.enter()).collect();
+        let busy = places[0].work().busy();
+        let newcomer = crowd.enter().expect("one idles");
+        assert_pending!(task::spawn(places[0].asked_to_leave()).poll());
+        assert_ready!(task::spawn(places[1].asked_to_leave()).poll());
+        assert_pending!(task::spawn(places[2].asked_to_leave()).poll());
+        drop(busy);
+        let second = crowd.enter().expect("one idles");
+        assert_ready!(task::spawn(places[0].asked_to_leave()).poll());
+        drop((newcomer, second, places));
+        assert!(crowd.seats().taken.is_empty());
+    }
+
+    #[test]
+    fn when_all_are_busy_the_newcomer_waits_outside() {
+        let crowd = Crowd::new(1);
+        let place = crowd.enter().expect("empty");
+        let busy = place.work().busy();
+        assert!(crowd.enter().is_none());
+        drop(busy);
+        assert!(crowd.enter().is_some());
+    }
+}

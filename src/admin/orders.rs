@@ -1,0 +1,208 @@
+//! Commands: what they ask, whom they reach, what comes back.
+//!
+//! An order goes to the pool's keeper and is in force when the answer is sent. A drain with a timeout leaves a
+//! timer behind, which any later order for the same server takes away.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::answer::{Answer, Fault, json};
+use super::path::Named;
+use super::status::ServerStatus;
+use super::{Command, House};
+use crate::base::unit;
+use crate::plan::WEIGHT_MAX;
+use crate::pool::{Change, Order, Refused, ServerId};
+
+/// The timers of drains.
+#[derive(Default)]
+pub(super) struct Deadlines(Mutex<HashMap<ServerId, AbortHandle>>);
+
+impl Deadlines {
+    fn set(&self, server: ServerId, after: Option<Duration>, commands: &mpsc::Sender<Command>) {
+        let mut timers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        timers.retain(|_, timer| !timer.is_finished());
+        if let Some(former) = timers.remove(&server) {
+            former.abort();
+        }
+        let Some(after) = after else { return };
+        let commands = commands.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            // Nobody to send to: howdah is stopping, which ends the sessions anyhow.
+            let _ = commands.send(Command::Cut { server }).await;
+        });
+        timers.insert(server, timer.abort_handle());
+    }
+}
+
+/// The server as it is now.
+pub(super) fn show(house: &House, named: &Named) -> Result<Answer, Fault> {
+    let pool = house
+        .pool(&named.pool)
+        .ok_or_else(|| no_pool(house, named))?;
+    let snapshot = pool.load();
+    let member = snapshot.member(&named.server);
+    let member = member.ok_or_else(|| {
+        let known = snapshot
+            .members()
+            .iter()
+            .map(|one| one.server.name().as_str());
+        let (pool, server) = (&named.pool, &named.server);
+        let known = list(known);
+        Fault::Unknown(format!(
+            "pool \"{pool}\" has no server \"{server}\": its servers are {known}"
+        ))
+    })?;
+    Ok(json(&ServerStatus::of(member)))
+}
+
+/// drain, maintenance, ready.
+pub(super) async fn order(
+    house: &House,
+    named: &Named,
+    order: Order,
+    body: &[u8],
+    deadlines: &Deadlines,
+    commands: &mpsc::Sender<Command>,
+) -> Result<Answer, Fault> {
+    let body = fields(body)?;
+    let known: &[&str] = if order == Order::Drain {
+        &["timeout"]
+    } else {
+        &[]
+    };
+    only(&body, known)?;
+    let timeout = body.get("timeout").map(timeout).transpose()?;
+    show(house, named)?;
+    let server = named.server.clone();
+    send(house, named, Change::Order { server, order }).await?;
+    if let Some(pool) = house.pool(&named.pool)
+        && let Some(member) = pool.load().member(&named.server)
+    {
+        deadlines.set(member.server.id(), timeout, commands);
+    }
+    tracing::info!(pool = %named.pool, server = %named.server, admin = %order, "server ordered");
+    show(house, named)
+}
+
+/// `{"weight": 3}`.
+pub(super) async fn weight(house: &House, named: &Named, body: &[u8]) -> Result<Answer, Fault> {
+    let body = fields(body)?;
+    only(&body, &["weight"])?;
+    let wrong = || {
+        let text = format!("\"weight\" must be a whole number from 1 to {WEIGHT_MAX}");
+        Fault::Impossible(text, Vec::new())
+    };
+    let weight = body
+        .get("weight")
+        .and_then(Value::as_u64)
+        .ok_or_else(wrong)?;
+    let weight = u16::try_from(weight).map_err(|_| wrong())?;
+    show(house, named)?;
+    let server = named.server.clone();
+    send(house, named, Change::Weight { server, weight }).await?;
+    tracing::info!(pool = %named.pool, server = %named.server, weight, "weight ordered");
+    show(house, named)
+}
+
+/// Asks `app`, and waits for what comes of it.
+pub(super) async fn reload(commands: &mpsc::Sender<Command>) -> Result<Answer, Fault> {
+    let later = |why: &str| Fault::Later(why.into(), Vec::new());
+    let (reply, answer) = oneshot::channel();
+    let busy = |_| later("howdah is busy with other commands, or stopping: try again in a moment");
+    commands.try_send(Command::Reload { reply }).map_err(busy)?;
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(Ok(done))) => Ok(json(&serde_json::json!({
+            "generation": done.generation,
+            "changes": done.changes,
+            "warnings": done.warnings,
+        }))),
+        Ok(Ok(Err(rejected))) => Err(Fault::Impossible(rejected.error, rejected.faults)),
+        Ok(Err(_)) => Err(later("howdah is stopping and reloads no more")),
+        Err(_) => Err(later(
+            "the reload still goes on: its end will be in the log",
+        )),
+    }
+}
+
+async fn send(house: &House, named: &Named, change: Change) -> Result<(), Fault> {
+    let pool = house
+        .pool(&named.pool)
+        .ok_or_else(|| no_pool(house, named))?;
+    pool.send(change).await.map_err(|refused| {
+        let text = refused.to_string();
+        match refused {
+            Refused::UnknownServer { .. } => Fault::Unknown(text),
+            Refused::Weight(_) => Fault::Impossible(text, Vec::new()),
+            Refused::Stopping(_) => Fault::Later(text, Vec::new()),
+        }
+    })
+}
+
+fn no_pool(house: &House, named: &Named) -> Fault {
+    let known = list(house.pools.iter().map(|pool| pool.name().as_str()));
+    Fault::Unknown(format!(
+        "there is no pool \"{}\": the pools are {known}",
+        named.pool
+    ))
+}
+
+/// At most a dozen names.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.take(LISTED + 1).collect();
+    if names.len() > LISTED {
+        names[LISTED] = "...";
+    }
+    names.join(", ")
+}
+
+/// An empty body is an empty object.
+fn fields(body: &[u8]) -> Result<Map<String, Value>, Fault> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Map::new());
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Fault::Request("the body must be a JSON object".into())),
+        Err(error) => Err(Fault::Request(format!("the body is no JSON: {error}"))),
+    }
+}
+
+fn only(fields: &Map<String, Value>, known: &[&str]) -> Result<(), Fault> {
+    match fields.keys().find(|key| !known.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) if known.is_empty() => {
+            let text = format!("the body has the key {key:?}, and this command takes none");
+            Err(Fault::Impossible(text, Vec::new()))
+        }
+        Some(key) => {
+            let known = known.join(", ");
+            let text = format!("the body has the unknown key {key:?}: known are {known}");
+            Err(Fault::Impossible(text, Vec::new()))
+        }
+    }
+}
+
+fn timeout(value: &Value) -> Result<Duration, Fault> {
+    let wrong = |why: &str| {
+        let text = format!("\"timeout\" must be a duration like \"30m\": {why}");
+        Fault::Impossible(text, Vec::new())
+    };
+    let text = value.as_str().ok_or_else(|| wrong("it is no string"))?;
+    let length = unit::duration(text).map_err(|error| wrong(&error.to_string()))?;
+    // tokio's clock ends some years from now.
+    (length <= LONGEST)
+        .then_some(length)
+        .ok_or_else(|| wrong("it is longer than a year"))
+}
+
+/// A reload may have to wait for names to resolve.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LISTED: usize = 12;

@@ -1,0 +1,50 @@
+//! Ready for new sessions? Yes, unless there is a reason against it.
+
+use super::{House, ListenerView};
+use crate::pool::{Pool, Standing};
+use crate::telemetry::Label;
+
+/// Why not; empty when ready. One sentence each.
+pub(super) fn reasons(house: &House) -> Vec<String> {
+    let stopping = house
+        .draining
+        .then(|| "howdah is stopping and takes no new sessions".to_owned());
+    let listeners = house.listeners.iter();
+    stopping
+        .into_iter()
+        .chain(listeners.filter_map(|one| of_listener(house, one)))
+        .collect()
+}
+
+fn of_listener(house: &House, listener: &ListenerView) -> Option<String> {
+    let name = &listener.name;
+    if listener.bound.is_empty() {
+        return Some(format!("listener \"{name}\" is not bound"));
+    }
+    let pools: Vec<_> = (listener.pools.iter())
+        .filter_map(|pool| house.pool(pool))
+        .collect();
+    if pools.iter().any(|pool| pool.load().can_serve()) {
+        return None;
+    }
+    let count: Vec<String> = pools.iter().map(|pool| census(pool)).collect();
+    let count = count.join("; ");
+    Some(format!(
+        "listener \"{name}\" reaches no server that is up: {count}"
+    ))
+}
+
+/// Like `pool "hive" has 2 down, 1 draining`.
+fn census(pool: &Pool) -> String {
+    let snapshot = pool.load();
+    let members = snapshot.members();
+    let counted = Standing::ALL.iter().filter_map(|standing| {
+        let count = members
+            .iter()
+            .filter(|one| one.standing == *standing)
+            .count();
+        (count > 0).then(|| format!("{count} {standing}"))
+    });
+    let counted: Vec<String> = counted.collect();
+    format!("pool \"{}\" has {}", pool.name(), counted.join(", "))
+}

@@ -1,0 +1,102 @@
+//! One request → one answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+
+use super::answer::{Answer, Fault, json, text, with};
+use super::orders::{self, Deadlines};
+use super::path::{PathError, Route};
+use super::status::Status;
+use super::{Front, guard, ready};
+
+/// What all requests share.
+pub(super) struct Desk {
+    pub(super) front: Front,
+    pub(super) deadlines: Deadlines,
+}
+
+impl Desk {
+    pub(super) fn new(front: Front) -> Arc<Self> {
+        Arc::new(Self {
+            front,
+            deadlines: Deadlines::default(),
+        })
+    }
+
+    /// Never fails: a fault is an answer too.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let answer = match self.judge(request).await {
+            Ok(answer) => answer,
+            Err(fault) => fault.answer(),
+        };
+        let code = answer.status().as_u16();
+        self.front.metrics.admin_answered(code);
+        answer
+    }
+
+    async fn judge(&self, request: Request<Incoming>) -> Result<Answer, Fault> {
+        let route = Route::parse(request.uri().path()).map_err(|error| match error {
+            PathError::Unknown => Fault::Unknown(
+                "nothing is here: try /, /metrics, /healthz, /readyz or /api/v1/status".into(),
+            ),
+            PathError::Encoding => Fault::Request("the path is not percent-encoded UTF-8".into()),
+        })?;
+        let house = self.front.house.load_full();
+        let commands = &self.front.commands;
+        match (request.method(), route) {
+            (&Method::GET | &Method::HEAD, Route::Page) => {
+                Ok(with("text/html; charset=utf-8", PAGE))
+            }
+            (&Method::GET | &Method::HEAD, Route::Metrics) => {
+                Ok(with(EXPOSITION, self.front.metrics.render()))
+            }
+            (&Method::GET | &Method::HEAD, Route::Healthz) => Ok(text("ok\n")),
+            (&Method::GET | &Method::HEAD, Route::Readyz) => {
+                let reasons = ready::reasons(&house);
+                if reasons.is_empty() {
+                    return Ok(text("ready\n"));
+                }
+                Err(Fault::Later("howdah is not ready".into(), reasons))
+            }
+            (&Method::GET | &Method::HEAD, Route::Status) => Ok(json(&Status::of(&house))),
+            (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&house, &named),
+            (&Method::POST, Route::Order(named, order)) => {
+                guard::admit(request.headers(), house.token.as_ref())?;
+                let body = body(request).await?;
+                orders::order(&house, &named, order, &body, &self.deadlines, commands).await
+            }
+            (&Method::PUT, Route::Weight(named)) => {
+                guard::admit(request.headers(), house.token.as_ref())?;
+                orders::weight(&house, &named, &body(request).await?).await
+            }
+            (&Method::POST, Route::Reload) => {
+                guard::admit(request.headers(), house.token.as_ref())?;
+                body(request).await?;
+                orders::reload(commands).await
+            }
+            (_, route) => Err(Fault::Method(route.methods())),
+        }
+    }
+}
+
+/// The whole body, within bounds of size and time.
+async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Fault> {
+    let whole = Limited::new(request.into_body(), BODY_MAX).collect();
+    match tokio::time::timeout(BODY_TIME, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Fault::Request(
+            format!("the body is longer than {} KiB", BODY_MAX / 1024),
+        )),
+        Ok(Err(error)) => Err(Fault::Request(format!("the body did not arrive: {error}"))),
+        Err(_) => Err(Fault::Request("the body took too long to arrive".into())),
+    }
+}
+
+const PAGE: &str = include_str!("page.html");
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+const BODY_MAX: usize = 64 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(10);

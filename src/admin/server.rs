@@ -1,0 +1,161 @@
+//! The listening socket of the admin address and its connections.
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::Front;
+use super::crowd::{Crowd, Place};
+use super::routes::Desk;
+use super::watched::Watched;
+use crate::telemetry::label::words;
+
+/// Bound, and ready to serve.
+pub struct AdminServer {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// The address cannot be had: for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("the admin server cannot listen on {address}: {}", advice(.address, .source))]
+pub struct BindError {
+    /// Key `bind` of `[admin]`.
+    pub address: SocketAddr,
+    source: io::Error,
+}
+
+words! {
+    /// How a connection ended.
+    enum End {
+        /// In order.
+        Done = "done",
+        /// The client was too slow to ask, or to read.
+        Timeout = "timeout",
+        /// What it sent is not HTTP.
+        Malformed = "malformed",
+        /// Made room for another.
+        Limit = "limit",
+        /// Broken off.
+        Reset = "reset",
+    }
+}
+
+impl AdminServer {
+    /// Takes the address; nobody is answered before [`Self::serve`].
+    ///
+    /// # Errors
+    /// When the address is in use, is not of this machine, or needs a privilege.
+    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let failed = |source| BindError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it really listens: with port 0, the one that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until dropped. Run it on the control thread.
+    pub async fn serve(self, front: Front) {
+        let desk = Desk::new(front);
+        let crowd = Crowd::new(CONNECTIONS);
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => match crowd.enter() {
+                    Some(place) => {
+                        tokio::spawn(converse(stream, place, Arc::clone(&desk)));
+                    }
+                    None => desk.front.metrics.admin_ended(End::Limit.as_str()),
+                },
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the admin server cannot accept connections");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// One connection, from its first byte to its end.
+async fn converse(stream: TcpStream, place: Place, desk: Arc<Desk>) {
+    let _ = stream.set_nodelay(true);
+    let worker = place.work();
+    let service = service_fn(|request| {
+        let (worker, desk) = (worker.clone(), Arc::clone(&desk));
+        async move {
+            let _busy = worker.busy();
+            Ok::<_, Infallible>(desk.answer(request).await)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(HEADERS_MAX)
+        .serve_connection(TokioIo::new(Watched::new(stream, PATIENCE)), service);
+    let end = tokio::select! {
+        ended = connection => ended.map_or_else(|error| End::of(&error), |()| End::Done),
+        () = place.asked_to_leave() => End::Limit,
+    };
+    desk.front.metrics.admin_ended(end.as_str());
+}
+
+impl End {
+    fn of(error: &hyper::Error) -> Self {
+        let source = std::error::Error::source(error);
+        let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+        let late = io.is_some_and(|error| error.kind() == ErrorKind::TimedOut);
+        if late || error.is_timeout() {
+            Self::Timeout
+        } else if error.is_parse() {
+            Self::Malformed
+        } else {
+            Self::Reset
+        }
+    }
+}
+
+/// The peer left between its SYN and our accept; nothing is wrong here.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}
+
+/// What to do about it, as the end of a sentence.
+fn advice(address: &SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "port {port} is in use; end what holds it (`ss -ltnp 'sport = :{port}'` names it), or set another `bind` in [admin]"
+        ),
+        ErrorKind::PermissionDenied => format!(
+            "port {port} needs a privilege; set a port from 1024 on as `bind` in [admin], or grant CAP_NET_BIND_SERVICE"
+        ),
+        ErrorKind::AddrNotAvailable => format!(
+            "this machine has no address {}; set one that it has (`ip address` lists them) as `bind` in [admin]",
+            address.ip()
+        ),
+        _ => format!("{error}; set another `bind` in [admin]"),
+    }
+}
+
+/// At once. A scraper, a few browsers and a health check need ten.
+const CONNECTIONS: usize = 64;
+/// For a request's head to arrive, for an idle connection to ask again, for a client to take some bytes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// hyper's least is 8 KiB.
+const HEADERS_MAX: usize = 16 * 1024;
+/// After an accept that failed for want of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);

@@ -1,0 +1,167 @@
+//! The status as `GET /api/v1/status` shows it and `howdah status` reads it: field by field part of the face
+//! that users see.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{House, ListenerView};
+use crate::pool::{LastProbe, Member, Pool};
+
+/// Everything at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of howdah.
+    pub version: String,
+    /// Since the process started.
+    pub uptime_seconds: f64,
+    /// Number of the running configuration.
+    pub generation: u64,
+    /// In the order of the file.
+    pub listeners: Vec<ListenerStatus>,
+    /// In the order of the file.
+    pub pools: Vec<PoolStatus>,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// Unique.
+    pub name: String,
+    /// Where it really listens.
+    pub bind: Vec<SocketAddr>,
+    /// Open now.
+    pub sessions_active: u64,
+    /// Since start.
+    pub sessions_total: u64,
+}
+
+/// One pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Unique.
+    pub name: String,
+    /// hiveserver2, impala, hue or tcp.
+    pub service: String,
+    /// How servers are picked.
+    pub balance: String,
+    /// In the order of the file.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Unique in its pool.
+    pub name: String,
+    /// As configured.
+    pub address: String,
+    /// In force now.
+    pub weight: u16,
+    /// up, alive, down or unknown.
+    pub health: String,
+    /// ready, draining or maintenance.
+    pub admin: String,
+    /// Held now.
+    pub sessions_active: u64,
+    /// Since the server became known.
+    pub sessions_total: u64,
+    /// The stable word of the last probe; null before it.
+    pub reason: Option<String>,
+    /// Null before the first, and without probes.
+    pub last_probe: Option<ProbeStatus>,
+}
+
+/// What the last probe said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeStatus {
+    /// up, alive or down.
+    pub verdict: String,
+    /// One sentence.
+    pub detail: String,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// When it ended: RFC 3339, UTC.
+    pub at: String,
+}
+
+impl Status {
+    pub(super) fn of(house: &House) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            uptime_seconds: seconds(house.started.elapsed()),
+            generation: house.generation,
+            listeners: house.listeners.iter().map(ListenerStatus::of).collect(),
+            pools: house
+                .pools
+                .iter()
+                .map(|pool| PoolStatus::of(pool))
+                .collect(),
+        }
+    }
+}
+
+impl ListenerStatus {
+    fn of(listener: &ListenerView) -> Self {
+        Self {
+            name: listener.name.to_string(),
+            bind: listener.bound.clone(),
+            sessions_active: listener.metrics.sessions_active(),
+            sessions_total: listener.metrics.sessions_total(),
+        }
+    }
+}
+
+impl PoolStatus {
+    fn of(pool: &Pool) -> Self {
+        let snapshot = pool.load();
+        let plan = snapshot.plan();
+        Self {
+            name: pool.name().to_string(),
+            service: plan.service.as_str().into(),
+            balance: plan.balance.as_str().into(),
+            servers: snapshot.members().iter().map(ServerStatus::of).collect(),
+        }
+    }
+}
+
+impl ServerStatus {
+    pub(super) fn of(member: &Member) -> Self {
+        let server = &member.server;
+        let last = server.last_probe();
+        Self {
+            name: server.name().to_string(),
+            address: server.address().to_string(),
+            weight: member.weight,
+            health: member.health.as_str().into(),
+            admin: member.admin.as_str().into(),
+            sessions_active: u64::from(server.sessions_active()),
+            sessions_total: server.sessions_total(),
+            reason: last.as_ref().map(|last| last.reason.into()),
+            last_probe: last.as_deref().map(ProbeStatus::of),
+        }
+    }
+}
+
+impl ProbeStatus {
+    fn of(last: &LastProbe) -> Self {
+        Self {
+            verdict: last.verdict.as_str().into(),
+            detail: last.detail.clone(),
+            duration_seconds: seconds(last.took),
+            at: rfc3339(last.at),
+        }
+    }
+}
+
+/// To the microsecond: more digits say nothing.
+fn seconds(time: Duration) -> f64 {
+    let micros = u32::try_from(time.as_micros() % 1_000_000).unwrap_or(0);
+    time.as_secs() as f64 + f64::from(micros) / 1e6
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    let shown = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{shown:.3}")
+}

@@ -1,0 +1,565 @@
+//! The admin server as its clients meet it: over a socket, with real pools behind it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::plan::{
+    Address, Balance, Dial, Host, PoolPlan, ServerName, ServerPlan, Service, Timeouts,
+};
+use crate::pool::{Change, Health, LastProbe, Order};
+
+/// A running admin server, its house, and what `app` would hear.
+struct Stage {
+    address: SocketAddr,
+    front: Front,
+    commands: mpsc::Receiver<Command>,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Whether a pool has probes decides whether its servers count as up at once.
+fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
+    let server = |name: &&str| {
+        Arc::new(ServerPlan {
+            name: ServerName::new(name),
+            address: Address {
+                host: Host::Ip([127, 0, 0, 1].into()),
+                port: 10_000,
+            },
+            weight: 1,
+            max_connections: None,
+            backup: false,
+        })
+    };
+    let hour = Duration::from_secs(3600);
+    Arc::new(PoolPlan {
+        name: PoolName::new(name),
+        service: Service::HiveServer2,
+        balance: Balance::RoundRobin,
+        servers: servers.iter().map(server).collect(),
+        send_proxy: None,
+        sticky: None,
+        probe: probed.then(tcp_probe),
+        tls: None,
+        timeouts: Timeouts {
+            connect: Duration::from_secs(3),
+            idle: hour,
+            half_close: hour,
+            first_byte: hour,
+        },
+        dial: Dial::Late,
+        drain_timeout: hour,
+    })
+}
+
+fn tcp_probe() -> crate::plan::ProbePlan {
+    let interval = Duration::from_secs(10);
+    crate::plan::ProbePlan {
+        ask: crate::plan::Ask::Tcp,
+        port: None,
+        tls: None,
+        interval,
+        fast_interval: interval,
+        deep_interval: interval,
+        timeout: interval,
+        rise: 1,
+        fall: 1,
+    }
+}
+
+async fn stage(token: Option<&str>) -> Stage {
+    let metrics = Metrics::new();
+    let plans = [
+        pool_plan("hive", &["hs2-1.example.com:10000", "hs2-2"], true),
+        pool_plan("odd / pool", &["a/b"], false),
+    ];
+    let mut pools = Vec::new();
+    for plan in plans {
+        let (pool, keeper) = Pool::new(plan, &metrics);
+        tokio::spawn(keeper.run());
+        pools.push(pool);
+    }
+    let name = ListenerName::new("front");
+    let listener = ListenerView {
+        bound: vec![SocketAddr::from(([127, 0, 0, 1], 10_000))],
+        pools: vec![PoolName::new("hive")],
+        metrics: metrics.listener(&name),
+        name,
+    };
+    let house = House {
+        started: Instant::now(),
+        generation: 1,
+        listeners: vec![listener],
+        pools,
+        draining: false,
+        token: token.map(Secret::new),
+    };
+    let (sender, commands) = mpsc::channel(4);
+    let front = Front {
+        house: Arc::new(ArcSwap::from_pointee(house)),
+        metrics,
+        commands: sender,
+    };
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = AdminServer::bind(any).await.expect("a free port");
+    Stage {
+        address: server.address(),
+        serving: tokio::spawn(server.serve(front.clone())),
+        front,
+        commands,
+    }
+}
+
+impl Stage {
+    /// Sends these bytes and reads to the end.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("connects");
+        stream.write_all(bytes).await.expect("writes");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("reads");
+        String::from_utf8(answer).expect("text")
+    }
+
+    /// Status, head and body.
+    async fn ask(&self, line: &str, headers: &str, body: &str) -> (u16, String, String) {
+        let length = body.len();
+        let request = format!(
+            "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        let answer = self.raw(request.as_bytes()).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a whole head");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a code"), head.to_owned(), body.to_owned())
+    }
+
+    async fn json(&self, line: &str, body: &str) -> (u16, Value) {
+        let (status, _, body) = self.ask(line, "", body).await;
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+
+    async fn conclude(&self, server: &str, health: Health) {
+        let house = self.front.house.load_full();
+        let pool = &house.pools[0];
+        let id = {
+            let snapshot = pool.load();
+            let member = snapshot.member(&ServerName::new(server)).expect("is there");
+            member.server.set_last_probe(LastProbe {
+                verdict: health,
+                reason: "connect-refused",
+                step: "connect",
+                detail: "nobody listens".into(),
+                took: Duration::from_micros(1_500),
+                at: std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            });
+            member.server.id()
+        };
+        pool.send(Change::Health { server: id, health })
+            .await
+            .expect("the keeper runs");
+    }
+
+    fn draining(&self) {
+        let mut house = House::clone(&self.front.house.load());
+        house.draining = true;
+        self.front.house.store(Arc::new(house));
+    }
+
+    async fn ended(&self, end: &str) {
+        let line = format!("howdah_admin_connections_total{{end=\"{end}\"}} 1");
+        while !self.front.metrics.render().contains(&line) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+const HS2: &str = "/api/v1/pools/hive/servers/hs2-1.example.com:10000";
+
+#[tokio::test]
+async fn status_has_exactly_the_shape_of_the_contract() {
+    let stage = stage(None).await;
+    stage.conclude("hs2-2", Health::Down).await;
+    let (code, mut status) = stage.json("GET /api/v1/status", "").await;
+    assert_eq!(code, 200);
+    assert!(status["uptime_seconds"].take().as_f64().is_some());
+    let server = |name: &str, health: &str, probe: Value, reason: Value| {
+        json!({
+            "name": name, "address": "127.0.0.1:10000", "weight": 1, "health": health, "admin": "ready",
+            "sessions_active": 0, "sessions_total": 0, "reason": reason, "last_probe": probe,
+        })
+    };
+    let probe = json!({
+        "verdict": "down", "detail": "nobody listens", "duration_seconds": 0.0015, "at": "2027-01-15T08:00:00.000Z",
+    });
+    let expected = json!({
+        "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": null, "generation": 1,
+        "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "sessions_active": 0, "sessions_total": 0}],
+        "pools": [
+            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "servers": [
+                server("hs2-1.example.com:10000", "unknown", Value::Null, Value::Null),
+                server("hs2-2", "down", probe, json!("connect-refused")),
+            ]},
+            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "servers": [
+                server("a/b", "up", Value::Null, Value::Null),
+            ]},
+        ],
+    });
+    assert_eq!(status, expected);
+}
+
+#[tokio::test]
+async fn the_page_the_metrics_and_the_pulse() {
+    let stage = stage(Some("s3cret")).await;
+    let (code, head, page) = stage.ask("GET /", "", "").await;
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: text/html"));
+    assert!(page.contains("<title>howdah</title>"));
+    let (code, head, text) = stage.ask("GET /metrics?name[]=x", "", "").await;
+    assert_eq!(code, 200);
+    assert!(head.contains("text/plain; version=0.0.4"));
+    assert!(text.contains("howdah_server_weight{pool=\"hive\",server=\"hs2-2\"} 1"));
+    assert_eq!(stage.ask("GET /healthz", "", "").await.0, 200);
+    let (code, head, body) = stage.ask("HEAD /metrics", "", "").await;
+    assert_eq!((code, body.as_str()), (200, ""));
+    assert!(head.contains("content-length"));
+}
+
+#[tokio::test]
+async fn ready_when_a_server_is_up_and_not_while_stopping() {
+    let stage = stage(None).await;
+    let (code, body) = stage.json("GET /readyz", "").await;
+    let reason =
+        "listener \"front\" reaches no server that is up: pool \"hive\" has 2 waiting".to_owned();
+    assert_eq!((code, &body["reasons"]), (503, &json!([reason])));
+    stage.conclude("hs2-2", Health::Up).await;
+    assert_eq!(stage.ask("GET /readyz", "", "").await.0, 200);
+    let (code, _) = stage
+        .json("POST /api/v1/pools/hive/servers/hs2-2/drain", "")
+        .await;
+    assert_eq!(code, 200);
+    let (code, body) = stage.json("GET /readyz", "").await;
+    let reason = body["reasons"][0].as_str().expect("a reason").to_owned();
+    assert_eq!(code, 503);
+    assert!(reason.ends_with("has 1 draining, 1 waiting"), "{reason}");
+    stage
+        .json("POST /api/v1/pools/hive/servers/hs2-2/ready", "")
+        .await;
+    assert_eq!(stage.ask("GET /readyz", "", "").await.0, 200);
+    stage.draining();
+    let (code, body) = stage.json("GET /readyz", "").await;
+    assert_eq!(code, 503);
+    assert_eq!(
+        body["reasons"][0],
+        "howdah is stopping and takes no new sessions"
+    );
+    assert_eq!(stage.ask("GET /healthz", "", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_listener_that_is_not_bound_is_not_ready() {
+    let stage = stage(None).await;
+    stage.conclude("hs2-2", Health::Up).await;
+    let mut house = House::clone(&stage.front.house.load());
+    house.listeners[0].bound.clear();
+    stage.front.house.store(Arc::new(house));
+    let (code, body) = stage.json("GET /readyz", "").await;
+    assert_eq!(code, 503);
+    assert_eq!(body["reasons"], json!(["listener \"front\" is not bound"]));
+}
+
+#[tokio::test]
+async fn orders_are_in_force_when_the_answer_is_there() {
+    let stage = stage(None).await;
+    for (verb, admin) in [
+        ("drain", "draining"),
+        ("maintenance", "maintenance"),
+        ("ready", "ready"),
+    ] {
+        let (code, body) = stage.json(&format!("POST {HS2}/{verb}"), "").await;
+        assert_eq!((code, &body["admin"]), (200, &json!(admin)));
+        assert_eq!(body["name"], "hs2-1.example.com:10000");
+    }
+    let (code, body) = stage
+        .json(&format!("PUT {HS2}/weight"), r#"{"weight": 3}"#)
+        .await;
+    assert_eq!((code, &body["weight"]), (200, &json!(3)));
+    let odd = "POST /api/v1/pools/odd%20%2F%20pool/servers/a%2fb/drain";
+    assert_eq!(stage.json(odd, "").await.1["admin"], "draining");
+    let (code, body) = stage.json(&format!("GET {HS2}"), "").await;
+    assert_eq!((code, &body["weight"]), (200, &json!(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_with_a_timeout_cuts_what_is_left_unless_it_is_taken_back() {
+    let mut stage = stage(None).await;
+    let drain = format!("POST {HS2}/drain");
+    let began = tokio::time::Instant::now();
+    assert_eq!(stage.json(&drain, r#"{"timeout": "30m"}"#).await.0, 200);
+    assert_eq!(stage.json(&drain, r#"{"timeout": "1h"}"#).await.0, 200);
+    let server = {
+        let house = stage.front.house.load();
+        house.pools[0].load().members()[0].server.id()
+    };
+    let command = stage.commands.recv().await.expect("the deadline");
+    assert!(matches!(command, Command::Cut { server: cut } if cut == server));
+    assert_eq!(began.elapsed().as_secs(), 3600);
+    assert_eq!(stage.json(&drain, r#"{"timeout": "1s"}"#).await.0, 200);
+    assert_eq!(stage.json(&format!("POST {HS2}/ready"), "").await.0, 200);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(stage.commands.try_recv().is_err(), "was taken back");
+}
+
+#[tokio::test]
+async fn faults_are_sentences_with_their_code() {
+    let stage = stage(None).await;
+    let weight = format!("PUT {HS2}/weight");
+    let drain = format!("POST {HS2}/drain");
+    let long = format!("{{\"timeout\": \"{}s\"}}", "9".repeat(70_000));
+    let table: &[(&str, &str, u16, &str)] = &[
+        ("GET /nothing", "", 404, "nothing is here"),
+        (
+            "POST /api/v1/pools/pig/servers/a/drain",
+            "",
+            404,
+            "there is no pool \"pig\": the pools are hive, odd / pool",
+        ),
+        (
+            "POST /api/v1/pools/hive/servers/a/drain",
+            "",
+            404,
+            "pool \"hive\" has no server \"a\": its servers are hs2-1.example.com:10000, hs2-2",
+        ),
+        (
+            "POST /api/v1/pools/hive/servers/%zz/drain",
+            "",
+            400,
+            "percent",
+        ),
+        (&weight, "", 422, "from 1 to 256"),
+        (&weight, "{\"weight\": 0}", 422, "from 1 to 256"),
+        (&weight, "{\"weight\": 257}", 422, "from 1 to 256"),
+        (&weight, "{\"weight\": -1}", 422, "from 1 to 256"),
+        (&weight, "{\"weight\": 1.5}", 422, "from 1 to 256"),
+        (&weight, "{\"weight\": \"3\"}", 422, "from 1 to 256"),
+        (&weight, "{\"wieght\": 3}", 422, "unknown key \"wieght\""),
+        (&weight, "{\"weight\": 3", 400, "no JSON"),
+        (&weight, "[3]", 400, "JSON object"),
+        (&drain, "{\"timeout\": \"30\"}", 422, "unit is missing"),
+        (&drain, "{\"timeout\": 30}", 422, "like \"30m\""),
+        (&drain, "{\"timeout\": \"400d\"}", 422, "longer than a year"),
+        (&drain, &long, 400, "longer than 64 KiB"),
+        (
+            &format!("POST {HS2}/ready"),
+            "{\"timeout\": \"1s\"}",
+            422,
+            "takes none",
+        ),
+    ];
+    for (line, body, code, sentence) in table {
+        let (status, answer) = stage.json(line, body).await;
+        let error = answer["error"].as_str().expect("an error");
+        assert_eq!(status, *code, "{line} {error}");
+        assert!(error.contains(sentence), "{line}: {error}");
+    }
+    let (_, now) = stage.json(&format!("GET {HS2}"), "").await;
+    assert_eq!(
+        (&now["weight"], &now["admin"]),
+        (&json!(1), &json!("ready"))
+    );
+}
+
+#[tokio::test]
+async fn wrong_methods_hear_which_are_right() {
+    let stage = stage(None).await;
+    for (line, allow) in [
+        ("POST /", "GET, HEAD"),
+        ("DELETE /api/v1/status", "GET, HEAD"),
+        ("GET /api/v1/reload", "POST"),
+        (&format!("GET {HS2}/drain"), "POST"),
+        (&format!("POST {HS2}/weight"), "PUT"),
+    ] {
+        let (code, head, body) = stage.ask(line, "", "").await;
+        assert_eq!(code, 405, "{line}");
+        assert!(head.contains(&format!("allow: {allow}")), "{line}: {head}");
+        assert!(body.contains("\"error\""));
+    }
+}
+
+#[tokio::test]
+async fn commands_need_the_token_and_looking_does_not() {
+    let stage = stage(Some("s3cret")).await;
+    let (drain, weight) = (format!("POST {HS2}/drain"), format!("PUT {HS2}/weight"));
+    for line in [&drain, &weight, "POST /api/v1/reload"] {
+        for header in ["", "authorization: Bearer wrong\r\n"] {
+            let (code, head, body) = stage.ask(line, header, "").await;
+            assert_eq!(code, 401, "{line}");
+            assert!(head.contains("www-authenticate: Bearer"));
+            assert!(body.contains("HOWDAH_TOKEN"));
+        }
+    }
+    let token = "authorization: Bearer s3cret\r\n";
+    assert_eq!(stage.ask(&drain, token, "").await.0, 200);
+    assert_eq!(stage.ask("GET /api/v1/status", "", "").await.0, 200);
+    assert_eq!(stage.ask("GET /metrics", "", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_foreign_page_cannot_command() {
+    let stage = stage(None).await;
+    let origin = "origin: http://evil.example\r\n";
+    let (code, _, body) = stage.ask(&format!("POST {HS2}/drain"), origin, "").await;
+    assert_eq!(code, 400);
+    assert!(body.contains("another site"));
+}
+
+#[tokio::test]
+async fn a_reload_answers_with_what_changed_or_with_the_faults() {
+    let mut stage = stage(None).await;
+    let mut commands = std::mem::replace(&mut stage.commands, mpsc::channel(1).1);
+    tokio::spawn(async move {
+        for turn in 0.. {
+            let Some(Command::Reload { reply }) = commands.recv().await else {
+                return;
+            };
+            let _ = reply.send(match turn {
+                0 => Ok(Reloaded {
+                    generation: 2,
+                    changes: vec!["pool hive changed".into()],
+                    warnings: Vec::new(),
+                }),
+                _ => Err(Rejected {
+                    error: "the file has 1 fault".into(),
+                    faults: vec!["error: a\n --> b".into()],
+                }),
+            });
+        }
+    });
+    let (code, body) = stage.json("POST /api/v1/reload", "").await;
+    assert_eq!(code, 200);
+    let expected = json!({"generation": 2, "changes": ["pool hive changed"], "warnings": []});
+    assert_eq!(body, expected);
+    let (code, body) = stage.json("POST /api/v1/reload", "").await;
+    assert_eq!(code, 422);
+    let expected = json!({"error": "the file has 1 fault", "faults": ["error: a\n --> b"]});
+    assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn without_an_app_a_reload_is_for_later() {
+    let mut stage = stage(None).await;
+    stage.commands.close();
+    let (code, _) = stage.json("POST /api/v1/reload", "").await;
+    assert_eq!(code, 503);
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_http_end_their_connection_alone() {
+    let stage = stage(None).await;
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(stage.address).await.expect("connects");
+        stream.write_all(bytes).await.expect("writes");
+        stream.shutdown().await.expect("half-closes");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{bytes:?}");
+    }
+    let endless = [b"GET / HTTP/1.1\r\nx: ".to_vec(), vec![b'a'; 70_000]].concat();
+    let mut stream = TcpStream::connect(stage.address).await.expect("connects");
+    let _ = stream.write_all(&endless).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(stage.ask("GET /healthz", "", "").await.0, 200);
+    assert!(stage.front.metrics.render().contains("{end=\"malformed\"}"));
+}
+
+#[tokio::test]
+async fn a_hundred_silent_clients_do_not_lock_the_operator_out() {
+    let stage = stage(None).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(stage.address).await.expect("connects");
+        stream.write_all(b"GET / HT").await.expect("writes");
+        silent.push(stream);
+    }
+    for _ in 0..100 {
+        assert_eq!(stage.ask("GET /healthz", "", "").await.0, 200);
+    }
+    assert!(stage.front.metrics.render().contains("{end=\"limit\"}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_byte_by_byte_is_ended_in_time() {
+    let stage = stage(None).await;
+    let stream = TcpStream::connect(stage.address).await.expect("connects");
+    let (mut reader, mut writer) = stream.into_split();
+    let began = tokio::time::Instant::now();
+    let dribble = tokio::spawn(async move {
+        while writer.write_all(b"G").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let mut answer = Vec::new();
+    let _ = reader.read_to_end(&mut answer).await;
+    assert!(began.elapsed() < Duration::from_secs(12));
+    stage.ended("timeout").await;
+    dribble.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_comes_is_a_fault() {
+    let stage = stage(None).await;
+    let head = format!(
+        "PUT {HS2}/weight HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 13\r\n\r\n{{"
+    );
+    let answer = stage.raw(head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("took too long"));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
+    let stage = stage(None).await;
+    let error = AdminServer::bind(stage.address)
+        .await
+        .err()
+        .expect("in use");
+    let text = error.to_string();
+    let port = stage.address.port();
+    assert!(
+        text.contains(&format!("port {port} is in use; end what holds it")),
+        "{text}"
+    );
+    let foreign = SocketAddr::from(([192, 0, 2, 1], 0));
+    let error = AdminServer::bind(foreign).await.err().expect("not ours");
+    assert!(
+        error
+            .to_string()
+            .contains("this machine has no address 192.0.2.1"),
+        "{error}"
+    );
+}
+
+/// `Order` and status say the same words as the paths do.
+#[test]
+fn orders_have_the_words_of_the_contract() {
+    let words = [Order::Ready, Order::Drain, Order::Maintenance].map(Order::as_str);
+    assert_eq!(words, ["ready", "draining", "maintenance"]);
+}

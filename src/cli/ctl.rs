@@ -1,0 +1,323 @@
+//! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`.
+//!
+//! Each command is one request to the admin address (`drain --wait` asks again until the server is empty) and one
+//! exit code: 0 done, 1 failed, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
+//! error that says what to do.
+
+mod http;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use serde::Deserialize;
+
+use self::http::{Client, CtlError};
+use super::{DONE, FAILED, FAULTY};
+use crate::admin::encode;
+use crate::admin::status::{ServerStatus, Status};
+use crate::base::unit;
+
+/// Which howdah, and by what right.
+#[derive(Args, Clone, Debug)]
+pub struct Reach {
+    /// The admin address of a running howdah
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "HOWDAH_ADMIN",
+        default_value = "http://127.0.0.1:9600"
+    )]
+    admin: String,
+    /// A file that holds the admin token [default: the value of HOWDAH_TOKEN]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// `howdah status`
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    reach: Reach,
+    /// Print what the API says, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// `howdah drain`
+#[derive(Args, Debug)]
+pub struct DrainArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// End the sessions that are left after this time; without it they have all the time they need
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Return when the server has no session left
+    #[arg(long)]
+    wait: bool,
+}
+
+/// `howdah maintenance` and `howdah ready`
+#[derive(Args, Debug)]
+pub struct ServerArgs {
+    #[command(flatten)]
+    reach: Reach,
+    /// The server, as `howdah status` names it
+    #[arg(value_name = "POOL/SERVER")]
+    server: Target,
+}
+
+/// `howdah weight`
+#[derive(Args, Debug)]
+pub struct WeightArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// From 1 to 256
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    weight: u16,
+}
+
+/// `howdah reload`
+#[derive(Args, Debug)]
+pub struct ReloadArgs {
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// Shows listeners, pools and servers.
+pub fn status(args: &StatusArgs) -> ExitCode {
+    finish(args.reach.client().and_then(|client| {
+        let text = client.send("GET", "/api/v1/status", None)?;
+        if args.json {
+            return Ok(text);
+        }
+        let status: Status = client.read(&text)?;
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Ok(table::print(&status, SystemTime::now(), colour))
+    }))
+}
+
+/// Lets a server's sessions end and gives it no new ones.
+pub fn drain(args: &DrainArgs) -> ExitCode {
+    let body = args.timeout.map(|timeout| {
+        let timeout = unit::show_duration(timeout);
+        serde_json::json!({ "timeout": timeout }).to_string()
+    });
+    finish(args.server.reach.client().and_then(|client| {
+        let server = order(&client, &args.server.server, "drain", body.as_deref())?;
+        if !args.wait {
+            let server_name = &args.server.server;
+            return Ok(match server.sessions_active {
+                0 => format!("{server_name} is draining, and empty\n"),
+                some => format!("{server_name} is draining: {}\n", sessions(some)),
+            });
+        }
+        wait(&client, &args.server.server, server)
+    }))
+}
+
+/// Takes a server out until `ready`.
+pub fn maintenance(args: &ServerArgs) -> ExitCode {
+    simple(args, "maintenance")
+}
+
+/// Puts a server back to work.
+pub fn ready(args: &ServerArgs) -> ExitCode {
+    simple(args, "ready")
+}
+
+/// Changes a weight.
+pub fn weight(args: &WeightArgs) -> ExitCode {
+    finish(args.server.reach.client().and_then(|client| {
+        let path = format!("{}/weight", args.server.server.path());
+        let body = serde_json::json!({ "weight": args.weight }).to_string();
+        let server: ServerStatus = client.ask("PUT", &path, Some(&body))?;
+        Ok(format!(
+            "{} has weight {}\n",
+            args.server.server, server.weight
+        ))
+    }))
+}
+
+/// Has the file read again.
+pub fn reload(args: &ReloadArgs) -> ExitCode {
+    finish(args.reach.client().and_then(|client| {
+        let done: Reloaded = client.ask("POST", "/api/v1/reload", None)?;
+        for warning in &done.warnings {
+            complain(&format!("warning: {warning}"));
+        }
+        let what = match done.changes.as_slice() {
+            [] => "nothing had changed".to_owned(),
+            changes => changes.join("\n  "),
+        };
+        Ok(format!(
+            "configuration no. {} runs:\n  {what}\n",
+            done.generation
+        ))
+    }))
+}
+
+#[derive(Deserialize)]
+struct Reloaded {
+    generation: u64,
+    changes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// `POOL/SERVER`; the pool ends at the first slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    pool: String,
+    server: String,
+}
+
+impl std::str::FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((pool, server)) if !pool.is_empty() && !server.is_empty() => Ok(Self {
+                pool: pool.into(),
+                server: server.into(),
+            }),
+            _ => Err("write it as POOL/SERVER, like hive/hs2-1.example.com:10000".into()),
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.pool, self.server)
+    }
+}
+
+impl Target {
+    fn path(&self) -> String {
+        let (pool, server) = (encode(&self.pool), encode(&self.server));
+        format!("/api/v1/pools/{pool}/servers/{server}")
+    }
+}
+
+impl Reach {
+    fn client(&self) -> Result<Client, CtlError> {
+        let token = match &self.token_file {
+            Some(path) => {
+                let read = std::fs::read_to_string(path);
+                Some(read.map_err(|error| CtlError::TokenFile(path.clone(), error))?)
+            }
+            None => std::env::var("HOWDAH_TOKEN").ok(),
+        };
+        let token = token.map(|token| token.trim().to_owned());
+        Client::new(&self.admin, token.filter(|token| !token.is_empty()))
+    }
+}
+
+fn order(
+    client: &Client,
+    target: &Target,
+    verb: &str,
+    body: Option<&str>,
+) -> Result<ServerStatus, CtlError> {
+    client.ask("POST", &format!("{}/{verb}", target.path()), body)
+}
+
+fn simple(args: &ServerArgs, verb: &str) -> ExitCode {
+    finish(args.reach.client().and_then(|client| {
+        let server = order(&client, &args.server, verb, None)?;
+        let now = match (server.admin.as_str(), server.health.as_str()) {
+            ("ready", "up") => "is back to work".to_owned(),
+            ("ready", health) => {
+                format!("is ready, and gets sessions once it is up: now it is {health}")
+            }
+            (admin, _) => format!("is in {admin}: {}", sessions(server.sessions_active)),
+        };
+        Ok(format!("{} {now}\n", args.server))
+    }))
+}
+
+/// Asks until the server is empty; somebody else may call the drain off meanwhile.
+fn wait(client: &Client, target: &Target, first: ServerStatus) -> Result<String, CtlError> {
+    let terminal = io::stderr().is_terminal();
+    let mut server = first;
+    while server.sessions_active > 0 {
+        if server.admin == "ready" {
+            return Err(CtlError::CalledOff(target.to_string()));
+        }
+        if terminal {
+            eprint!("\r\x1b[K{target}: {}", sessions(server.sessions_active));
+        }
+        pause();
+        server = client.ask("GET", &target.path(), None)?;
+    }
+    if terminal {
+        eprint!("\r\x1b[K");
+    }
+    Ok(format!("{target} is drained\n"))
+}
+
+fn sessions(count: u64) -> String {
+    match count {
+        1 => "1 session left".into(),
+        count => format!("{count} sessions left"),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command has no sessions to block"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    unit::duration(text).map_err(|error| format!("{error}; write a duration like 90s, 30m or 2h"))
+}
+
+/// Prints what came, or what went wrong; a reader that left early (`| head`) is nobody's fault.
+fn finish(outcome: Result<String, CtlError>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            ExitCode::from(DONE)
+        }
+        Err(CtlError::Faulty(error, faults)) => {
+            for fault in faults {
+                complain(fault.trim_end());
+                complain("");
+            }
+            complain(&format!("howdah: {error}"));
+            ExitCode::from(FAULTY)
+        }
+        Err(error) => {
+            complain(&format!("howdah: {error}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_split_at_the_first_slash() {
+        let target: Target = "hive/hs2/1 x".parse().expect("valid");
+        assert_eq!(
+            (target.pool.as_str(), target.server.as_str()),
+            ("hive", "hs2/1 x")
+        );
+        assert_eq!(target.path(), "/api/v1/pools/hive/servers/hs2%2F1%20x");
+        for wrong in ["hive", "hive/", "/hs2", ""] {
+            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+        }
+    }
+}

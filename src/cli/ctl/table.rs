@@ -1,0 +1,299 @@
+//! The status as a table for people.
+
+use std::time::{Duration, SystemTime};
+
+use crate::admin::status::{PoolStatus, ServerStatus, Status};
+
+/// Lines that end with a newline; `now` gives probes their age.
+pub(super) fn print(status: &Status, now: SystemTime, colour: bool) -> String {
+    let version = clean(&status.version);
+    let uptime = span(Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default());
+    let generation = status.generation;
+    let mut text = format!("howdah {version}, up {uptime}, configuration no. {generation}\n\n");
+    text.push_str(&listeners(status).print(colour));
+    for pool in &status.pools {
+        text.push('\n');
+        text.push_str(&headline(pool));
+        text.push_str(&servers(pool, now).print(colour));
+    }
+    text
+}
+
+fn listeners(status: &Status) -> Table {
+    let mut table = Table::new(&[
+        ("LISTENER", Left),
+        ("ADDRESS", Left),
+        ("SESSIONS", Right),
+        ("TOTAL", Right),
+    ]);
+    for one in &status.listeners {
+        let bound: Vec<String> = one.bind.iter().map(ToString::to_string).collect();
+        let bound = if bound.is_empty() {
+            "not bound".into()
+        } else {
+            bound.join(" ")
+        };
+        table.row(vec![
+            clean(&one.name),
+            bound,
+            one.sessions_active.to_string(),
+            one.sessions_total.to_string(),
+        ]);
+    }
+    table
+}
+
+fn headline(pool: &PoolStatus) -> String {
+    let takes = |one: &&ServerStatus| one.health == "up" && one.admin == "ready";
+    let taking = pool.servers.iter().filter(takes).count();
+    let (name, service, balance) = (
+        clean(&pool.name),
+        clean(&pool.service),
+        clean(&pool.balance),
+    );
+    let all = pool.servers.len();
+    format!("pool {name}: {service}, {balance}, {taking} of {all} servers take sessions\n")
+}
+
+fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
+    let tells = |one: &ServerStatus| !one.address.starts_with(&one.name);
+    let addresses = pool.servers.iter().any(tells);
+    let mut columns = vec![
+        ("SERVER", Left),
+        ("ADDRESS", Left),
+        ("HEALTH", State),
+        ("ADMIN", State),
+    ];
+    columns.extend([
+        ("WEIGHT", Right),
+        ("SESSIONS", Right),
+        ("TOTAL", Right),
+        ("LAST PROBE", Left),
+    ]);
+    if !addresses {
+        columns.remove(1);
+    }
+    let mut table = Table::new(&columns);
+    for one in &pool.servers {
+        let mut row = vec![
+            format!("{}/{}", clean(&pool.name), clean(&one.name)),
+            clean(&one.address),
+            clean(&one.health),
+            clean(&one.admin),
+            one.weight.to_string(),
+            one.sessions_active.to_string(),
+            one.sessions_total.to_string(),
+            probe(one, now),
+        ];
+        if !addresses {
+            row.remove(1);
+        }
+        table.row(row);
+    }
+    table
+}
+
+/// Like `ok in 1.2 ms, 3 s ago`, or `connect-refused: nobody listens, 3 s ago`.
+fn probe(server: &ServerStatus, now: SystemTime) -> String {
+    let Some(last) = &server.last_probe else {
+        return if server.health == "unknown" {
+            "none yet"
+        } else {
+            "-"
+        }
+        .into();
+    };
+    let reason = server.reason.as_deref().unwrap_or(&last.verdict);
+    let said = if last.verdict == "up" || last.detail.is_empty() {
+        let took = Duration::try_from_secs_f64(last.duration_seconds).unwrap_or_default();
+        format!("{} in {}", clean(reason), span(took))
+    } else {
+        format!("{}: {}", clean(reason), clean(&last.detail))
+    };
+    let at = last.at.parse::<jiff::Timestamp>().map(SystemTime::from);
+    match at.map(|at| now.duration_since(at).unwrap_or_default()) {
+        Ok(age) => format!("{said}, {} ago", span(age)),
+        Err(_) => said,
+    }
+}
+
+/// Short, with as many digits as matter.
+fn span(time: Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.as_secs_f64() * 1e3);
+    match seconds {
+        0 if millis < 9.95 => format!("{millis:.1} ms"),
+        0 => format!("{millis:.0} ms"),
+        1..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// A terminal obeys control characters: they do not get there.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|one| if one.is_control() { '?' } else { one })
+        .collect()
+}
+
+use Align::{Left, Right, State};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Align {
+    Left,
+    Right,
+    /// Left, and coloured by its word.
+    State,
+}
+
+/// Columns as wide as their widest cell.
+struct Table {
+    aligns: Vec<Align>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(columns: &[(&str, Align)]) -> Self {
+        Self {
+            aligns: columns.iter().map(|(_, align)| *align).collect(),
+            rows: vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()],
+        }
+    }
+
+    fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    fn print(&self, colour: bool) -> String {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.aligns.len()).map(width).collect();
+        let mut text = String::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let (align, width) = (self.aligns[column], widths[column]);
+                let pad = " ".repeat(width - cell.chars().count());
+                let paint = if !colour {
+                    ""
+                } else if number == 0 {
+                    DIM
+                } else {
+                    tint(align, cell)
+                };
+                let reset = if paint.is_empty() { "" } else { RESET };
+                line.push_str(if column == 0 { "" } else { "  " });
+                match align {
+                    Right => line.push_str(&format!("{pad}{paint}{cell}{reset}")),
+                    Left | State => line.push_str(&format!("{paint}{cell}{reset}{pad}")),
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn tint(align: Align, cell: &str) -> &'static str {
+    match (align, cell) {
+        (State, "up") => "\x1b[32m",
+        (State, "alive" | "draining" | "maintenance") => "\x1b[33m",
+        (State, "down") => "\x1b[31m",
+        _ => "",
+    }
+}
+
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::status::{ListenerStatus, ProbeStatus};
+
+    fn server(name: &str, address: &str, health: &str, active: u64) -> ServerStatus {
+        let up = health == "up";
+        ServerStatus {
+            name: name.into(),
+            address: address.into(),
+            weight: 1,
+            health: health.into(),
+            admin: "ready".into(),
+            sessions_active: active,
+            sessions_total: 1_000 * active,
+            reason: Some(if up { "ok" } else { "connect-refused" }.into()),
+            last_probe: Some(ProbeStatus {
+                verdict: health.into(),
+                detail: if up { "" } else { "nobody\x1b[2J listens" }.into(),
+                duration_seconds: 0.00123,
+                at: "2027-01-15T08:00:00.000Z".into(),
+            }),
+        }
+    }
+
+    fn status() -> Status {
+        Status {
+            version: "0.1.0".into(),
+            uptime_seconds: 7_261.5,
+            generation: 3,
+            listeners: vec![ListenerStatus {
+                name: "hive".into(),
+                bind: vec![([0, 0, 0, 0], 10_000).into()],
+                sessions_active: 120,
+                sessions_total: 120_000,
+            }],
+            pools: vec![PoolStatus {
+                name: "hive".into(),
+                service: "hiveserver2".into(),
+                balance: "least-connection".into(),
+                servers: vec![
+                    server("hs2-1.example.com", "hs2-1.example.com:10000", "up", 120),
+                    server("old", "hs2-3.example.com:10000", "down", 0),
+                ],
+            }],
+        }
+    }
+
+    #[test]
+    fn columns_stand_under_their_heads() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_003);
+        let expected = "\
+howdah 0.1.0, up 2 h 1 min, configuration no. 3
+
+LISTENER  ADDRESS        SESSIONS   TOTAL
+hive      0.0.0.0:10000       120  120000
+
+pool hive: hiveserver2, least-connection, 1 of 2 servers take sessions
+SERVER                  ADDRESS                  HEALTH  ADMIN  WEIGHT  SESSIONS   TOTAL  LAST PROBE
+hive/hs2-1.example.com  hs2-1.example.com:10000  up      ready       1       120  120000  ok in 1.2 ms, 3 s ago
+hive/old                hs2-3.example.com:10000  down    ready       1         0       0  connect-refused: nobody?[2J listens, 3 s ago
+";
+        assert_eq!(print(&status(), now, false), expected);
+    }
+
+    #[test]
+    fn colours_change_no_width() {
+        let plain = print(&status(), SystemTime::UNIX_EPOCH, false);
+        let mut painted = print(&status(), SystemTime::UNIX_EPOCH, true);
+        assert!(painted.contains("\x1b[32mup\x1b[0m"));
+        for code in ["\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"] {
+            painted = painted.replace(code, "");
+        }
+        assert_eq!(painted, plain);
+    }
+
+    #[test]
+    fn spans() {
+        let shown = |seconds: f64| span(Duration::from_secs_f64(seconds));
+        assert_eq!(shown(0.0012), "1.2 ms");
+        assert_eq!(shown(0.25), "250 ms");
+        assert_eq!(shown(59.9), "59 s");
+        assert_eq!(shown(3_599.0), "59 min");
+        assert_eq!(shown(90_000.0), "25 h 0 min");
+        assert_eq!(shown(200_000.0), "2 d 7 h");
+    }
+}
