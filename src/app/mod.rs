@@ -16,11 +16,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::reload::ReloadError;
+use self::signal::Word;
+use crate::admin::{self, AdminServer, Command, Front, House};
 use crate::listener::Listener;
 use crate::listener::worker::Crew;
 use crate::plan::{ListenerName, Plan, PoolName};
@@ -46,6 +49,10 @@ pub struct App {
     pools: HashMap<PoolName, Team>,
     /// Keepers and deadlines; they end with the app.
     tasks: Tasks,
+    /// What the admin server shows.
+    house: Arc<ArcSwap<House>>,
+    admin_address: SocketAddr,
+    commands: mpsc::Receiver<Command>,
 }
 
 /// A listener and its sockets.
@@ -79,6 +86,9 @@ pub enum StartError {
     /// The log's file or pipe.
     #[error("the access log cannot be opened: {0}")]
     AccessLog(#[source] io::Error),
+    /// The admin address.
+    #[error(transparent)]
+    Admin(#[from] admin::BindError),
     /// The plan cannot be put to work.
     #[error(transparent)]
     Plan(#[from] ReloadError),
@@ -95,11 +105,14 @@ impl App {
         path: Option<PathBuf>,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
+        let server = AdminServer::bind(plan.admin.bind).await?;
+        let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
+        let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
         let (crew, threads) =
             Crew::start(workers, plan.global.relay).map_err(StartError::Workers)?;
-        let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
+        let (orders, commands) = mpsc::channel(COMMANDS);
         let mut app = Self {
             plan: Plan {
                 listeners: Vec::new(),
@@ -108,18 +121,67 @@ impl App {
             },
             path,
             generation: 0,
-            access: AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?,
-            metrics,
+            access,
             crew,
             threads,
             process_limit: Limit::new(Some(plan.global.max_connections)),
             listeners: HashMap::new(),
             pools: HashMap::new(),
             tasks: Tasks::default(),
+            house: Arc::new(ArcSwap::from_pointee(House {
+                started: std::time::Instant::now(),
+                generation: 0,
+                listeners: Vec::new(),
+                pools: Vec::new(),
+                draining: false,
+                token: plan.admin.token.clone(),
+            })),
+            admin_address: server.address(),
+            commands,
+            metrics,
         };
         let staged = app.prepare(plan)?;
+        tracing::info!(address = %app.admin_address, "admin listening");
+        app.tasks.spawn(server.serve(Front {
+            house: Arc::clone(&app.house),
+            metrics: app.metrics.clone(),
+            commands: orders,
+        }));
         app.commit(staged).await;
         Ok(app)
+    }
+
+    /// Serves until told to stop: by `words`, or by their sender's end. A second [`Word::Stop`] hurries.
+    pub async fn run(mut self, mut words: mpsc::Receiver<Word>) {
+        loop {
+            tokio::select! {
+                word = words.recv() => match word {
+                    Some(Word::Reload) => self.reload_and_tell().await,
+                    Some(Word::Stop) | None => break,
+                },
+                Some(command) = self.commands.recv() => self.obey(command).await,
+            }
+        }
+        let hurry = async move {
+            while let Some(word) = words.recv().await {
+                if word == Word::Stop {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        self.stop(hurry).await;
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Reload { reply } => {
+                let answer = self.reload_and_tell().await;
+                // Who asked may have gone; the log has it.
+                let _ = reply.send(answer);
+            }
+            Command::Cut { server } => self.crew.cut(Who::On(server), Reason::Drained).await,
+        }
     }
 
     /// The addresses of a listener, as the system gave them.
@@ -130,9 +192,14 @@ impl App {
         })
     }
 
+    /// Where the admin server listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
     /// Takes no new sessions, waits for the present ones until they have ended, until `drain_timeout` is over,
     /// or until `hurry` completes; then ends what is left.
-    pub async fn stop(mut self, hurry: impl Future<Output = ()>) {
+    async fn stop(mut self, hurry: impl Future<Output = ()>) {
         let sessions = self.crew.sessions();
         tracing::info!(
             sessions,
@@ -140,6 +207,10 @@ impl App {
             "draining"
         );
         self.metrics.draining();
+        self.house.rcu(|house| House {
+            draining: true,
+            ..House::clone(house)
+        });
         let sockets = self.listeners.drain().flat_map(|(_, door)| door.sockets);
         for socket in sockets.collect::<Vec<_>>() {
             socket.retired.send_replace(true);
@@ -208,6 +279,8 @@ impl Tasks {
     }
 }
 
+/// Orders that may wait; each is answered, so more would only hide a stuck control thread.
+const COMMANDS: usize = 16;
 /// How often a draining howdah counts its sessions.
 const LOOK: Duration = Duration::from_millis(20);
 /// For sessions to end that were told to, and for their lines to be written.

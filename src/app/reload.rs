@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{App, Door, Socket, Team};
+use crate::admin::{House, ListenerView, Rejected, Reloaded};
 use crate::config;
 use crate::listener::Listener;
 use crate::listener::bind::{self, BindError};
@@ -23,6 +24,7 @@ use crate::plan::{AccessTarget, ListenerName, ListenerPlan, Plan, PoolName, Pool
 use crate::pool::{Change, Health, Member, Pool, Server, Snapshot};
 use crate::session::registry::Who;
 use crate::session::{Course, Destination, Limit, Reason, Switch};
+use crate::telemetry::ReloadResult;
 use crate::telemetry::access::{AccessLog, Sink};
 use crate::tls::connect::Connector;
 use crate::tls::{TlsError, accept};
@@ -74,28 +76,35 @@ struct Opened {
 }
 
 impl App {
-    /// Reads the file again and puts it to work; returns what changed, a line each.
-    ///
-    /// # Errors
-    /// See [`ReloadError`]: then nothing has changed.
-    pub async fn reload(&mut self) -> Result<Vec<String>, ReloadError> {
+    /// Reads the file again and puts it to work, or leaves everything as it was. What came of it goes to the log,
+    /// to the metrics and back to who asked.
+    pub async fn reload_and_tell(&mut self) -> Result<Reloaded, Rejected> {
+        match self.reload().await {
+            Ok(done) => {
+                self.metrics.reloaded(ReloadResult::Applied);
+                tracing::info!(generation = done.generation, changes = ?done.changes, "reloaded");
+                Ok(done)
+            }
+            Err(error) => {
+                self.metrics.reloaded(ReloadResult::Refused);
+                tracing::warn!(%error, "reload refused, nothing has changed");
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Result<Reloaded, ReloadError> {
         let path = self.path.clone().ok_or(ReloadError::NoFile)?;
         let loaded = read(path).await?;
-        for warning in &loaded.warnings {
-            tracing::warn!(warning = %warning, "configuration");
-        }
         let staged = self.prepare(loaded.plan)?;
         let changes = staged.delta.describe();
         self.commit(staged).await;
-        Ok(changes)
-    }
-
-    /// As [`Self::reload`], for a signal, which waits for no answer: what came of it goes to the log.
-    pub async fn reload_and_tell(&mut self) {
-        match self.reload().await {
-            Ok(changes) => tracing::info!(generation = self.generation, ?changes, "reloaded"),
-            Err(error) => tracing::warn!(%error, "reload refused, nothing has changed"),
-        }
+        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        Ok(Reloaded {
+            generation: self.generation,
+            changes,
+            warnings,
+        })
     }
 
     /// Opens sockets, builds TLS configurations, opens the log. Nothing of it is seen from outside but the new
@@ -177,6 +186,7 @@ impl App {
             self.remove_pool(name);
         }
         self.show_certificates();
+        self.show_house();
     }
 
     /// Opens the addresses that this listener does not have yet.
@@ -422,6 +432,28 @@ impl App {
         }
     }
 
+    fn show_house(&self) {
+        let listener = |plan: &Arc<ListenerPlan>| {
+            let door = self.listeners.get(&plan.name)?;
+            Some(ListenerView {
+                name: plan.name.clone(),
+                bound: door.sockets.iter().map(|socket| socket.bound).collect(),
+                pools: (plan.pool.iter().chain(plan.routes.iter().map(|route| &route.pool)))
+                    .cloned()
+                    .collect(),
+                metrics: Arc::clone(door.listener.metrics()),
+            })
+        };
+        let pool = |plan: &Arc<PoolPlan>| Some(Arc::clone(&self.pools.get(&plan.name)?.pool));
+        self.house.rcu(|house| House {
+            generation: self.generation,
+            listeners: self.plan.listeners.iter().filter_map(listener).collect(),
+            pools: self.plan.pools.iter().filter_map(pool).collect(),
+            token: self.plan.admin.token.clone(),
+            ..House::clone(house)
+        });
+    }
+
     fn show_certificates(&self) {
         let of_listener = |plan: &Arc<ListenerPlan>| {
             plan.tls
@@ -445,6 +477,20 @@ impl App {
             .collect();
         self.metrics
             .certificates(texts.iter().map(|(path, end)| (path.as_str(), *end)));
+    }
+}
+
+impl From<ReloadError> for Rejected {
+    fn from(error: ReloadError) -> Self {
+        let faults = match &error {
+            ReloadError::Faulty(report) => report.faults.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        let error = match error {
+            ReloadError::Faulty(_) => "the configuration is faulty; nothing has changed".to_owned(),
+            other => format!("{other}; nothing has changed"),
+        };
+        Self { error, faults }
     }
 }
 

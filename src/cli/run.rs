@@ -2,14 +2,13 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use super::{DONE, FAILED, FAULTY};
 use crate::app::App;
-use crate::app::signal::{Signals, Word};
+use crate::app::signal::Signals;
 use crate::config;
 use crate::plan::Plan;
 use crate::telemetry::Metrics;
@@ -47,17 +46,10 @@ fn serve(plan: Plan, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     warn_of_few_files(files, plan.global.max_connections);
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let mut app = App::start(plan, Some(path.to_owned()), metrics).await?;
-        while signals.next().await == Word::Reload {
-            app.reload_and_tell().await;
-        }
-        let again = Arc::new(Notify::new());
-        let heard = Arc::clone(&again);
-        tokio::spawn(async move {
-            while signals.next().await != Word::Stop {}
-            heard.notify_one();
-        });
-        app.stop(again.notified()).await;
+        let (say, words) = mpsc::channel(1);
+        let app = App::start(plan, Some(path.to_owned()), metrics).await?;
+        tokio::spawn(async move { while say.send(signals.next().await).await.is_ok() {} });
+        app.run(words).await;
         log.flush(std::time::Duration::from_secs(1));
         Ok(())
     })
