@@ -156,7 +156,7 @@ impl App {
         loop {
             tokio::select! {
                 word = words.recv() => match word {
-                    Some(Word::Reload) => self.reload_and_tell().await,
+                    Some(Word::Reload) => drop(self.reload_and_tell().await),
                     Some(Word::Stop) | None => break,
                 },
                 Some(command) = self.commands.recv() => self.obey(command).await,

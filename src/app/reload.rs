@@ -438,9 +438,12 @@ impl App {
             Some(ListenerView {
                 name: plan.name.clone(),
                 bound: door.sockets.iter().map(|socket| socket.bound).collect(),
-                pools: (plan.pool.iter().chain(plan.routes.iter().map(|route| &route.pool)))
-                    .cloned()
-                    .collect(),
+                pools: (plan
+                    .pool
+                    .iter()
+                    .chain(plan.routes.iter().map(|route| &route.pool)))
+                .cloned()
+                .collect(),
                 metrics: Arc::clone(door.listener.metrics()),
             })
         };
