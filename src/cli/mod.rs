@@ -43,6 +43,8 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
         config: PathBuf,
     },
+    /// Judge a configuration: print what would run, or every fault at once
+    Check(check::CheckArgs),
     /// Ask one server once, show each step with its time, and the verdict
     Probe(Box<probe::ProbeArgs>),
     /// Show listeners, pools and servers of a running howdah
@@ -71,6 +73,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
+        Command::Check(args) => check::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Status(args) => ctl::status(&args),
         Command::Drain(args) => ctl::drain(&args),
