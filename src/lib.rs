@@ -1,4 +1,51 @@
 //! howdah: a Layer 4 load balancer for HiveServer2, Impala and Hue.
+//!
+//! It carries few, long, stateful, mostly silent sessions to servers that are known to work. This library serves the
+//! thin binary `howdah`, its tests and its benches; it promises nothing to others.
+//!
+//! # Floors
+//!
+//! Imports go down, or along an arrow. `tests/floors.rs` names the line that does not.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 5 doors | `main`, [`cli`] |
+//! | 4 house | [`app`] → [`config`], [`admin`] |
+//! | 3 road | [`listener`] → [`session`] |
+//! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool` · [`standin`] → `tls`, `wire` |
+//! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`balance`] · [`wire`] |
+//! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
+//!
+//! # A session
+//!
+//! ```text
+//!             listener                              session
+//!  client ──► accept ──► fewest worker ──► admit ─ greet ─ choose ─ dial ─ announce ─ relay ─ account
+//!                                                            ▲        │                         │
+//!                                                     pool: one Lease, another on failure   one line, counters
+//! ```
+//!
+//! # A reload
+//!
+//! ```text
+//!  file ──► config ──► Plan ──► diff ──► Delta ──► prepare ──► commit ──► retire
+//!            every fault         by name            may fail     cannot     what left
+//!            at once             by value           unseen       fail       drains
+//! ```
+//!
+//! # Health
+//!
+//! ```text
+//!  probe ──► Finding ──► machine::step ──► Transition ──► keeper ──► Snapshot ──► every worker's next choice
+//!    ▲       up, alive     pure             one log line   the one     immutable
+//!    └────── or down                                       writer
+//! ```
+//!
+//! # Threads
+//!
+//! One control thread (keepers, probes, admin, signals) and one thread for each worker, each with a runtime of its
+//! own. A session lives on one worker from accept to account; what workers share are immutable snapshots behind one
+//! pointer, and counters.
 
 pub mod admin;
 pub mod app;

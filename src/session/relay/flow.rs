@@ -94,16 +94,18 @@ impl Flow {
         }
     }
 
-    /// Moves what can be moved now. On return without error the flow is over, or its task will be woken.
+    /// Moves what can be moved now. `last`: the opposite flow is over, so that closing the sink, which comes next,
+    /// tells the end of this one too, for a system call less. On return without error the flow is over, or its task will be woken.
     pub(super) fn pump<A: Side, B: Side>(
         &mut self,
         source: &mut A,
         sink: &mut B,
+        last: bool,
         cx: &mut Context<'_>,
     ) -> Result<(), Broken> {
         let until = self.bytes + TURN;
         while self.stage != Stage::Over {
-            match self.step(source, sink, cx) {
+            match self.step(source, sink, last, cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(broken)) => return Err(broken),
                 Poll::Ready(Ok(())) if self.bytes >= until => {
@@ -120,6 +122,7 @@ impl Flow {
         &mut self,
         source: &mut A,
         sink: &mut B,
+        last: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         ready!(self.deliver(sink, cx))?;
@@ -128,7 +131,7 @@ impl Flow {
             Stage::Open if splices => self.splice(source, sink, cx),
             Stage::Open => self.copy(source, sink, cx),
             Stage::Ending | Stage::Breaking => {
-                if self.stage == Stage::Ending {
+                if self.stage == Stage::Ending && (B::TLS || !last) {
                     // A sink that is gone already has heard of the end.
                     let _ = ready!(Pin::new(&mut *sink).poll_shutdown(cx));
                 } else {

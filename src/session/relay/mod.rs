@@ -134,8 +134,12 @@ impl<C: Side, S: Side> Relay<C, S> {
 
     fn poll(&mut self, cx: &mut Context<'_>, lease: &Lease, meter: &mut Meter) -> Poll<Reason> {
         let before = (self.up.bytes, self.down.bytes);
-        let up = self.up.pump(&mut self.client, &mut self.server, cx);
-        let down = self.down.pump(&mut self.server, &mut self.client, cx);
+        let up = self
+            .up
+            .pump(&mut self.client, &mut self.server, self.down.is_over(), cx);
+        let down = self
+            .down
+            .pump(&mut self.server, &mut self.client, self.up.is_over(), cx);
         if before != (self.up.bytes, self.down.bytes) {
             let now = Instant::now();
             self.last_byte = now;
