@@ -158,3 +158,106 @@ impl Affinity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(60);
+    const HERE: ServerId = ServerId::for_tests(1);
+    const THERE: ServerId = ServerId::for_tests(2);
+
+    fn plan(max_entries: usize) -> StickyPlan {
+        StickyPlan {
+            ttl: TTL,
+            max_entries,
+        }
+    }
+
+    fn client(number: u32) -> IpAddr {
+        Ipv4Addr::from_bits(0x0a00_0000 + number).into()
+    }
+
+    #[test]
+    fn an_entry_lives_while_sessions_do_and_a_ttl_beyond() {
+        let (mut table, plan, start) = (Affinity::default(), plan(10), Instant::now());
+        assert!(table.bind(client(1), HERE, &plan));
+        assert!(table.hold(client(1)));
+        table.release(client(1), start);
+        assert_eq!(table.find(client(1), &plan, start + 10 * TTL), Some(HERE));
+        table.release(client(1), start + 10 * TTL);
+        let nearly = start + 11 * TTL - Duration::from_millis(1);
+        assert_eq!(table.find(client(1), &plan, nearly), Some(HERE));
+        assert_eq!(table.find(client(1), &plan, start + 11 * TTL), None);
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn coming_back_starts_the_ttl_anew() {
+        let (mut table, plan, start) = (Affinity::default(), plan(10), Instant::now());
+        table.bind(client(1), HERE, &plan);
+        table.release(client(1), start);
+        table.hold(client(1));
+        table.release(client(1), start + TTL / 2);
+        assert_eq!(table.find(client(1), &plan, start + TTL), Some(HERE));
+        assert_eq!(table.find(client(1), &plan, start + TTL * 3 / 2), None);
+    }
+
+    #[test]
+    fn the_longest_idle_makes_room_and_the_busy_stay() {
+        let (mut table, plan, start) = (Affinity::default(), plan(3), Instant::now());
+        for number in 1..=3 {
+            assert!(table.bind(client(number), HERE, &plan));
+        }
+        assert!(!table.bind(client(4), HERE, &plan), "all are busy");
+        table.release(client(3), start);
+        table.release(client(1), start + TTL / 4);
+        assert!(table.bind(client(5), HERE, &plan));
+        assert_eq!(table.find(client(3), &plan, start + TTL / 2), None);
+        assert_eq!(table.find(client(1), &plan, start + TTL / 2), Some(HERE));
+        assert_eq!((table.len(), table.take_evicted()), (3, 1));
+    }
+
+    #[test]
+    fn rebinding_keeps_the_sessions_counted() {
+        let (mut table, plan, start) = (Affinity::default(), plan(3), Instant::now());
+        table.bind(client(1), HERE, &plan);
+        table.bind(client(1), THERE, &plan);
+        table.release(client(1), start);
+        assert_eq!(table.find(client(1), &plan, start + 2 * TTL), Some(THERE));
+        table.release(client(1), start + 2 * TTL);
+        assert_eq!(table.find(client(1), &plan, start + 3 * TTL), None);
+    }
+
+    #[test]
+    fn new_bounds_apply_to_what_is_idle() {
+        let (mut table, start) = (Affinity::default(), Instant::now());
+        for number in 0..10 {
+            table.bind(client(number), HERE, &plan(10));
+        }
+        (0..8).for_each(|number| table.release(client(number), start));
+        table.bound(Some(&plan(4)), start);
+        assert_eq!(table.len(), 4);
+        table.bound(None, start);
+        assert_eq!(table.len(), 2, "those with sessions");
+        (8..10).for_each(|number| table.release(client(number), start));
+        table.bound(None, start);
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn a_client_that_comes_and_goes_costs_no_memory() {
+        let (mut table, plan, start) = (Affinity::default(), plan(10), Instant::now());
+        table.bind(client(1), HERE, &plan);
+        table.bind(client(2), HERE, &plan);
+        table.release(client(2), start);
+        for _ in 0..10_000 {
+            table.release(client(1), start);
+            table.hold(client(1));
+        }
+        assert!(table.idle.len() < 32, "{}", table.idle.len());
+    }
+}

@@ -14,6 +14,8 @@ mod lease;
 mod server;
 mod snapshot;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -185,6 +185,11 @@ impl Server {
 }
 
 impl ServerId {
+    #[cfg(test)]
+    pub(super) const fn for_tests(id: u32) -> Self {
+        Self(id)
+    }
+
     fn next() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

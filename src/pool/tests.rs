@@ -1,0 +1,563 @@
+//! The pool as sessions, operators and reloads see it.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::*;
+use crate::plan::{
+    Address, Ask as Question, Balance, Dial, Host, ProbePlan, ServerPlan, Service, Timeouts,
+};
+
+fn server(name: &str) -> ServerPlan {
+    ServerPlan {
+        name: ServerName::new(name),
+        address: Address {
+            host: Host::Ip(Ipv4Addr::LOCALHOST.into()),
+            port: 10_000,
+        },
+        weight: 1,
+        max_connections: None,
+        backup: false,
+    }
+}
+
+fn weighted(name: &str, weight: u16) -> ServerPlan {
+    ServerPlan {
+        weight,
+        ..server(name)
+    }
+}
+
+fn capped(name: &str, cap: u32) -> ServerPlan {
+    ServerPlan {
+        max_connections: Some(cap),
+        ..server(name)
+    }
+}
+
+fn backup(name: &str) -> ServerPlan {
+    ServerPlan {
+        backup: true,
+        ..server(name)
+    }
+}
+
+fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> PoolPlan {
+    PoolPlan {
+        name: PoolName::new("hive"),
+        service: Service::Tcp,
+        balance,
+        servers: servers.into_iter().map(Arc::new).collect(),
+        send_proxy: None,
+        sticky: None,
+        probe: None,
+        tls: None,
+        timeouts: Timeouts {
+            connect: Duration::from_secs(3),
+            idle: Duration::from_secs(3600),
+            half_close: Duration::from_secs(600),
+            first_byte: Duration::from_secs(60),
+        },
+        dial: Dial::Late,
+        drain_timeout: Duration::from_secs(1800),
+    }
+}
+
+fn probe() -> Option<ProbePlan> {
+    Some(ProbePlan {
+        ask: Question::Tcp,
+        port: None,
+        tls: None,
+        interval: Duration::from_secs(10),
+        fast_interval: Duration::from_secs(1),
+        deep_interval: Duration::from_secs(60),
+        timeout: Duration::from_secs(3),
+        rise: 2,
+        fall: 3,
+    })
+}
+
+fn sticky(max_entries: usize) -> Option<StickyPlan> {
+    Some(StickyPlan {
+        ttl: Duration::from_secs(60),
+        max_entries,
+    })
+}
+
+/// With a keeper at work.
+fn open(plan: PoolPlan) -> Arc<Pool> {
+    let (pool, keeper) = Pool::new(Arc::new(plan), &Metrics::new());
+    tokio::spawn(keeper.run());
+    pool
+}
+
+fn client(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x0a00_0000 + number).into()
+}
+
+fn choose(pool: &Arc<Pool>) -> Result<Lease, NoServer> {
+    pool.choose(client(1), &[], Instant::now())
+}
+
+fn choose_not(pool: &Arc<Pool>, tried: &[&str]) -> Result<Lease, NoServer> {
+    let tried: Vec<_> = tried.iter().map(|name| find(pool, name).id()).collect();
+    pool.choose(client(1), &tried, Instant::now())
+}
+
+fn find(pool: &Pool, name: &str) -> Arc<Server> {
+    let snapshot = pool.load();
+    let member = snapshot.member(&ServerName::new(name));
+    Arc::clone(&member.expect("a member").server)
+}
+
+fn name_of(lease: &Result<Lease, NoServer>) -> &str {
+    lease
+        .as_ref()
+        .map_or_else(|why| why.as_str(), |lease| lease.server().name().as_str())
+}
+
+/// Names picked in a row, each given back before the next.
+fn in_turn(pool: &Arc<Pool>, count: usize) -> HashMap<String, usize> {
+    let mut shares = HashMap::new();
+    for _ in 0..count {
+        *shares.entry(name_of(&choose(pool)).to_owned()).or_default() += 1;
+    }
+    shares
+}
+
+async fn conclude(pool: &Pool, name: &str, health: Health) {
+    let server = find(pool, name).id();
+    pool.send(Change::Health { server, health })
+        .await
+        .expect("a keeper");
+}
+
+async fn order(pool: &Pool, name: &str, order: Order) {
+    let server = ServerName::new(name);
+    pool.send(Change::Order { server, order })
+        .await
+        .expect("a member");
+}
+
+async fn weigh(pool: &Pool, name: &str, weight: u16) -> Result<(), Refused> {
+    let server = ServerName::new(name);
+    pool.send(Change::Weight { server, weight }).await
+}
+
+async fn reload(pool: &Pool, plan: PoolPlan) {
+    pool.send(Change::Plan(Arc::new(plan)))
+        .await
+        .expect("a keeper");
+}
+
+#[tokio::test]
+async fn a_server_gets_nothing_before_its_first_verdict() {
+    let mut plan = plan(Balance::RoundRobin, [server("a"), server("b")]);
+    plan.probe = probe();
+    let pool = open(plan);
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
+    conclude(&pool, "b", Health::Up).await;
+    assert_eq!(in_turn(&pool, 4), HashMap::from([("b".to_owned(), 4)]));
+    conclude(&pool, "a", Health::Up).await;
+    assert_eq!(in_turn(&pool, 4)["a"], 2);
+    conclude(&pool, "a", Health::Alive).await;
+    assert_eq!(in_turn(&pool, 4)["b"], 4);
+    conclude(&pool, "b", Health::Down).await;
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
+}
+
+#[tokio::test]
+async fn without_a_probe_every_server_counts_as_up() {
+    let pool = open(plan(Balance::RoundRobin, [server("a"), server("b")]));
+    conclude(&pool, "a", Health::Down).await;
+    assert_eq!(in_turn(&pool, 4)["a"], 2);
+}
+
+#[tokio::test]
+async fn a_lease_counts_from_choice_to_drop() {
+    let pool = open(plan(Balance::LeastConnection, [server("a")]));
+    let server = find(&pool, "a");
+    let first = choose(&pool).expect("up");
+    let second = choose(&pool).expect("up");
+    assert_eq!((server.sessions_active(), server.sessions_total()), (2, 2));
+    assert_eq!(first.pick(), Pick::OnlyOne);
+    drop((first, second));
+    assert_eq!((server.sessions_active(), server.sessions_total()), (0, 2));
+}
+
+#[tokio::test]
+async fn every_balance_names_its_pick() {
+    for balance in Balance::ALL {
+        let pool = open(plan(balance, [server("a"), server("b")]));
+        let lease = choose(&pool).expect("up");
+        assert_eq!(lease.pick().as_str(), balance.as_str());
+        assert_eq!(lease.plan().balance, balance);
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_is_passed_over_and_not_ill() {
+    for balance in Balance::ALL {
+        let pool = open(plan(balance, [capped("a", 1), capped("b", 2)]));
+        let leases: Vec<_> = (0..3).map(|_| choose(&pool).expect("room")).collect();
+        assert_eq!(choose(&pool).err(), Some(NoServer::AllFull), "{balance:?}");
+        let snapshot = pool.load();
+        let a = &snapshot.members()[0];
+        assert_eq!(
+            (a.standing, a.standing_now()),
+            (Standing::Ready, Standing::Full)
+        );
+        assert!(snapshot.can_serve());
+        drop(leases);
+        assert_eq!(a.standing_now(), Standing::Ready);
+        assert!(choose(&pool).is_ok(), "{balance:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_tried_is_not_offered_again() {
+    for balance in Balance::ALL {
+        let pool = open(plan(balance, [server("a"), server("b"), server("c")]));
+        for _ in 0..10 {
+            assert_eq!(name_of(&choose_not(&pool, &["a", "c"])), "b", "{balance:?}");
+        }
+        let none = choose_not(&pool, &["a", "b", "c"]).err();
+        assert_eq!(none, Some(NoServer::AllTried), "{balance:?}");
+    }
+}
+
+#[tokio::test]
+async fn backups_serve_only_when_no_other_can() {
+    let mut plan = plan(Balance::RoundRobin, [server("a"), backup("b"), backup("c")]);
+    plan.probe = probe();
+    let pool = open(plan);
+    for name in ["a", "b", "c"] {
+        conclude(&pool, name, Health::Up).await;
+    }
+    assert_eq!(in_turn(&pool, 4)["a"], 4);
+    let lease = choose_not(&pool, &["a"]).expect("a backup");
+    assert_eq!(
+        lease.pick(),
+        Pick::Backup,
+        "probes are late, the session knows"
+    );
+    conclude(&pool, "a", Health::Down).await;
+    assert_eq!(choose(&pool).map(|lease| lease.pick()), Ok(Pick::Backup));
+    assert_eq!(
+        in_turn(&pool, 4),
+        HashMap::from([("b".into(), 2), ("c".into(), 2)])
+    );
+    conclude(&pool, "a", Health::Up).await;
+    assert_eq!(in_turn(&pool, 4)["a"], 4);
+}
+
+#[tokio::test]
+async fn orders_and_weights_at_run_time() {
+    let pool = open(plan(Balance::RoundRobin, [server("a"), server("b")]));
+    order(&pool, "a", Order::Drain).await;
+    assert_eq!(in_turn(&pool, 3)["b"], 3);
+    assert_eq!(pool.load().members()[0].standing, Standing::Draining);
+    order(&pool, "a", Order::Ready).await;
+    weigh(&pool, "a", 3).await.expect("a weight");
+    assert_eq!(in_turn(&pool, 8)["a"], 6);
+    assert_eq!(weigh(&pool, "a", 0).await, Err(Refused::Weight(0)));
+    assert_eq!(weigh(&pool, "a", 257).await, Err(Refused::Weight(257)));
+    let unknown = weigh(&pool, "c", 1).await.expect_err("no such server");
+    assert_eq!(unknown.to_string(), "pool \"hive\" has no server \"c\"");
+}
+
+#[tokio::test]
+async fn a_reload_keeps_what_it_did_not_change() {
+    let mut before = plan(Balance::RoundRobin, [weighted("a", 2), weighted("b", 2)]);
+    before.probe = probe();
+    let pool = open(before.clone());
+    conclude(&pool, "a", Health::Up).await;
+    conclude(&pool, "b", Health::Up).await;
+    weigh(&pool, "a", 7).await.expect("a weight");
+    weigh(&pool, "b", 7).await.expect("a weight");
+    order(&pool, "b", Order::Maintenance).await;
+    let lease = choose(&pool).expect("a is up");
+    let ids = [find(&pool, "a").id(), find(&pool, "b").id()];
+
+    // Only the weight of b is changed in the file; c is new.
+    before.servers = [weighted("a", 2), weighted("b", 5), server("c")]
+        .map(Arc::new)
+        .into();
+    reload(&pool, before).await;
+    let snapshot = pool.load();
+    let [a, b, c] = snapshot.members() else {
+        panic!("three members")
+    };
+    assert_eq!([a.server.id(), b.server.id()], ids);
+    assert_eq!((a.weight, a.health, a.admin), (7, Health::Up, Order::Ready));
+    assert_eq!(
+        (b.weight, b.health, b.admin),
+        (5, Health::Up, Order::Maintenance)
+    );
+    assert_eq!(
+        (c.weight, c.health, c.admin),
+        (1, Health::Unknown, Order::Ready)
+    );
+    assert_eq!(a.server.sessions_active(), 1);
+    drop(lease);
+    assert_eq!(a.server.sessions_active(), 0);
+}
+
+#[tokio::test]
+async fn another_address_is_another_server_under_the_same_orders() {
+    let mut moved = plan(Balance::RoundRobin, [server("a"), server("b")]);
+    moved.probe = probe();
+    let pool = open(moved.clone());
+    conclude(&pool, "a", Health::Up).await;
+    order(&pool, "a", Order::Drain).await;
+    weigh(&pool, "a", 9).await.expect("a weight");
+    let old = find(&pool, "a");
+    let mut a = server("a");
+    a.address.port = 10_001;
+    moved.servers[0] = Arc::new(a);
+    reload(&pool, moved).await;
+    let snapshot = pool.load();
+    let a = &snapshot.members()[0];
+    assert_ne!(a.server.id(), old.id());
+    assert_eq!(
+        (a.health, a.admin, a.weight),
+        (Health::Unknown, Order::Drain, 9)
+    );
+    assert!(old.retire_at().is_some());
+}
+
+#[tokio::test]
+async fn a_removed_server_lives_on_with_its_sessions_and_may_return() {
+    let both = plan(Balance::RoundRobin, [server("a"), server("b")]);
+    let pool = open(both.clone());
+    let lease = choose(&pool).expect("up");
+    let gone = lease.server().name().as_str().to_owned();
+    let left = if gone == "a" { "b" } else { "a" };
+    reload(&pool, plan(Balance::RoundRobin, [server(left)])).await;
+    assert_eq!(in_turn(&pool, 4)[left], 4);
+    let server = Arc::clone(lease.server());
+    let by = server.retire_at().expect("removed");
+    assert!(by > Instant::now() + Duration::from_secs(1700));
+    assert_eq!(server.sessions_active(), 1);
+
+    reload(&pool, both).await;
+    assert_eq!(
+        find(&pool, &gone).id(),
+        server.id(),
+        "its sessions count again"
+    );
+    assert_eq!(server.retire_at(), None);
+    drop(lease);
+    assert_eq!(server.sessions_active(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sticky_client_stays_and_comes_back() {
+    let mut plan = plan(Balance::RoundRobin, [server("a"), server("b"), server("c")]);
+    plan.sticky = sticky(100);
+    let pool = open(plan);
+    let first = pool.choose(client(1), &[], Instant::now()).expect("up");
+    assert_eq!(first.pick(), Pick::RoundRobin);
+    let home = first.server().id();
+    for other in 2..6 {
+        drop(pool.choose(client(other), &[], Instant::now()));
+    }
+    drop(first);
+    tokio::time::advance(Duration::from_secs(59)).await;
+    let again = pool.choose(client(1), &[], Instant::now()).expect("up");
+    assert_eq!((again.server().id(), again.pick()), (home, Pick::Sticky));
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    let third = pool.choose(client(1), &[], Instant::now()).expect("up");
+    assert_eq!(third.pick(), Pick::Sticky, "a session of the client lives");
+    drop((again, third));
+    tokio::time::advance(Duration::from_secs(61)).await;
+    let late = pool.choose(client(1), &[], Instant::now()).expect("up");
+    assert_eq!(late.pick(), Pick::RoundRobin, "the time is over");
+}
+
+#[tokio::test]
+async fn a_sticky_client_yields_to_orders_and_health_for_good() {
+    let mut plan = plan(Balance::RoundRobin, [server("a"), server("b")]);
+    (plan.sticky, plan.probe) = (sticky(100), probe());
+    let pool = open(plan);
+    conclude(&pool, "a", Health::Up).await;
+    let lease = choose(&pool).expect("up");
+    conclude(&pool, "b", Health::Up).await;
+    let mut home = "a";
+    for (change, away) in [
+        ("drain", "b"),
+        ("maintenance", "a"),
+        ("down", "b"),
+        ("alive", "a"),
+    ] {
+        match change {
+            "drain" => order(&pool, home, Order::Drain).await,
+            "maintenance" => order(&pool, home, Order::Maintenance).await,
+            "down" => conclude(&pool, home, Health::Down).await,
+            _ => conclude(&pool, home, Health::Alive).await,
+        }
+        let moved = choose(&pool);
+        assert_eq!(name_of(&moved), away, "{change}");
+        order(&pool, home, Order::Ready).await;
+        conclude(&pool, home, Health::Up).await;
+        let stays = choose(&pool).expect("up");
+        assert_eq!(
+            (stays.server().name().as_str(), stays.pick()),
+            (away, Pick::Sticky),
+            "{change}"
+        );
+        home = away;
+    }
+    drop(lease);
+}
+
+#[tokio::test]
+async fn a_sticky_client_goes_elsewhere_this_once_when_its_server_is_full_or_out_of_reach() {
+    let mut plan = plan(Balance::LeastConnection, [capped("a", 1), server("b")]);
+    plan.sticky = sticky(100);
+    let pool = open(plan);
+    let first = choose(&pool).expect("up");
+    assert_eq!(first.server().name().as_str(), "a");
+    assert_eq!(name_of(&choose(&pool)), "b", "full");
+    drop(first);
+    assert_eq!(
+        name_of(&choose_not(&pool, &["a"])),
+        "b",
+        "out of reach for this session"
+    );
+    let home = choose(&pool).expect("up");
+    assert_eq!(
+        (home.server().name().as_str(), home.pick()),
+        ("a", Pick::Sticky)
+    );
+}
+
+#[tokio::test]
+async fn sticky_entries_survive_a_reload_and_are_bounded() {
+    let mut plan = plan(Balance::Random, (0..10).map(|n| server(&n.to_string())));
+    plan.sticky = sticky(50);
+    let pool = open(plan.clone());
+    let home = |number| {
+        let lease = pool
+            .choose(client(number), &[], Instant::now())
+            .expect("up");
+        (lease.server().id(), lease.pick())
+    };
+    let homes: Vec<_> = (0..50).map(home).collect();
+    plan.balance = Balance::RoundRobin;
+    plan.servers.push(Arc::new(server("new")));
+    reload(&pool, plan).await;
+    for (number, (server, _)) in (0..).zip(&homes) {
+        assert_eq!(home(number), (*server, Pick::Sticky));
+    }
+    (100..200).for_each(|number| {
+        home(number);
+    });
+    assert_eq!(pool.affinity().len(), 50);
+}
+
+#[tokio::test]
+async fn ten_thousand_first_verdicts_make_few_snapshots() {
+    let mut plan = plan(
+        Balance::RoundRobin,
+        (0..10_000).map(|n| server(&n.to_string())),
+    );
+    plan.probe = probe();
+    let pool = open(plan);
+    let servers: Vec<_> = pool
+        .load()
+        .members()
+        .iter()
+        .map(|one| one.server.id())
+        .collect();
+    let mut verdicts = tokio::task::JoinSet::new();
+    for server in servers {
+        let pool = Arc::clone(&pool);
+        verdicts.spawn(async move {
+            let health = Health::Up;
+            pool.send(Change::Health { server, health }).await
+        });
+    }
+    while let Some(sent) = verdicts.join_next().await {
+        assert_eq!(sent.expect("no panic"), Ok(()));
+    }
+    let snapshot = pool.load();
+    assert!(
+        snapshot
+            .members()
+            .iter()
+            .all(|one| one.health == Health::Up)
+    );
+    assert!(snapshot.generation() < 50, "{}", snapshot.generation());
+}
+
+#[tokio::test]
+async fn nothing_new_makes_no_snapshot() {
+    let mut plan = plan(Balance::RoundRobin, [server("a")]);
+    plan.probe = probe();
+    let pool = open(plan);
+    conclude(&pool, "a", Health::Up).await;
+    let generation = pool.load().generation();
+    conclude(&pool, "a", Health::Up).await;
+    order(&pool, "a", Order::Ready).await;
+    weigh(&pool, "a", 1).await.expect("a weight");
+    assert_eq!(pool.load().generation(), generation);
+}
+
+/// Sessions come and go on four threads while health changes make one snapshot after the other: no count is
+/// lost, and least-connection knows the truth in the end.
+#[test]
+fn snapshots_change_under_sessions() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let mut plan = plan(
+            Balance::LeastConnection,
+            (0..6).map(|n| weighted(&n.to_string(), 1 + n)),
+        );
+        plan.probe = probe();
+        let pool = open(plan);
+        for name in 0..6 {
+            conclude(&pool, &name.to_string(), Health::Up).await;
+        }
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let pool = Arc::clone(&pool);
+                std::thread::spawn(move || churn(&pool))
+            })
+            .collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            let name = fastrand::u8(1..6).to_string();
+            conclude(&pool, &name, Health::Down).await;
+            conclude(&pool, &name, Health::Up).await;
+            tokio::task::yield_now().await;
+        }
+        workers
+            .into_iter()
+            .for_each(|worker| worker.join().expect("no panic"));
+        assert!(
+            pool.load()
+                .members()
+                .iter()
+                .all(|one| one.server.sessions_active() == 0)
+        );
+        let burst: Vec<_> = (0..210).map(|_| choose(&pool).expect("up")).collect();
+        for (weight, member) in (1..).zip(pool.load().members()) {
+            assert_eq!(member.server.sessions_active(), 10 * weight);
+        }
+        drop(burst);
+    });
+}
+
+fn churn(pool: &Arc<Pool>) {
+    let mut held = Vec::new();
+    for _ in 0..20_000 {
+        if held.len() < 10 && fastrand::bool() {
+            held.push(choose(pool).expect("one is always up"));
+        } else if !held.is_empty() {
+            held.swap_remove(fastrand::usize(..held.len()));
+        }
+    }
+}
