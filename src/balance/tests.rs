@@ -430,3 +430,23 @@ fn churn(field: &Field, balancer: &Balancer, mut random: Rng) {
     held.into_iter()
         .for_each(|member| give_back(field, balancer, member));
 }
+
+#[test]
+fn a_hint_that_is_too_low_is_found_out() {
+    let field = field(&[1, 1, 1]);
+    let balancer = Balancer::least_connection(&field);
+    // Counted by somebody who did not ask for a refresh yet.
+    assert!((0..2).all(|_| field.take(0)) && field.take(1));
+    assert_eq!(picks(&balancer, &field, 4), [2, 1, 2, 0]);
+}
+
+#[test]
+fn sessions_that_end_while_a_balancer_is_made_are_seen_by_it_afterwards() {
+    let field = field(&[1, 1]);
+    assert!((0..3).all(|_| field.take(0)) && field.take(1));
+    let balancer = Balancer::least_connection(&field);
+    (0..3).for_each(|_| field.candidates[0].load.give_back());
+    assert_eq!(picks(&balancer, &field, 1), [1], "not seen yet");
+    balancer.refresh_all(&field);
+    assert_eq!(picks(&balancer, &field, 3), [0, 0, 1]);
+}
