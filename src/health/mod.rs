@@ -2,13 +2,20 @@
 //!
 //! [`probe::ask`] puts one question to one server and brings back one [`Finding`]. Every answer is one of three
 //! [`Verdict`]s, since most services can be well alive and yet must not get new sessions. A finding concludes nothing by
-//! itself: streaks are counted elsewhere in this room.
+//! itself: [`machine`] counts streaks, a checker for each server asks at the [`pace`] of its plan and tells the pool of
+//! conclusions only, and [`Checkers`] starts and stops checkers as reloads come and go.
 
+mod checker;
+mod checkers;
+pub mod machine;
+pub mod pace;
 pub mod probe;
+mod witness;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use self::checkers::Checkers;
 use crate::plan::ProxyVersion;
 
 /// What an answer means for new sessions.
@@ -33,6 +40,8 @@ pub enum Reason {
     ConnectRefused,
     /// No answer to the connect.
     ConnectTimeout,
+    /// A real session could not connect; no probe was put.
+    DialFailed,
     /// Any other failure to connect: no route, no descriptor left.
     ConnectFailed,
     /// Connected, but silent in the step that the finding names: often a full thread pool or a stopped process.
@@ -176,6 +185,7 @@ impl Reason {
             Self::ResolveFailed => "resolve-failed",
             Self::ConnectRefused => "connect-refused",
             Self::ConnectTimeout => "connect-timeout",
+            Self::DialFailed => "dial-failed",
             Self::ConnectFailed => "connect-failed",
             Self::Timeout => "timeout",
             Self::Reset => "reset",

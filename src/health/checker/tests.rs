@@ -1,0 +1,280 @@
+//! A checker on a clock that stands still until everybody waits.
+
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+use super::super::Reason;
+use super::*;
+use crate::plan::{
+    Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service,
+    Timeouts,
+};
+use crate::pool::Standing;
+use crate::telemetry::Metrics;
+
+/// Answers as told; remembers when it was asked, and how.
+struct Script {
+    answer: Mutex<(Verdict, bool)>,
+    asked: Mutex<Vec<(Duration, Effort)>>,
+    start: Instant,
+}
+
+impl Asker for Script {
+    async fn ask(&self, _: &Server, effort: Effort) -> Finding {
+        let asked = (self.start.elapsed(), effort);
+        self.asked.lock().expect("no panic").push(asked);
+        let (verdict, loud) = *self.answer.lock().expect("no panic");
+        let took = Duration::from_millis(5);
+        sleep(took).await;
+        Finding {
+            verdict,
+            reason: Reason::Ok,
+            step: "connect",
+            detail: "as told".to_owned(),
+            steps: Vec::new(),
+            took,
+            loud,
+        }
+    }
+}
+
+struct Watched {
+    pool: Arc<Pool>,
+    server: Arc<Server>,
+    script: Arc<Script>,
+}
+
+fn probe() -> ProbePlan {
+    ProbePlan {
+        ask: Ask::Tcp,
+        port: None,
+        tls: None,
+        interval: secs(10),
+        fast_interval: ms(250),
+        deep_interval: secs(60),
+        timeout: secs(3),
+        rise: 2,
+        fall: 3,
+    }
+}
+
+fn plan() -> PoolPlan {
+    let server = ServerPlan {
+        name: ServerName::new("a"),
+        address: Address {
+            host: Host::Ip(Ipv4Addr::LOCALHOST.into()),
+            port: 10_000,
+        },
+        weight: 1,
+        max_connections: None,
+        backup: false,
+    };
+    PoolPlan {
+        name: PoolName::new("hive"),
+        service: Service::Tcp,
+        balance: Balance::RoundRobin,
+        servers: vec![Arc::new(server)],
+        send_proxy: None,
+        sticky: None,
+        probe: Some(probe()),
+        tls: None,
+        timeouts: Timeouts {
+            connect: secs(3),
+            idle: secs(3600),
+            half_close: secs(600),
+            first_byte: secs(60),
+        },
+        dial: Dial::Late,
+        drain_timeout: secs(1800),
+    }
+}
+
+fn watch(verdict: Verdict, loud: bool) -> Watched {
+    let (pool, keeper) = Pool::new(Arc::new(plan()), &Metrics::new());
+    tokio::spawn(keeper.run());
+    let server = Arc::clone(&pool.load().members()[0].server);
+    let script = Arc::new(Script {
+        answer: Mutex::new((verdict, loud)),
+        asked: Mutex::default(),
+        start: Instant::now(),
+    });
+    let health = Health::Unknown;
+    let (asked, target) = (Arc::clone(&script), Arc::clone(&server));
+    let checker = Checker::new(Arc::clone(&pool), target, health, probe(), asked);
+    tokio::spawn(checker.run(Duration::ZERO));
+    Watched {
+        pool,
+        server,
+        script,
+    }
+}
+
+impl Watched {
+    fn answer(&self, verdict: Verdict, loud: bool) {
+        *self.script.answer.lock().expect("no panic") = (verdict, loud);
+    }
+
+    fn asked(&self) -> Vec<(Duration, Effort)> {
+        std::mem::take(&mut self.script.asked.lock().expect("no panic"))
+    }
+
+    fn health(&self) -> Health {
+        self.pool.load().members()[0].health
+    }
+
+    /// How long until the pool believes this.
+    async fn until(&self, health: Health) -> Duration {
+        let began = Instant::now();
+        while self.health() != health {
+            sleep(ms(1)).await;
+            assert!(began.elapsed() < secs(300), "{health} did not come");
+        }
+        began.elapsed()
+    }
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_verdict_decides_at_once() {
+    let up = watch(Verdict::Up, false);
+    assert!(up.until(Health::Up).await < ms(10));
+    let down = watch(Verdict::Down, false);
+    assert!(down.until(Health::Down).await < ms(10));
+    let shown = down.server.last_probe().expect("a probe");
+    assert_eq!(
+        (shown.verdict, shown.reason, shown.step),
+        (Health::Down, "ok", "connect")
+    );
+    assert_eq!(down.pool.load().members()[0].standing, Standing::Down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leisure_while_steady_and_haste_while_in_doubt() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    sleep(secs(100)).await;
+    let calm = watched.asked().len();
+    assert!((9..=13).contains(&calm), "{calm} questions in 100 s");
+    watched.answer(Verdict::Down, false);
+    let took = watched.until(Health::Down).await;
+    assert!(took < secs(12), "{took:?}");
+    let asked = watched.asked();
+    let [.., first, second, third] = &*asked else {
+        panic!("{asked:?}")
+    };
+    assert!(third.0 - first.0 < ms(600), "{asked:?}");
+    assert!(second.0 - first.0 > ms(200), "{asked:?}");
+    watched.answer(Verdict::Up, false);
+    assert!(watched.until(Health::Up).await < secs(12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_dial_takes_a_dead_server_out_within_a_second() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    sleep(secs(30)).await;
+    watched.answer(Verdict::Down, false);
+    watched.server.dial_failed();
+    let took = watched.until(Health::Down).await;
+    assert!(took < ms(600), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_failed_dials_costs_a_probe_for_each_fast_interval() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    sleep(secs(5)).await;
+    watched.asked();
+    for _ in 0..1000 {
+        watched.server.dial_failed();
+        sleep(ms(1)).await;
+    }
+    sleep(ms(500)).await;
+    let count = watched.asked().len();
+    assert!((3..=6).contains(&count), "{count} questions");
+    assert_eq!(watched.health(), Health::Up, "probes say that it lives");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dial_that_succeeds_takes_the_failure_back() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    for _ in 0..10 {
+        watched.server.dial_failed();
+        watched.server.dial_succeeded();
+        sleep(secs(1)).await;
+        assert_eq!(watched.health(), Health::Up);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cheap_questions_in_between_and_a_full_one_now_and_then() {
+    let watched = watch(Verdict::Up, false);
+    sleep(secs(600)).await;
+    let asked = watched.asked();
+    let full: Vec<_> = asked.iter().filter(|one| one.1 == Effort::Full).collect();
+    assert!((9..=12).contains(&full.len()), "{full:?}");
+    assert!(asked.len() > 50);
+    assert!(asked.iter().all(|one| one.1 != Effort::Connect));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_went_down_comes_back_by_full_questions_only() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    watched.answer(Verdict::Down, false);
+    watched.until(Health::Down).await;
+    watched.asked();
+    watched.answer(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    let asked = watched.asked();
+    assert_eq!(
+        asked.first().map(|one| one.1),
+        Some(Effort::Full),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loud_question_is_asked_at_the_deep_interval() {
+    let watched = watch(Verdict::Up, true);
+    sleep(secs(600)).await;
+    let asked = watched.asked();
+    let full = asked.iter().filter(|one| one.1 == Effort::Full).count();
+    assert!((9..=12).contains(&full), "{asked:?}");
+    assert!(asked.iter().all(|one| one.1 != Effort::Cheap));
+    assert!(asked.len() > 50, "connects in between");
+
+    let refused = watch(Verdict::Down, true);
+    sleep(secs(600)).await;
+    let asked = refused.asked();
+    assert!((9..=12).contains(&asked.len()), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn alive_is_believed_at_once() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    watched.answer(Verdict::Alive, false);
+    watched.until(Health::Alive).await;
+    let last = watched.asked().last().map(|one| one.0);
+    assert!(watched.script.start.elapsed() - last.expect("asked") < ms(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn steady_answers_make_no_snapshot() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    let generation = watched.pool.load().generation();
+    let before = watched.server.last_probe().expect("a probe").at;
+    sleep(secs(100)).await;
+    assert_eq!(watched.pool.load().generation(), generation);
+    assert!(watched.server.last_probe().expect("a probe").at >= before);
+}

@@ -1,0 +1,162 @@
+//! Who is watched: starts and stops a checker for each server of each pool.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::checker::{Asker, Checker};
+use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
+use crate::plan::{Host, PoolName, PoolPlan, ProbePlan};
+use crate::pool::{Member, Pool, Server, ServerId};
+use crate::tls::connect::Connector;
+
+/// All checkers of this process. To drop it is to stop them.
+#[derive(Default)]
+pub struct Checkers {
+    pools: HashMap<PoolName, Watch>,
+}
+
+/// The checkers of one pool, all under the same plan.
+struct Watch {
+    pool: Arc<Pool>,
+    plan: Arc<PoolPlan>,
+    prober: Arc<Prober>,
+    tasks: HashMap<ServerId, Task>,
+}
+
+/// Ends with its owner.
+struct Task(AbortHandle);
+
+impl Checkers {
+    /// Nobody is watched yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Brings the checkers in line with the present snapshot: call it when a pool is new, and after each reload
+    /// that changed it. Checkers of servers and probes that did not change go on undisturbed; where the
+    /// probe changed, new ones begin with the health that is known. Needs a tokio runtime.
+    pub fn reconcile(&mut self, pool: &Arc<Pool>) {
+        let snapshot = pool.load();
+        let Some(probe) = &snapshot.plan().probe else {
+            self.forget(pool.name());
+            return;
+        };
+        let alike = |watch: &Watch| {
+            Arc::ptr_eq(&watch.pool, pool) && asks_alike(&watch.plan, snapshot.plan())
+        };
+        if !self.pools.get(pool.name()).is_some_and(alike) {
+            let watch = Watch::new(pool, snapshot.plan(), probe);
+            self.pools.insert(pool.name().clone(), watch);
+        }
+        if let Some(watch) = self.pools.get_mut(pool.name()) {
+            watch.follow(snapshot.members(), probe);
+        }
+    }
+
+    /// Stops the checkers of a pool.
+    pub fn forget(&mut self, pool: &PoolName) {
+        self.pools.remove(pool);
+    }
+}
+
+/// Whether two plans put the same question in the same way.
+fn asks_alike(one: &PoolPlan, other: &PoolPlan) -> bool {
+    one.probe == other.probe && one.send_proxy == other.send_proxy
+}
+
+impl Watch {
+    fn new(pool: &Arc<Pool>, plan: &Arc<PoolPlan>, probe: &ProbePlan) -> Self {
+        Self {
+            pool: Arc::clone(pool),
+            plan: Arc::clone(plan),
+            prober: Arc::new(Prober::new(Arc::clone(plan), probe)),
+            tasks: HashMap::new(),
+        }
+    }
+
+    fn follow(&mut self, members: &[Member], probe: &ProbePlan) {
+        let present = members.iter().map(|member| (member.server.id(), member));
+        let present: HashMap<ServerId, &Member> = present.collect();
+        self.tasks.retain(|id, _| present.contains_key(id));
+        let count = present.len() - self.tasks.len();
+        for (id, member) in present {
+            self.tasks.entry(id).or_insert_with(|| {
+                let checker = Checker::new(
+                    Arc::clone(&self.pool),
+                    Arc::clone(&member.server),
+                    member.health,
+                    probe.clone(),
+                    Arc::clone(&self.prober),
+                );
+                let delay = pace::first(count, fastrand::f64());
+                Task(tokio::spawn(checker.run(delay)).abort_handle())
+            });
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Puts a pool's question to its servers.
+struct Prober {
+    plan: Arc<PoolPlan>,
+    /// What the question needs to speak TLS, or why there is no such thing.
+    tls: Result<Option<Connector>, String>,
+}
+
+impl Prober {
+    fn new(plan: Arc<PoolPlan>, probe: &ProbePlan) -> Self {
+        let tls = probe.tls.as_ref().map(Connector::new).transpose();
+        Self {
+            tls: tls.map_err(|error| error.to_string()),
+            plan,
+        }
+    }
+}
+
+impl Asker for Prober {
+    async fn ask(&self, server: &Server, effort: Effort) -> Finding {
+        let addresses = server.addresses();
+        if addresses.is_empty() {
+            let detail = format!("{} has no address yet", server.address());
+            return unasked(Reason::ResolveFailed, "resolve", detail);
+        }
+        let (Some(probe), Ok(tls)) = (&self.plan.probe, &self.tls) else {
+            let why = self.tls.as_ref().err().cloned();
+            return unasked(Reason::Unusable, "prepare", why.unwrap_or_default());
+        };
+        let number;
+        let host = match &server.address().host {
+            Host::Name(name) => name,
+            Host::Ip(ip) => {
+                number = ip.to_string();
+                &number
+            }
+        };
+        let target = Target {
+            addresses: &addresses,
+            host,
+            send_proxy: self.plan.send_proxy,
+        };
+        probe::ask(&target, probe, effort, tls.as_ref()).await
+    }
+}
+
+fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
+    Finding {
+        verdict: Verdict::Down,
+        reason,
+        step,
+        detail,
+        steps: Vec::new(),
+        took: Duration::ZERO,
+        loud: false,
+    }
+}

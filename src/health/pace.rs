@@ -1,0 +1,112 @@
+//! When to ask again. Pure: plans and random numbers in, durations out.
+//!
+//! Everything is jittered by a tenth either way, so that howdahs that watch the same servers, and servers of
+//! one howdah, drift apart.
+
+use std::time::Duration;
+
+use crate::plan::ProbePlan;
+
+/// A number from 0 to below 1.
+pub type Random = f64;
+
+/// Before the very first question: at once, but a thousand servers over a second's half.
+pub fn first(servers: usize, random: Random) -> Duration {
+    let servers = u32::try_from(servers).unwrap_or(u32::MAX);
+    let spread = FIRST_GAP.saturating_mul(servers.saturating_sub(1));
+    spread.min(FIRST_SPREAD).mul_f64(random)
+}
+
+/// After a verdict: soon while in doubt, else at leisure.
+pub fn next(plan: &ProbePlan, undecided: bool, random: Random) -> Duration {
+    let interval = if undecided {
+        plan.fast_interval.min(plan.interval)
+    } else {
+        plan.interval
+    };
+    jitter(interval, random)
+}
+
+/// After the first verdict at leisure: anywhere in the interval, so that servers which were all asked first at
+/// the start are not all asked together ever after.
+pub fn settle(plan: &ProbePlan, random: Random) -> Duration {
+    plan.interval.mul_f64(0.1 + random)
+}
+
+/// From one question in full to the next, where a cheaper one is asked in between.
+pub fn deep(plan: &ProbePlan, random: Random) -> Duration {
+    jitter(plan.deep_interval, random)
+}
+
+/// Between two questions, however loudly somebody calls for the second.
+pub fn least(plan: &ProbePlan) -> Duration {
+    plan.fast_interval.min(plan.interval)
+}
+
+fn jitter(interval: Duration, random: Random) -> Duration {
+    interval.mul_f64(1.0 - JITTER + 2.0 * JITTER * random)
+}
+
+const JITTER: f64 = 0.1;
+
+/// The first questions of a pool are at most this far apart, on average.
+const FIRST_GAP: Duration = Duration::from_millis(1);
+
+/// All first questions of a pool are put within this.
+const FIRST_SPREAD: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Ask;
+
+    const PLAN: ProbePlan = ProbePlan {
+        ask: Ask::Tcp,
+        port: None,
+        tls: None,
+        interval: Duration::from_secs(10),
+        fast_interval: Duration::from_secs(1),
+        deep_interval: Duration::from_secs(60),
+        timeout: Duration::from_secs(3),
+        rise: 2,
+        fall: 3,
+    };
+    const ALMOST_1: Random = 0.999_999;
+
+    fn near(left: Duration, millis: u64) {
+        let difference = left.abs_diff(Duration::from_millis(millis));
+        assert!(
+            difference < Duration::from_millis(1),
+            "{left:?} is not {millis} ms"
+        );
+    }
+
+    #[test]
+    fn jitter_is_a_tenth_either_way() {
+        for (undecided, interval) in [(false, 10_000), (true, 1_000)] {
+            near(next(&PLAN, undecided, 0.0), interval * 9 / 10);
+            near(next(&PLAN, undecided, 0.5), interval);
+            near(next(&PLAN, undecided, ALMOST_1), interval * 11 / 10);
+        }
+        near(deep(&PLAN, 0.0), 54_000);
+        near(settle(&PLAN, 0.0), 1_000);
+        near(settle(&PLAN, ALMOST_1), 11_000);
+    }
+
+    #[test]
+    fn doubt_is_never_slower_than_leisure() {
+        let hasty = ProbePlan {
+            interval: Duration::from_millis(100),
+            ..PLAN
+        };
+        near(next(&hasty, true, 0.5), 100);
+        near(least(&hasty), 100);
+    }
+
+    #[test]
+    fn first_questions_are_put_within_half_a_second() {
+        near(first(1, ALMOST_1), 0);
+        near(first(101, 0.5), 50);
+        near(first(1_000_000, ALMOST_1), 500);
+    }
+}
