@@ -399,3 +399,49 @@ const NETWORK: &[f64] = &[
 const ANSWERS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn row(of: &Declared) -> String {
+        let labels: Vec<String> = of.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = labels.join(", ");
+        format!("| `{}` | {} | {labels} | {} |", of.name, of.kind, of.help)
+    }
+
+    #[test]
+    fn the_document_and_the_code_list_the_same_families() {
+        let document = include_str!("../../docs/metrics.md");
+        let written = document
+            .lines()
+            .filter(|line| line.starts_with("| `howdah_"));
+        let written: BTreeSet<String> = written.map(str::to_owned).collect();
+        let declared: BTreeSet<String> = Families::declare().declared.iter().map(row).collect();
+        let missing: Vec<_> = declared.difference(&written).collect();
+        let stale: Vec<_> = written.difference(&declared).collect();
+        assert!(
+            missing.is_empty() && stale.is_empty(),
+            "docs/metrics.md lacks:\n{missing:#?}\nand has what is not in the code:\n{stale:#?}"
+        );
+    }
+
+    #[test]
+    fn names_follow_the_rule() {
+        for family in &Families::declare().declared {
+            let name = family.name;
+            assert!(name.starts_with("howdah_"), "{name}");
+            assert_eq!(name.ends_with("_total"), family.kind == "counter", "{name}");
+            assert_eq!(name.ends_with("_seconds"), is_time(family), "{name}");
+            assert!(family.help.ends_with('.'), "{name}: {}", family.help);
+        }
+    }
+
+    /// Histograms are all of time here; so are the gauges that say so.
+    fn is_time(family: &Declared) -> bool {
+        family.kind == "histogram"
+            || family.name.contains("_timestamp_")
+            || family.name.contains("_start_")
+    }
+}
