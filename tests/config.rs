@@ -33,7 +33,7 @@ mod support {
             ("ca", &["howdah test CA"][..], (2200, 1, 1)),
             ("hive", &["hive.example.com"][..], (2200, 1, 1)),
             ("sales", &["sales.example.com"][..], (2200, 1, 1)),
-            ("hue", &["hue.example.com"][..], (2200, 1, 1)),
+            ("howdah", &["howdah.example.com"][..], (2200, 1, 1)),
             ("expired", &["hive.example.com"][..], (2020, 6, 30)),
         ] {
             let (cert, key) = pair(names, end);
@@ -147,5 +147,167 @@ fn no_expectation_is_without_its_file() {
             "{}",
             expected.display()
         );
+    }
+}
+
+/// Text that only a test may bless.
+fn same_as(file: &Path, text: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(file, text).unwrap();
+    }
+    let found = fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        found == text,
+        "{} is out of date: BLESS=1 writes it anew",
+        file.display()
+    );
+}
+
+#[test]
+fn the_reference_is_what_the_tables_say() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    same_as(&page, &config::reference());
+}
+
+#[test]
+fn every_key_is_in_the_complete_example() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/howdah.toml");
+    let example = fs::read_to_string(example).unwrap();
+    let page = config::reference();
+    let keys = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let keys: Vec<&str> = keys.filter(|key| !key.contains('.')).collect();
+    assert!(keys.len() > 60, "the reference was not understood");
+    let words: Vec<&str> = example
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    for key in keys {
+        assert!(words.contains(&key), "conf/howdah.toml never says {key}");
+    }
+}
+
+#[test]
+fn what_the_complete_example_comments_out_works_too() {
+    let folder = tempfile::tempdir().unwrap();
+    support::mint(folder.path());
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/howdah.toml");
+    let text = fs::read_to_string(example).unwrap();
+    let mut whole = String::new();
+    let mut said = 0;
+    for line in text.lines() {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let key = bare.split('=').next().unwrap_or_default().trim();
+        let is_key = bare.contains('=') && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let is_table = bare.starts_with(['[', ']']) || bare.starts_with("  {");
+        if line.starts_with("# ") && (is_key || is_table) {
+            said += 1;
+            whole.push_str(bare);
+        } else {
+            whole.push_str(line);
+        }
+        whole.push('\n');
+    }
+    assert!(said > 30, "the comments were not understood");
+    // These show what excludes another line.
+    let whole = whole.replace("transport = \"binary\" ", "transport = \"http\" ");
+    let whole = whole.replace("pool = \"hive-sales\"", "pool = \"hive\"");
+    let report = config::judge(&folder.path().join("howdah.toml"), whole.into_bytes());
+    let text = report.as_ref().err().map(ToString::to_string);
+    assert!(report.is_ok(), "{}", text.unwrap_or_default());
+}
+
+mod whatever_is_written {
+    //! Any text leads to a plan or a report, never to a panic, and every report says where.
+
+    use std::path::Path;
+
+    use howdah::config;
+    use proptest::prelude::*;
+
+    const WORDS: &[&str] = &[
+        "[",
+        "]",
+        "[[",
+        "{",
+        "}",
+        "=",
+        ",",
+        ".",
+        "\"",
+        "'",
+        "\n",
+        " ",
+        "#",
+        "\t",
+        "é",
+        "0",
+        "-1",
+        "999999999999999999999",
+        "é=1\n",
+        "1.5",
+        "true",
+        "\"none\"",
+        "\"\"",
+        "\"30s\"",
+        "\"hive\"",
+        "pool",
+        "listener",
+        "probe",
+        "servers",
+        "tls",
+        "name",
+        "password",
+        "\u{0}",
+        "\\",
+        "\"\"\"",
+        "1979-05-27",
+    ];
+
+    fn judge(text: &str) -> Result<config::Loaded, config::Report> {
+        let result = config::judge(Path::new("/nowhere/howdah.toml"), text.as_bytes().to_vec());
+        if let Err(report) = &result {
+            assert!(
+                report.errors() > 0,
+                "a report without an error for {text:?}"
+            );
+            for fault in &report.faults {
+                assert!(
+                    !fault.to_string().is_empty() && !fault.line().contains('\n'),
+                    "{fault}"
+                );
+            }
+        }
+        result
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text(text in ".{0,200}") {
+            let _ = judge(&text);
+        }
+
+        #[test]
+        fn words_of_the_language(words in prop::collection::vec(prop::sample::select(WORDS), 0..60)) {
+            let _ = judge(&words.concat());
+        }
+
+        /// The complete example with a piece cut out and a word put in.
+        #[test]
+        fn a_damaged_example(at in 0_usize..4000, cut in 0_usize..40, word in prop::sample::select(WORDS)) {
+            let example = include_str!("config/good/contract-complete.toml");
+            let at = at.min(example.len());
+            let end = (at + cut).min(example.len());
+            if let (Some(head), Some(tail)) = (example.get(..at), example.get(end..)) {
+                let _ = judge(&format!("{head}{word}{tail}"));
+            }
+        }
+
+        #[test]
+        fn no_bytes_at_all_are_too_strange(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = config::judge(Path::new("/nowhere/howdah.toml"), bytes);
+        }
     }
 }

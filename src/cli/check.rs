@@ -17,7 +17,7 @@ pub struct CheckArgs {
         short,
         long,
         value_name = "FILE",
-        default_value = "/etc/howdah/howdah.toml"
+        default_value = super::DEFAULT_CONFIG
     )]
     pub config: PathBuf,
 }
@@ -39,11 +39,11 @@ pub fn run(args: &CheckArgs) -> ExitCode {
                 io::stdout(),
                 &format!("{path} can be used{warnings}\n\n{}", Summary(&loaded.plan)),
             );
-            ExitCode::SUCCESS
+            super::DONE.into()
         }
         Err(report) => {
             show(io::stderr(), &format!("{report}\n"));
-            ExitCode::from(FAULTY_CONFIGURATION)
+            super::FAULTY.into()
         }
     }
 }
@@ -54,6 +54,3 @@ fn show(mut stream: impl Write, text: &str) {
         .write_all(text.as_bytes())
         .and_then(|()| stream.flush());
 }
-
-/// EX_CONFIG of sysexits(3).
-pub const FAULTY_CONFIGURATION: u8 = 78;

@@ -19,7 +19,7 @@ pub fn run(path: &Path) -> ExitCode {
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(report) => {
-            eprint!("{report}");
+            eprintln!("{report}");
             return FAULTY.into();
         }
     };

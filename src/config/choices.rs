@@ -1,7 +1,7 @@
 //! The keys whose value is one of a few words, with what other programs call them.
 
 use super::suggest;
-use super::words::{Choice, Cx, Value, Word, choose};
+use super::words::{Cx, Value, Word};
 use crate::plan::{
     Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
     TlsVersion,
@@ -56,7 +56,10 @@ macro_rules! choices {
         }
 
         impl Word for $type {
-            const KIND: &'static str = concat!($( "`", $word, "` " ),*);
+            fn kind() -> String {
+                let words: Vec<String> = <Self as Choice>::ALL.iter().map(|(word, _)| format!("`{word}`")).collect();
+                words.join(", ")
+            }
 
             fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
                 choose(value, cx)
@@ -66,13 +69,17 @@ macro_rules! choices {
 }
 
 choices! {
-    LogLevel, "level", [
+    LogLevel, "log level", [
         "error" => Self::Error,
         "warn" => Self::Warn,
         "info" => Self::Info,
         "debug" => Self::Debug,
         "trace" => Self::Trace,
-    ];
+    ], advice |word: &str| match word.to_lowercase().as_str() {
+        "warning" | "notice" => Some("did you mean \"warn\"?"),
+        "err" | "crit" | "critical" | "alert" | "emerg" | "fatal" => Some("did you mean \"error\"?"),
+        _ => None,
+    };
     RelayWay, "way to relay", [
         "auto" => Self::Auto,
         "copy" => Self::Copy,
@@ -104,19 +111,19 @@ choices! {
         _ => None,
     };
     ProxyVersion, "PROXY protocol version", ["v1" => Self::V1, "v2" => Self::V2];
-    Dial, "time to dial", ["late" => Self::Late, "at-once" => Self::AtOnce];
+    Dial, "dial", ["late" => Self::Late, "at-once" => Self::AtOnce];
     TlsVersion, "TLS version", ["1.2" => Self::V1_2, "1.3" => Self::V1_3], advice |word: &str| match word {
         "1.0" | "1.1" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "SSLv3" => Some("nothing below TLS 1.2 is offered"),
         _ if word.contains("1.3") => Some("did you mean \"1.3\"?"),
         _ if word.contains("1.2") => Some("did you mean \"1.2\"?"),
         _ => None,
     };
-    ClientAuth, "way to ask for client certificates", [
+    ClientAuth, "client_auth", [
         "none" => Self::None,
         "optional" => Self::Optional,
         "required" => Self::Required,
     ], advice |word: &str| match word {
-        "require" | "verify" => Some("did you mean \"required\"?"),
+        "require" | "mandatory" | "verify" | "on" | "yes" => Some("did you mean \"required\"?"),
         "off" | "no" => Some("did you mean \"none\"?"),
         _ => None,
     };
@@ -139,7 +146,7 @@ choices! {
         "session" => Self::Session,
         "query" => Self::Query,
     ];
-    Auth, "way to authenticate", ["plain" => Self::Plain, "nosasl" => Self::NoSasl], advice |word: &str| {
+    Auth, "auth", ["plain" => Self::Plain, "nosasl" => Self::NoSasl], advice |word: &str| {
         match word.to_lowercase().as_str() {
             "kerberos" | "gssapi" => Some(
                 "the probe has no Kerberos ticket; auth = \"plain\" with depth = \"handshake\" judges such servers too",
@@ -149,11 +156,52 @@ choices! {
         }
     };
     Transport, "transport", ["binary" => Self::Binary, "http" => Self::Http];
-    Via, "way to ask Impala", ["web" => Self::Web, "thrift" => Self::Thrift];
+    Via, "via", ["web" => Self::Web, "thrift" => Self::Thrift];
     StickyBy, "kind of stickiness", ["source-ip" => Self::SourceIp, "none" => Self::None],
     advice |word: &str| match word {
         "source" | "src" | "ip" | "client-ip" | "source-address" => Some("did you mean \"source-ip\"?"),
         "cookie" => Some("howdah does not read requests: \"source-ip\" keeps a client's address on one server"),
         _ => None,
     };
+}
+
+/// A key whose value is one of a few words.
+pub(super) trait Choice: Copy + 'static {
+    /// "balancer", for "asks for an unknown balancer".
+    const NOUN: &'static str;
+    /// In the order of the docs.
+    const ALL: &'static [(&'static str, Self)];
+    /// HAProxy's words.
+    const ALIASES: &'static [(&'static str, &'static str)] = &[];
+
+    /// Better than the nearest word.
+    fn advice(_word: &str) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Reads a word of a closed set.
+fn choose<C: Choice>(value: &Value<'_>, cx: &mut Cx) -> Option<C> {
+    let known: Vec<&str> = C::ALL.iter().map(|(known, _)| *known).collect();
+    let Some(word) = value.get_ref().as_str() else {
+        let written = cx.written(value).to_owned();
+        let best = known
+            .iter()
+            .find(|known| **known == written)
+            .unwrap_or(&known[0]);
+        let example = format!("{} = {best:?} (known: {})", cx.key, known.join(", "));
+        cx.wrong_type(value, "text", &example);
+        return None;
+    };
+    if let Some((_, choice)) = C::ALL.iter().find(|(known, _)| *known == word) {
+        return Some(*choice);
+    }
+    let what = format!("{} asks for an unknown {} {word:?}", cx.owner, C::NOUN);
+    let hint = C::advice(word).map(str::to_owned);
+    let hint = hint.or_else(|| suggest::value(word, &known, C::ALIASES));
+    let fault = cx
+        .error(&value.span(), what)
+        .why(format!("known: {}", known.join(", ")));
+    hint.map(|hint| fault.fix(hint));
+    None
 }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::choices::{Auth, ProbeType, StickyBy, Transport, Via};
 use super::source::Span;
 use super::tables::{Key, Table, bare, in_order, tables, unknown_key};
-use super::words::{Cx, Field, FilePath, List, Many, Spot, Value, Whole, Word};
+use super::words::{Cx, Field, FilePath, List, Many, Spot, Value, Whole, Word, kind_of};
 use crate::plan::{
     Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
     TlsVersion,
@@ -102,7 +102,7 @@ tables! {
     }
 
     /// A certificate chain and its key.
-    Certificate "[listener.tls] certificates" outer {
+    Certificate "[listener.tls] certificates" certificate {
         /// PEM file, the server's own certificate first.
         cert: FilePath = "required",
         /// PEM file of the private key, not encrypted.
@@ -241,6 +241,8 @@ pub(super) struct Pools {
     pub(super) all: Vec<(Spot<String>, Pool)>,
     /// Faulty ones too, so that a reference to one is not called unknown.
     pub(super) names: Vec<String>,
+    /// Keys that stand in `[pool]` itself: its name was forgotten.
+    pub(super) strays: bool,
 }
 
 /// One entry of `servers`.
@@ -270,8 +272,17 @@ pub(super) enum ProbeTls {
     Own(Box<ConnectTls>),
 }
 
+impl Pools {
+    /// Nothing at all, not even something misplaced.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && !self.strays
+    }
+}
+
 impl Word for Pools {
-    const KIND: &'static str = "tables";
+    fn kind() -> String {
+        "tables".into()
+    }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         if value.get_ref().is_array() {
@@ -288,17 +299,18 @@ impl Word for Pools {
                 value: key.get_ref().to_string(),
                 span: key.span(),
             };
-            pools.names.push(name.value.clone());
             if !value.get_ref().is_table() {
                 let what = format!(
                     "{:?} stands in [pool], which holds nothing but pools",
                     name.value
                 );
                 cx.error(&key.span(), what)
-                    .why("no pool")
+                    .why("of which pool?")
                     .fix("write [pool.NAME] above the keys of a pool");
+                pools.strays = true;
                 continue;
             }
+            pools.names.push(name.value.clone());
             let outer = std::mem::replace(&mut cx.owner, format!("pool {:?}", name.value));
             pools
                 .all
@@ -310,15 +322,20 @@ impl Word for Pools {
 }
 
 impl Word for ServerWord {
-    const KIND: &'static str = "text or table";
+    fn kind() -> String {
+        "text or table".into()
+    }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         match value.get_ref() {
             DeValue::String(address) => Some(Self::Short(address.to_string())),
             DeValue::Table(_) => Server::read(value, cx).map(|server| Self::Long(Box::new(server))),
             _ => {
-                let example = "\"HOST:PORT\", or { address = \"HOST:PORT\", weight = 2 }";
-                cx.wrong_type(value, "an address or a table", example);
+                let is = kind_of(value.get_ref());
+                let what = format!("{} has {is} in its servers", cx.owner);
+                cx.error(&value.span(), what)
+                    .why("an address or a table is wanted")
+                    .fix("write \"HOST:PORT\", or { address = \"HOST:PORT\", weight = 2 }");
                 None
             }
         }
@@ -326,10 +343,17 @@ impl Word for ServerWord {
 }
 
 impl Word for ProbeWord {
-    const KIND: &'static str = "table or `none`";
+    fn kind() -> String {
+        "table or `none`".into()
+    }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         match value.get_ref().as_str() {
+            None if !value.get_ref().is_table() => {
+                let example = "probe = \"none\", which counts every server as up";
+                cx.wrong_type(value, "a table or \"none\"", example);
+                None
+            }
             None => Probe::read(value, cx).map(|probe| Self::Ask(Box::new(probe))),
             Some("none") => Some(Self::None),
             Some(word) => {
@@ -344,7 +368,9 @@ impl Word for ProbeWord {
 }
 
 impl Word for ProbeTls {
-    const KIND: &'static str = "true, false or table";
+    fn kind() -> String {
+        "true, false or table".into()
+    }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         match value.get_ref() {
@@ -369,6 +395,15 @@ pub(super) fn home_of(key: &str) -> Option<&'static str> {
         .filter(|(_, _, keys)| keys.iter().any(|known| known.name == key));
     let (header, ..) = homes.next()?;
     (homes.next().is_none() && !header.is_empty()).then_some(header)
+}
+
+/// How the header of a table of the file is written.
+pub(super) fn header_of(key: &str) -> String {
+    match key {
+        "listener" => "[[listener]]".into(),
+        "pool" => "[pool.NAME]".into(),
+        key => format!("[{key}]"),
+    }
 }
 
 /// Header, doc and keys of every table, in the order of the reference.
@@ -427,6 +462,10 @@ fn server(table: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
 
 fn outer(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
     cx.owner.clone()
+}
+
+fn certificate(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("a certificate in {}", cx.owner)
 }
 
 fn inner_tls(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {

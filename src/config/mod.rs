@@ -11,15 +11,18 @@
 mod choices;
 mod file;
 mod lower;
+mod reference;
 mod report;
 mod source;
 mod suggest;
 mod syntax;
 mod tables;
+mod values;
 mod words;
 
 use std::path::Path;
 
+pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};
 use self::words::{Cx, Word};
 use crate::plan::Plan;

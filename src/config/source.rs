@@ -81,8 +81,8 @@ fn next_secret(line: &str, search: usize) -> Option<Range<usize>> {
     let mut at = search;
     while let Some(equals) = line[at..].find('=').map(|found| at + found) {
         let key = line[..equals].trim_end().trim_end_matches(['"', '\'']);
-        let word = key.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-        let key = key[word.map_or(0, |word| word + 1)..].to_ascii_lowercase();
+        let part = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
+        let key = key.rsplit(part).next().unwrap_or(key).to_ascii_lowercase();
         let value = &line[equals + 1..];
         let gap = value.len() - value.trim_start().len();
         let value = value.trim_start();
@@ -140,3 +140,74 @@ fn floor(text: &str, at: usize) -> usize {
 const MASK: &str = "***";
 const WINDOW: usize = 120;
 const SECRET: [&str; 4] = ["password", "passwd", "secret", "token"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str, at: &str) -> Place {
+        let start = text.find(at).unwrap();
+        Source::new("f.toml", text.to_owned()).place(&(start..start + at.len()))
+    }
+
+    /// What stands over the carets.
+    fn marked(place: &Place) -> String {
+        place
+            .excerpt
+            .chars()
+            .skip(place.indent)
+            .take(place.width)
+            .collect()
+    }
+
+    #[test]
+    fn a_place_counts_characters() {
+        let place = place("a = 1\r\n\tü = \"é\" # x\r\n", "\"é\"");
+        assert_eq!((place.line, place.column), (2, 6));
+        assert_eq!(marked(&place), "\"é\"");
+        assert_eq!(place.excerpt, " ü = \"é\" # x");
+    }
+
+    #[test]
+    fn secrets_are_masked_and_the_carets_follow() {
+        for (line, shown) in [
+            ("password = \"hunter2\" # mine", "password = \"***\" # mine"),
+            (
+                "probe = { password = 'hunter2', rise = 0 }",
+                "probe = { password = '***', rise = 0 }",
+            ),
+            (
+                "admin.api_token=\"a b\", rise = 0",
+                "admin.api_token=\"***\", rise = 0",
+            ),
+            ("\"client-secret\" = \"open", "\"client-secret\" = \"***"),
+            (
+                "password_file = \"probe.password\"",
+                "password_file = \"probe.password\"",
+            ),
+        ] {
+            let whole = Source::new("f", line.to_owned()).place(&(0..1));
+            assert_eq!(whole.excerpt, shown);
+        }
+        let behind = place("probe = { password = \"hunter2\", rise = 0 }", "rise");
+        assert_eq!(marked(&behind), "rise");
+        assert_eq!(behind.column, 33);
+        let on_it = place("password = \"hunter2\"", "\"hunter2\"");
+        assert_eq!(marked(&on_it), "\"***\"");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_the_caret() {
+        let line = format!("{}HERE{}", "x".repeat(500), "y".repeat(500));
+        let place = place(&line, "HERE");
+        assert_eq!(marked(&place), "HERE");
+        assert!(place.excerpt.chars().count() < 130);
+        assert_eq!(place.column, 501);
+    }
+
+    #[test]
+    fn a_span_over_lines_is_marked_on_its_first() {
+        let place = place("servers = [\n  1,\n]\n", "[\n  1,\n]");
+        assert_eq!((place.line, marked(&place).as_str()), (1, "["));
+    }
+}

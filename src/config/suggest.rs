@@ -15,20 +15,44 @@ pub(super) fn value(word: &str, known: &[&str], aliases: &[(&str, &str)]) -> Opt
     Some(did_you_mean(near.0, near.1))
 }
 
-/// The known key that `key` was probably meant to be.
-pub(super) fn key<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
-    let lower = key.to_lowercase().replace('-', "_");
+/// The known key that `key` was probably meant to be, and how to say so.
+pub(super) fn key(key: &str, known: &[&'static str]) -> Option<(&'static str, String)> {
+    let word = key.to_lowercase().replace('-', "_");
+    let find = |meant: &str| known.iter().find(|known| **known == meant).copied();
+    let foreign = |list: &[(&str, &str)]| {
+        let mut meant = list.iter().filter(|(foreign, _)| *foreign == word);
+        meant.find_map(|(_, meant)| find(meant))
+    };
+    if let Some(meant) = foreign(HAPROXY_KEYS) {
+        return Some((meant, format!("did you mean {meant}? (HAProxy says {key})")));
+    }
     let own = known.iter().map(|known| (*known, *known, None));
-    nearest(&lower, own).map(|(known, _)| known)
+    let near = nearest(&word, own).and_then(|(near, _)| find(near));
+    let meant = near
+        .or_else(|| foreign(OTHER_KEYS))
+        .or_else(|| begins_alike(&word, known))?;
+    let secret = if meant.ends_with("_file") && !word.contains("file") {
+        " It names a file: no secret stands in this one"
+    } else {
+        ""
+    };
+    Some((meant, format!("did you mean {meant}?{secret}")))
+}
+
+/// `token` for `token_file`.
+fn begins_alike(word: &str, known: &[&'static str]) -> Option<&'static str> {
+    let alike = |known: &&&str| {
+        let rest = known.strip_prefix(word);
+        rest.is_some_and(|rest| rest.starts_with('_') || word.len() > 3)
+    };
+    known.iter().find(alike).copied()
 }
 
 /// What howdah offers for a key that HAProxy's users know; searched when no key is near.
-pub(super) fn haproxy(key: &str) -> Option<&'static str> {
+pub(super) fn advice(key: &str) -> Option<&'static str> {
     let lower = key.to_lowercase().replace('_', "-");
-    HAPROXY
-        .iter()
-        .find(|(word, _)| *word == lower)
-        .map(|(_, advice)| *advice)
+    let mut found = ADVICE.iter().filter(|(word, _)| *word == lower);
+    found.next().map(|(_, advice)| *advice)
 }
 
 fn did_you_mean(meant: &str, alias: Option<&str>) -> String {
@@ -59,8 +83,10 @@ fn nearest<'k>(
 
 /// One slip in three letters, but never a whole other word.
 fn tolerance(word: &str, spelling: &str) -> usize {
-    let longer = word.chars().count().max(spelling.chars().count());
-    (longer / 3).clamp(1, 4)
+    match word.chars().count().max(spelling.chars().count()) {
+        0..=2 => 0,
+        longer => (longer / 3).min(4),
+    }
 }
 
 /// HAProxy's balance words.
@@ -71,24 +97,63 @@ pub(super) const BALANCE: &[(&str, &str)] = &[
     ("source", "source-hash"),
 ];
 
-/// HAProxy's keywords with their place in howdah.
-const HAPROXY: &[(&str, &str)] = &[
+/// HAProxy's keywords, with "_" for "-", and the key that says the same.
+const HAPROXY_KEYS: &[(&str, &str)] = &[
+    ("addr", "address"),
+    ("backend", "pool"),
+    ("ca_file", "ca"),
+    ("ca_file", "client_ca"),
+    ("check", "probe"),
+    ("crt", "cert"),
+    ("crt", "certificates"),
+    ("crt", "certificate"),
+    ("default_backend", "pool"),
+    ("fastinter", "fast_interval"),
+    ("frontend", "listener"),
+    ("inter", "interval"),
+    ("listen", "listener"),
+    ("maxconn", "max_connections"),
+    ("nbthread", "workers"),
+    ("send_proxy_v2", "send_proxy"),
+    ("server", "servers"),
+    ("ssl_min_ver", "min_version"),
+    ("stick", "sticky"),
+    ("stick_table", "sticky"),
+    ("use_backend", "route"),
+];
+
+/// What others say.
+const OTHER_KEYS: &[(&str, &str)] = &[
+    ("backends", "servers"),
+    ("cert", "certificate"),
+    ("certificate", "cert"),
+    ("endpoint", "address"),
+    ("host", "address"),
+    ("hosts", "servers"),
+    ("ip", "address"),
+    ("kind", "type"),
+    ("lb", "balance"),
+    ("listen", "bind"),
+    ("members", "servers"),
+    ("private_key", "key"),
+    ("server_name", "sni"),
+    ("strategy", "balance"),
+    ("threads", "workers"),
+    ("upstream", "pool"),
+    ("url", "address"),
+    ("user", "username"),
+];
+
+/// Keywords that have no key of their own here.
+const ADVICE: &[(&str, &str)] = &[
     (
         "algorithm",
-        "howdah says balance = \"least-connection\" (round-robin, response-time, random, source-hash)",
+        "howdah says balance = \"least-connection\" (round-robin, response-time, random, source-hash) in [pool.NAME]",
     ),
     ("backend", "HAProxy's backend is a pool here: [pool.NAME]"),
     (
         "check",
-        "servers are probed by default; how is said in [pool.NAME.probe], `probe = \"none\"` turns it off",
-    ),
-    (
-        "crt",
-        "howdah says [listener.tls] certificates = [{ cert = \"FILE\", key = \"FILE\" }]",
-    ),
-    (
-        "default-backend",
-        "howdah says pool = \"NAME\" in the [[listener]]",
+        "servers are probed by default; how is said in [pool.NAME.probe], probe = \"none\" turns it off",
     ),
     (
         "default-server",
@@ -98,26 +163,26 @@ const HAPROXY: &[(&str, &str)] = &[
         "defaults",
         "the service of a pool brings the defaults; the rest stands in [global]",
     ),
+    (
+        "daemon",
+        "howdah stays in the foreground: let systemd or the container keep it",
+    ),
     ("fallback", "howdah says backup = true at the server"),
     (
-        "frontend",
-        "HAProxy's frontend is a listener here: [[listener]]",
+        "group",
+        "howdah does not change its user: let systemd or the container start it as the one you want",
     ),
     (
         "httpchk",
-        "howdah says [pool.NAME.probe] type = \"http\", path = \"/\", expect_status = [200]",
+        "howdah says type = \"http\", path = \"/\", expect_status = [200] in [pool.NAME.probe]",
+    ),
+    (
+        "insecure",
+        "certificates are always verified: name the CA with ca, another name with server_name",
     ),
     (
         "inter",
         "howdah says interval = \"5s\" in [pool.NAME.probe]",
-    ),
-    (
-        "fastinter",
-        "howdah says fast_interval = \"250ms\" in [pool.NAME.probe]",
-    ),
-    (
-        "listen",
-        "HAProxy's listen is two things here: a [[listener]] and the [pool.NAME] that it names",
     ),
     (
         "maxconn",
@@ -127,22 +192,21 @@ const HAPROXY: &[(&str, &str)] = &[
         "mode",
         "howdah carries bytes of TCP, there is no other mode: leave the key out",
     ),
-    ("nbthread", "howdah says workers in [global]"),
     (
         "option",
         "howdah has no options of that kind; a check is said in [pool.NAME.probe]",
     ),
     (
         "retries",
-        "a failed connect goes to another server at once until timeouts.connect is over",
-    ),
-    (
-        "send-proxy-v2",
-        "howdah says send_proxy = \"v2\" in [pool.NAME]",
+        "a failed connect goes to another server at once, until timeouts.connect is over",
     ),
     (
         "server",
         "servers stand in one list of the pool: servers = [\"HOST:PORT\", ...]",
+    ),
+    (
+        "skip-verify",
+        "certificates are always verified: name the CA with ca, another name with server_name",
     ),
     (
         "ssl",
@@ -153,50 +217,34 @@ const HAPROXY: &[(&str, &str)] = &[
         "the dashboard and the metrics are always there, on [admin] bind",
     ),
     (
-        "stick-table",
-        "howdah says [pool.NAME.sticky] by = \"source-ip\", ttl = \"1h\"",
-    ),
-    (
-        "stick",
-        "howdah says [pool.NAME.sticky] by = \"source-ip\", ttl = \"1h\"",
-    ),
-    (
         "tcp-check",
         "howdah says [pool.NAME.probe] type = \"tcp\", or the type of the service",
     ),
     (
         "timeout",
-        "howdah says [pool.NAME.timeouts] connect, idle, half_close, first_byte",
+        "howdah says connect, idle, half_close, first_byte in [pool.NAME.timeouts]",
     ),
+    ("timeout-check", "howdah says timeout in [pool.NAME.probe]"),
     (
         "timeout-client",
-        "howdah has one idle time for both sides: [pool.NAME.timeouts] idle",
-    ),
-    (
-        "timeout-server",
         "howdah has one idle time for both sides: [pool.NAME.timeouts] idle",
     ),
     (
         "timeout-connect",
         "howdah says [pool.NAME.timeouts] connect",
     ),
-    ("timeout-tunnel", "howdah says [pool.NAME.timeouts] idle"),
-    ("timeout-check", "howdah says timeout in [pool.NAME.probe]"),
     (
-        "use-backend",
-        "howdah says [[listener.route]] sni = [\"NAME\"], pool = \"NAME\"",
+        "timeout-server",
+        "howdah has one idle time for both sides: [pool.NAME.timeouts] idle",
     ),
+    ("timeout-tunnel", "howdah says [pool.NAME.timeouts] idle"),
     (
         "user",
         "howdah does not change its user: let systemd or the container start it as the one you want",
     ),
     (
-        "group",
-        "howdah does not change its user: let systemd or the container start it as the one you want",
-    ),
-    (
-        "daemon",
-        "howdah stays in the foreground: let systemd or the container keep it",
+        "verify",
+        "certificates are always verified: name the CA with ca, another name with server_name",
     ),
 ];
 
@@ -233,8 +281,14 @@ mod tests {
 
     #[test]
     fn haproxys_keys_have_an_answer() {
-        assert!(haproxy("stick-table").is_some());
-        assert!(haproxy("timeout_client").is_some());
-        assert_eq!(haproxy("weight"), None);
+        assert!(advice("timeout_client").is_some());
+        assert_eq!(advice("weight"), None);
+        let known = ["max_connections", "token_file", "interval"];
+        let meant = |word| key(word, &known).map(|(meant, _)| meant);
+        assert_eq!(meant("maxconn"), Some("max_connections"));
+        assert_eq!(meant("max-connection"), Some("max_connections"));
+        assert_eq!(meant("inter"), Some("interval"));
+        assert_eq!(meant("token"), Some("token_file"));
+        assert_eq!(meant("colour"), None);
     }
 }

@@ -35,19 +35,41 @@ pub(super) fn parse<'i>(
         return None;
     }
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = 0;
-    for error in &errors {
-        let span = error.span().unwrap_or(text.len()..text.len());
+    if !errors.is_empty() {
+        let places = errors
+            .iter()
+            .map(|error| (error, error.span().unwrap_or(text.len()..text.len())));
+        explain_all(places.collect(), text, cx);
+        return None;
+    }
+    Some(Spanned::new(0..0, DeValue::Table(table.into_inner())))
+}
+
+fn explain_all(places: Vec<(&Error, Span)>, text: &str, cx: &mut Cx) {
+    if let Some((_, span)) = places.first()
+        && let Some((fact, fix)) = another_language(line_at(text, span.start))
+    {
+        cx.error(&(head_of(text, span.start)..span.start), fact)
+            .why("not TOML")
+            .fix(fix);
+        return;
+    }
+    let (mut last_line, mut doubled) = (0, None);
+    for (error, span) in places {
         let line = cx.source.line_of(&span);
-        // What follows a first error in a line is mostly its echo.
-        if line != last_line && cx.faults.len() < MOST {
+        let table = text[..head_of(text, span.start)].matches("\n[").count();
+        // What follows a first error in a line, or in a table that is there already, is mostly its echo.
+        let echo = line == last_line || doubled == Some(table);
+        if !echo && cx.faults.len() < MOST {
+            if error.message() == "duplicate key"
+                && line_at(text, span.start).trim_start().starts_with('[')
+            {
+                doubled = Some(table + 1);
+            }
             explain(error, span, text, cx);
         }
         last_line = line;
     }
-    errors
-        .is_empty()
-        .then(|| Spanned::new(0..0, DeValue::Table(table.into_inner())))
 }
 
 fn explain(error: &Error, span: Span, text: &str, cx: &mut Cx) {
@@ -61,25 +83,37 @@ fn explain(error: &Error, span: Span, text: &str, cx: &mut Cx) {
     if said == "duplicate key" {
         return twice(&span, line, word, text, cx);
     }
-    if let Some((fact, fix)) = foreign(line) {
-        cx.error(&span, fact).why(said).fix(fix);
+    if let Some(fix) = without_equals(line) {
+        cx.error(&span, "a key stands without \"=\"")
+            .why(said)
+            .fix(fix);
         return;
     }
-    if said == "string values must be quoted" {
-        let whole = rest_of_line(text, span.start);
-        let value = whole
-            .split([',', ']', '}', '#'])
-            .next()
-            .unwrap_or(whole)
-            .trim();
+    let whole = rest_of_line(text, span.start);
+    let value = whole
+        .split([',', ']', '}', '#'])
+        .next()
+        .unwrap_or(whole)
+        .trim();
+    if !value.is_empty() && (said == "string values must be quoted" || said == "invalid boolean") {
+        let fix = match value.to_lowercase().as_str() {
+            "true" | "yes" => "write true, or \"...\" for a text".into(),
+            "false" | "no" => "write false, or \"...\" for a text".into(),
+            _ => format!("write \"{value}\""),
+        };
         cx.error(&span, "a text stands without quotes")
-            .why(said)
-            .fix(format!("write \"{value}\""));
+            .why("neither text, number, true nor false")
+            .fix(fix);
         return;
     }
     let known = ANSWERS.iter().find(|(start, ..)| said.starts_with(start));
     let (_, what, fix) = known.copied().unwrap_or(("", "this is not TOML", ""));
-    let fault = cx.error(&span, what).why(said);
+    let why = if value.is_empty() && what == "a key has no value" {
+        "nothing follows"
+    } else {
+        said
+    };
+    let fault = cx.error(&span, what).why(why);
     if !fix.is_empty() {
         fault.fix(fix);
     }
@@ -129,30 +163,31 @@ fn twice(span: &Span, line: &str, word: &str, text: &str, cx: &mut Cx) {
     cx.error(span, what).why(why).fix(fix);
 }
 
-/// Lines of other languages: fact and remedy.
-fn foreign(line: &str) -> Option<(&'static str, String)> {
+/// A file in another language, by the line of its first error: fact and remedy.
+fn another_language(line: &str) -> Option<(&'static str, String)> {
     let mut words = line.split_whitespace();
     let first = words.next()?;
     let rest: Vec<&str> = words.collect();
     if HAPROXY_SECTIONS.contains(&first) && rest.len() <= 1 && !line.contains('=') {
-        let fix = "howdah reads TOML: a listener is [[listener]], HAProxy's backend is [pool.NAME]; conf/ has examples to start from";
+        let fix = "howdah reads TOML: HAProxy's frontend is a [[listener]], its backend a [pool.NAME]; \
+                   conf/howdah.toml shows all there is";
         return Some(("this looks like a haproxy.cfg", fix.into()));
     }
-    if let Some(key) = first.strip_suffix(':')
-        && !rest.is_empty()
-    {
-        return Some((
-            "this looks like YAML",
-            format!("TOML says {key} = {}", rest.join(" ")),
-        ));
-    }
-    if !rest.is_empty() && !line.contains(['=', '"', '[', ']', '{', '}', ',']) {
-        return Some((
-            "a key stands without \"=\"",
-            format!("write {first} = {}", rest.join(" ")),
-        ));
-    }
-    None
+    let key = first.strip_suffix(':')?;
+    let fix = match rest.is_empty() {
+        true => format!(
+            "howdah reads TOML: a table begins with [{key}], and conf/howdah.toml shows all there is"
+        ),
+        false => format!("howdah reads TOML: {key} = {}", rest.join(" ")),
+    };
+    Some(("this looks like YAML", fix))
+}
+
+/// `workers 4`.
+fn without_equals(line: &str) -> Option<String> {
+    let (key, value) = line.split_once(char::is_whitespace)?;
+    let plain = !line.contains(['=', '[', ']', '{', '}', ',']);
+    plain.then(|| format!("write {key} = {}", value.trim()))
 }
 
 fn line_at(text: &str, at: usize) -> &str {
@@ -175,6 +210,11 @@ fn rest_of_line(text: &str, at: usize) -> &str {
 
 /// How the parser's message begins, the fact, the remedy.
 const ANSWERS: &[(&str, &str, &str)] = &[
+    (
+        "string values must be quoted",
+        "a key has no value",
+        "a text in quotes, a number, true, false, a [list] or a {table} follows \"=\"",
+    ),
     (
         "invalid basic string",
         "a text has no closing quote",

@@ -8,11 +8,10 @@ use super::suggest;
 use super::words::Cx;
 
 /// One key, for the reference and for "did you mean".
-#[allow(dead_code, reason = "the reference is next")]
 pub(super) struct Key {
     pub(super) name: &'static str,
     /// What its value is called.
-    pub(super) kind: &'static str,
+    pub(super) kind: fn() -> String,
     /// As text; "required" where there is none.
     pub(super) default: &'static str,
     /// The doc comment of the field.
@@ -51,14 +50,16 @@ macro_rules! tables {
             const DOC: &'static str = concat!($($doc, "\n"),*);
             const KEYS: &'static [Key] = &[$( Key {
                 name: bare(stringify!($key)),
-                kind: <$type as Word>::KIND,
+                kind: <$type as Word>::kind,
                 default: $default,
                 doc: concat!($($key_doc, "\n"),*),
             }, )*];
         }
 
         impl Word for $name {
-            const KIND: &'static str = "table";
+            fn kind() -> String {
+        "table".into()
+    }
 
             fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
                 let table = cx.table(value, concat!($header, " above its keys"))?;
@@ -69,7 +70,7 @@ macro_rules! tables {
                     match key.get_ref().as_ref() {
                         $( word if word == bare(stringify!($key)) => own.$key = cx.field(word, value), )*
                         _ => {
-                            let meant = unknown_key(key, Self::KEYS, cx);
+                            let meant = unknown_key(key, Self::HEADER, Self::KEYS, cx);
                             $( if meant == Some(bare(stringify!($key))) && own.$key.is_absent() {
                                 own.$key = Field::Faulty;
                             } )*
@@ -107,22 +108,29 @@ pub(super) fn in_order<'t, 'i>(
 /// Notes a key that nobody knows; gives the known one that was probably meant, which then is not called missing.
 pub(super) fn unknown_key(
     key: &Spanned<std::borrow::Cow<'_, str>>,
+    header: &str,
     keys: &[Key],
     cx: &mut Cx,
 ) -> Option<&'static str> {
     let word = key.get_ref().as_ref();
     let known: Vec<&'static str> = keys.iter().map(|key| key.name).collect();
-    let near = suggest::key(word, &known);
-    let fix = if let Some(near) = near {
-        format!("did you mean {near}?")
-    } else if let Some(header) = super::file::home_of(word) {
-        format!("{word} belongs to {header}")
-    } else if let Some(advice) = suggest::haproxy(word) {
+    let meant = suggest::key(word, &known);
+    let fix = if let (Some((meant, _)), "") = (&meant, header) {
+        format!("did you mean {}?", super::file::header_of(meant))
+    } else if let Some((_, hint)) = &meant {
+        hint.clone()
+    } else if let Some(advice) = suggest::advice(word) {
         advice.to_owned()
+    } else if let Some(home) = super::file::home_of(word) {
+        format!("{word} belongs to {home}")
     } else {
         format!("known here: {}", known.join(", "))
     };
-    let what = format!("{} has no key {word:?}", cx.owner);
-    cx.error(&key.span(), what).why("unknown key").fix(fix);
-    near
+    let (noun, why) = match header {
+        "" => ("table", "no such table".to_owned()),
+        header => ("key", format!("no key of {header}")),
+    };
+    let what = format!("{} has an unknown {noun} {word:?}", cx.owner);
+    cx.error(&key.span(), what).why(why).fix(fix);
+    meant.map(|(meant, _)| meant)
 }

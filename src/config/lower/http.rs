@@ -60,7 +60,7 @@ pub(super) fn judge_path(path: &Spot<String>, key: &str, cx: &mut Cx) {
             "write what follows the host, from its slash on",
         )
     } else if !path.value.starts_with('/') {
-        ("it begins with a slash", "put a slash in front")
+        ("a path begins with a slash", "put a slash in front")
     } else if !path.value.bytes().all(|b| b.is_ascii_graphic()) {
         (
             "a blank, a control character or a letter beyond ASCII in it",
@@ -71,7 +71,7 @@ pub(super) fn judge_path(path: &Spot<String>, key: &str, cx: &mut Cx) {
     } else {
         return;
     };
-    let what = format!("{} has a {key} that cannot be asked for", cx.owner);
+    let what = format!("{} cannot be asked for", cx.subject_of(key));
     cx.error(&path.span, what).why(why).fix(fix);
 }
 

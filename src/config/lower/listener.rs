@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{defaults, judge_name, material, pool_reference};
+use super::{certificate, defaults, judge_name, material, pool_reference};
 use crate::config::file::{self, AcceptTls, Listener, Pools};
 use crate::config::words::{Cx, Field, List, Many, Spot};
 use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, SniPattern, TlsVersion};
@@ -17,7 +17,7 @@ pub(super) fn lower(
 ) -> Vec<Arc<ListenerPlan>> {
     let none = words.get().is_some_and(|list| list.value.written == 0);
     if words.is_absent() || none {
-        cx.error_anywhere("there is no listener")
+        cx.error_anywhere("there is no listener in the file")
             .fix("add one: [[listener]] with name = \"hive\", bind = \"0.0.0.0:10000\" and pool = \"NAME\"");
     }
     let mut plans = Vec::new();
@@ -221,7 +221,7 @@ fn accept_tls(words: &AcceptTls, cx: &mut Cx) -> plan::AcceptTls {
         .flatten()
     {
         let (span, pair) = (&item.span, &item.value);
-        identities.extend(material::identity(
+        identities.extend(certificate::identity(
             &pair.cert,
             &pair.key,
             ["cert", "key"],
@@ -240,7 +240,7 @@ fn accept_tls(words: &AcceptTls, cx: &mut Cx) -> plan::AcceptTls {
     let client_ca = words
         .client_ca
         .get()
-        .and_then(|path| material::roots(path, "client_ca", cx));
+        .and_then(|path| certificate::roots(path, "client_ca", cx));
     let brought = if words.client_ca.is_absent() {
         ClientAuth::None
     } else {

@@ -3,6 +3,7 @@
 //! Each part goes on past a fault with the default in its place, so that all are found in one run; whether a plan comes
 //! out of it is decided by [`super::judge`] from the faults that were noted.
 
+mod certificate;
 mod defaults;
 mod http;
 mod listener;
@@ -31,16 +32,11 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let log = log(&file.log.or(Log::default()), cx);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
-    if file.pool.is_absent()
-        || file
-            .pool
-            .value()
-            .is_some_and(|pools| pools.names.is_empty())
-    {
-        cx.error_anywhere("there is no pool")
+    if file.pool.is_absent() || file.pool.value().is_some_and(Pools::is_empty) {
+        cx.error_anywhere("there is no pool in the file")
             .fix("add one: [pool.hive] with service = \"hiveserver2\" and servers = [\"HOST\"]");
     }
-    let known = (!matches!(file.pool, Field::Faulty)).then_some(pools);
+    let known = (!matches!(file.pool, Field::Faulty) && !pools.strays).then_some(pools);
     let listeners = listener::lower(&file.listener, known, admin.bind, cx);
     let plans = pool::lower(pools, &global, cx);
     pool::unused(pools, &file.listener, cx);
@@ -163,7 +159,7 @@ fn judge_name(name: &Spot<String>, also: &str, noun: &str, cx: &mut Cx) {
 
 /// Notes a key that has no default.
 fn missing(span: &Span, key: &str, example: &str, cx: &mut Cx) {
-    let what = format!("{} has no {key}", cx.owner);
+    let what = format!("{} lacks {key:?}", cx.owner);
     cx.error(span, what)
         .why(format!("{key} is missing"))
         .fix(format!("add {example}"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{defaults, judge_name, material, probe, server};
+use super::{certificate, defaults, judge_name, probe, server};
 use crate::config::choices::StickyBy;
 use crate::config::file::{ConnectTls, Listener, Pool, Pools, Sticky, Timeouts};
 use crate::config::words::{Cx, Field, List};
@@ -101,7 +101,7 @@ pub(super) fn connect_tls(words: &ConnectTls, cx: &mut Cx) -> plan::ConnectTls {
     let roots = words
         .ca
         .get()
-        .and_then(|path| material::roots(path, "ca", cx));
+        .and_then(|path| certificate::roots(path, "ca", cx));
     if let Some(name) = words.server_name.get()
         && name.value.parse::<std::net::IpAddr>().is_err()
         && let Err(why) = server::host_name(&name.value)
@@ -117,7 +117,7 @@ pub(super) fn connect_tls(words: &ConnectTls, cx: &mut Cx) -> plan::ConnectTls {
     let identity = if words.certificate.is_absent() && words.key.is_absent() {
         None
     } else {
-        material::identity(
+        certificate::identity(
             &words.certificate,
             &words.key,
             ["certificate", "key"],
@@ -133,31 +133,38 @@ pub(super) fn connect_tls(words: &ConnectTls, cx: &mut Cx) -> plan::ConnectTls {
     }
 }
 
-/// Warns of pools that no listener and no route names.
+/// Warns of pools that no listener and no route names; not where a reference is wrong, which may have meant it.
 pub(super) fn unused(pools: &Pools, listeners: &Field<List<Listener>>, cx: &mut Cx) {
     let Some(list) = listeners.value() else {
         return;
     };
-    let mut used: Vec<&String> = Vec::new();
-    for listener in &list.items {
-        used.extend(listener.value.pool.value());
-        let routes = listener.value.route.value().map(|routes| &routes.items);
-        used.extend(
-            routes
-                .into_iter()
-                .flatten()
-                .filter_map(|route| route.value.pool.value()),
-        );
+    let routes = list
+        .items
+        .iter()
+        .filter_map(|listener| listener.value.route.value());
+    let routes = routes
+        .flat_map(|routes| &routes.items)
+        .map(|route| &route.value.pool);
+    let own = list.items.iter().map(|listener| &listener.value);
+    let wanting = own
+        .clone()
+        .any(|words| words.pool.value().is_none() && words.route.is_absent());
+    let used: Vec<_> = own.map(|words| &words.pool).chain(routes).collect();
+    let known = |pool: &&Field<String>| pool.value().is_none_or(|name| pools.names.contains(name));
+    let wrong = |pool: &Field<String>| matches!(pool, Field::Faulty);
+    if wanting || used.iter().any(|pool| wrong(pool) || !known(pool)) {
+        return;
     }
     for (name, _) in &pools.all {
-        if !used.contains(&&name.value) {
+        if !used.iter().any(|pool| pool.value() == Some(&name.value)) {
             let what = format!("pool {:?} serves nobody", name.value);
+            let fix = format!(
+                "say pool = {:?} in a [[listener]] or a route, or leave the pool out",
+                name.value
+            );
             cx.warning(&name.span, what)
                 .why("no listener names it")
-                .fix(format!(
-                    "say pool = {:?} in a [[listener]] or a route, or leave the pool out",
-                    name.value
-                ));
+                .fix(fix);
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{defaults, http, material, pool};
 use crate::base::unit::show_duration;
-use crate::config::choices::{Auth, ProbeType, Transport, Via};
+use crate::config::choices::{Auth, Choice, ProbeType, Transport, Via};
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
 use crate::config::source::Span;
-use crate::config::words::{Choice, Cx, Field};
+use crate::config::words::{Cx, Field};
 use crate::plan::{Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ProbePlan, Secret, Service};
 
 pub(super) fn lower(
@@ -117,13 +117,15 @@ fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
 }
 
 fn transport(words: &Probe, cx: &mut Cx) -> HiveTransport {
-    if let Some(path) = words.http_path.get() {
-        http::judge_path(path, "http_path", cx);
-    }
     match words.transport.or(Transport::Binary) {
-        Transport::Http => HiveTransport::Http {
-            path: words.http_path.or("/cliservice".into()),
-        },
+        Transport::Http => {
+            if let Some(path) = words.http_path.get() {
+                http::judge_path(path, "http_path", cx);
+            }
+            HiveTransport::Http {
+                path: words.http_path.or("/cliservice".into()),
+            }
+        }
         Transport::Binary => {
             if let Some(span) = words.http_path.span()
                 && !matches!(words.transport, Field::Faulty)
