@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep};
 use self::reload::ReloadError;
 use self::signal::Word;
 use crate::admin::{self, AdminServer, Command, Front, House};
+use crate::health::Checkers;
 use crate::listener::Listener;
 use crate::listener::worker::Crew;
 use crate::plan::{ListenerName, Plan, PoolName};
@@ -47,6 +48,7 @@ pub struct App {
     process_limit: Arc<Limit>,
     listeners: HashMap<ListenerName, Door>,
     pools: HashMap<PoolName, Team>,
+    checkers: Checkers,
     /// Keepers and deadlines; they end with the app.
     tasks: Tasks,
     /// What the admin server shows.
@@ -127,6 +129,7 @@ impl App {
             process_limit: Limit::new(Some(plan.global.max_connections)),
             listeners: HashMap::new(),
             pools: HashMap::new(),
+            checkers: Checkers::new(),
             tasks: Tasks::default(),
             house: Arc::new(ArcSwap::from_pointee(House {
                 started: std::time::Instant::now(),
@@ -240,23 +243,6 @@ impl App {
             tracing::warn!("not every line of the access log was written");
         }
         tracing::info!("stopped");
-    }
-
-    /// Somebody has to say which servers are up.
-    fn watch_pool(&self, pool: &Arc<Pool>) {
-        let pool = Arc::clone(pool);
-        self.tasks.spawn(async move {
-            let members = Arc::clone(&pool.load());
-            for member in members.members() {
-                let server = member.server.id();
-                let _ = pool
-                    .send(crate::pool::Change::Health {
-                        server,
-                        health: crate::pool::Health::Up,
-                    })
-                    .await;
-            }
-        });
     }
 
     /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.

@@ -228,7 +228,7 @@ impl Local {
         let own = count(self.index);
         let all = (0..self.loads.len()).map(|index| (count(index), index));
         match all.min() {
-            Some((fewest, index)) if own > fewest + fewest / 8 => index,
+            Some((fewest, index)) if own > fewest + SKEW.max(fewest / 8) => index,
             _ => self.index,
         }
     }
@@ -253,6 +253,10 @@ impl Local {
 fn closed(error: &io::Error) {
     tracing::warn!(%error, "a connection could not be watched and was closed");
 }
+
+/// So many sessions more than the idlest worker has are not yet worth the trip: waking another thread costs as much
+/// as a third of a short session.
+const SKEW: u32 = 2;
 
 /// A session's share in the load of its worker.
 struct Counted {
