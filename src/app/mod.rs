@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep};
 use self::reload::ReloadError;
 use self::signal::Word;
 use crate::admin::{self, AdminServer, Command, Front, House};
+use crate::discovery::Names;
 use crate::health::Checkers;
 use crate::listener::Listener;
 use crate::listener::worker::Crew;
@@ -49,6 +50,7 @@ pub struct App {
     listeners: HashMap<ListenerName, Door>,
     pools: HashMap<PoolName, Team>,
     checkers: Checkers,
+    names: Names,
     /// Keepers and deadlines; they end with the app.
     tasks: Tasks,
     /// What the admin server shows.
@@ -130,6 +132,7 @@ impl App {
             listeners: HashMap::new(),
             pools: HashMap::new(),
             checkers: Checkers::new(),
+            names: Names::new(),
             tasks: Tasks::default(),
             house: Arc::new(ArcSwap::from_pointee(House {
                 started: std::time::Instant::now(),
@@ -243,6 +246,12 @@ impl App {
             tracing::warn!("not every line of the access log was written");
         }
         tracing::info!("stopped");
+    }
+
+    /// Names are looked up and servers probed as the pool's present plan says.
+    fn attend(&mut self, pool: &Arc<Pool>) {
+        self.names.reconcile(pool);
+        self.checkers.reconcile(pool);
     }
 
     /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.

@@ -257,7 +257,7 @@ impl App {
     fn add_pool(&mut self, plan: &Arc<PoolPlan>, connector: Option<Connector>) {
         let (pool, keeper) = Pool::new(Arc::clone(plan), &self.metrics);
         self.tasks.spawn(keeper.run());
-        self.checkers.reconcile(&pool);
+        self.attend(&pool);
         self.pools
             .insert(plan.name.clone(), Team { pool, connector });
     }
@@ -273,11 +273,11 @@ impl App {
         let before = Arc::clone(&pool.load());
         if let Some(both) = with_leavers(plan, &before) {
             self.tell(&pool, both).await;
-            self.checkers.reconcile(&pool);
+            self.attend(&pool);
             verdicts(std::slice::from_ref(&pool)).await;
         }
         self.tell(&pool, Arc::clone(plan)).await;
-        self.checkers.reconcile(&pool);
+        self.attend(&pool);
         self.retire(&before, &pool.load());
     }
 
@@ -292,6 +292,7 @@ impl App {
             return;
         };
         self.checkers.forget(name);
+        self.names.forget(name);
         let last = Arc::clone(&team.pool.load());
         let deadline = Instant::now() + last.plan().drain_timeout;
         for member in last.members() {

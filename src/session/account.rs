@@ -2,6 +2,7 @@
 
 use super::outcome::{End, Reason, Stage};
 use super::{Course, Outcome};
+use crate::plan::PoolName;
 use crate::telemetry::access::Line;
 
 pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
@@ -18,7 +19,7 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
         session: outcome.id,
         listener: course.plan.name.as_str(),
         client: outcome.client,
-        pool: lease.map(|lease| lease.plan().name.as_str()),
+        pool: outcome.pool.as_ref().map(PoolName::as_str),
         server: lease.map(|lease| lease.server().name().as_str()),
         sni: outcome.sni.as_deref(),
         tls: outcome.tls,

@@ -74,6 +74,7 @@ pub(super) async fn greet<'a>(
         None => ClientSide::Plain(stream),
     };
     let destination = course.switch.route(outcome.sni.as_deref())?;
+    outcome.pool = Some(destination.pool.name().clone());
     let rules = Arc::clone(destination.pool.load().plan());
     if rules.dial == Dial::Late && head.is_empty() {
         head = first_bytes(&mut client, rules.timeouts.first_byte).await?;

@@ -47,7 +47,7 @@ pub use self::outcome::{Reason, Stage};
 use self::registry::Place;
 use self::relay::{Meter, relay};
 pub use self::relay::{keepalive, set_way};
-use crate::plan::ListenerPlan;
+use crate::plan::{ListenerPlan, PoolName};
 use crate::pool::Lease;
 use crate::telemetry::ListenerMetrics;
 use crate::telemetry::access::AccessLog;
@@ -108,6 +108,8 @@ pub(crate) struct Outcome {
     /// When the attempt that led to the server began.
     dialled: Instant,
     connect: Option<Duration>,
+    /// Known as soon as the client has said what it wants; the lease comes later, or never.
+    pool: Option<PoolName>,
     lease: Option<Lease>,
     meter: Meter,
 }
@@ -124,6 +126,7 @@ impl Outcome {
             attempts: 0,
             dialled: now,
             connect: None,
+            pool: None,
             lease: None,
             meter: Meter::default(),
         }
