@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
@@ -115,8 +116,11 @@ pub(super) async fn weight(house: &House, named: &Named, body: &[u8]) -> Result<
 pub(super) async fn reload(commands: &mpsc::Sender<Command>) -> Result<Answer, Fault> {
     let later = |why: &str| Fault::Later(why.into(), Vec::new());
     let (reply, answer) = oneshot::channel();
-    let busy = |_| later("howdah is busy with other commands, or stopping: try again in a moment");
-    commands.try_send(Command::Reload { reply }).map_err(busy)?;
+    let sent = commands.try_send(Command::Reload { reply });
+    sent.map_err(|error| match error {
+        TrySendError::Full(_) => later("howdah is busy with other commands: try again in a moment"),
+        TrySendError::Closed(_) => later(STOPPING),
+    })?;
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(Ok(done))) => Ok(json(&serde_json::json!({
             "generation": done.generation,
@@ -124,7 +128,7 @@ pub(super) async fn reload(commands: &mpsc::Sender<Command>) -> Result<Answer, F
             "warnings": done.warnings,
         }))),
         Ok(Ok(Err(rejected))) => Err(Fault::Impossible(rejected.error, rejected.faults)),
-        Ok(Err(_)) => Err(later("howdah is stopping and reloads no more")),
+        Ok(Err(_)) => Err(later(STOPPING)),
         Err(_) => Err(later(
             "the reload still goes on: its end will be in the log",
         )),
@@ -202,6 +206,7 @@ fn timeout(value: &Value) -> Result<Duration, Fault> {
         .ok_or_else(|| wrong("it is longer than a year"))
 }
 
+const STOPPING: &str = "howdah is stopping and reloads no more";
 /// A reload may have to wait for names to resolve.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -458,8 +458,9 @@ async fn a_reload_answers_with_what_changed_or_with_the_faults() {
 async fn without_an_app_a_reload_is_for_later() {
     let mut stage = stage(None).await;
     stage.commands.close();
-    let (code, _) = stage.json("POST /api/v1/reload", "").await;
-    assert_eq!(code, 503);
+    let (code, body) = stage.json("POST /api/v1/reload", "").await;
+    let error = json!("howdah is stopping and reloads no more");
+    assert_eq!((code, &body["error"]), (503, &error));
 }
 
 #[tokio::test]

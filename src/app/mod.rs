@@ -213,6 +213,9 @@ impl App {
             "draining"
         );
         self.metrics.draining();
+        // Who asks for a reload now hears that it is too late, instead of waiting.
+        self.commands.close();
+        while self.commands.try_recv().is_ok() {}
         self.house.rcu(|house| House {
             draining: true,
             ..House::clone(house)

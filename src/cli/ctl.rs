@@ -29,7 +29,7 @@ pub struct Reach {
         long,
         value_name = "URL",
         env = "HOWDAH_ADMIN",
-        default_value = "http://127.0.0.1:9600"
+        default_value = DEFAULT_ADMIN
     )]
     admin: String,
     /// A file that holds the admin token [default: the value of HOWDAH_TOKEN]
@@ -211,7 +211,13 @@ impl Reach {
             None => std::env::var("HOWDAH_TOKEN").ok(),
         };
         let token = token.map(|token| token.trim().to_owned());
-        Client::new(&self.admin, token.filter(|token| !token.is_empty()))
+        // HOWDAH_ADMIN= is as good as none.
+        let admin = if self.admin.is_empty() {
+            DEFAULT_ADMIN
+        } else {
+            &self.admin
+        };
+        Client::new(admin, token.filter(|token| !token.is_empty()))
     }
 }
 
@@ -303,6 +309,9 @@ fn finish(outcome: Result<String, CtlError>) -> ExitCode {
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
+
+/// Where a howdah's admin server listens unless its file says otherwise.
+const DEFAULT_ADMIN: &str = "http://127.0.0.1:9600";
 
 #[cfg(test)]
 mod tests {
