@@ -1,0 +1,146 @@
+//! What a choice costs, and a snapshot, as a pool grows.
+//!
+//! `cargo bench --bench choose` prints nanoseconds a choice for each balance and pool size, on one thread and
+//! on two that share the pool, with sessions that end at once and with 64 held per thread; then what making
+//! a snapshot costs (as the time from a change sent to the change seen).
+#![allow(missing_docs, reason = "a benchmark")]
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use howdah::plan::{
+    Address, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service, Timeouts,
+};
+use howdah::pool::{Change, Keeper, Order, Pool};
+use howdah::telemetry::Metrics;
+
+const SIZES: [usize; 5] = [1, 10, 100, 1000, 10_000];
+/// Sessions that each thread holds: a choice comes with the end of the session 64 before.
+const HELD: usize = 64;
+
+fn main() {
+    for threads in [1, 2] {
+        println!("ns for a choice and the end of a session, {threads} thread(s)");
+        print!("{:<18}", "servers");
+        SIZES.iter().for_each(|size| print!("{size:>9}"));
+        println!();
+        for balance in Balance::ALL {
+            print!("{:<18}", balance.as_str());
+            for size in SIZES {
+                print!("{:>9.0}", choices(balance, size, threads));
+            }
+            println!();
+        }
+    }
+    println!("us from a change to its snapshot");
+    for balance in Balance::ALL {
+        print!("{:<18}", balance.as_str());
+        for size in SIZES {
+            print!("{:>9.0}", snapshots(balance, size));
+        }
+        println!();
+    }
+}
+
+fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
+    let server = |number: usize| {
+        Arc::new(ServerPlan {
+            name: ServerName::new(&format!("server-{number}")),
+            address: Address {
+                host: Host::Ip(Ipv4Addr::LOCALHOST.into()),
+                port: 10_000,
+            },
+            weight: 1,
+            max_connections: None,
+            backup: false,
+        })
+    };
+    let plan = PoolPlan {
+        name: PoolName::new("bench"),
+        service: Service::Tcp,
+        balance,
+        servers: (0..size).map(server).collect(),
+        send_proxy: None,
+        sticky: None,
+        probe: None,
+        tls: None,
+        timeouts: Timeouts {
+            connect: Duration::from_secs(3),
+            idle: Duration::from_secs(3600),
+            half_close: Duration::from_secs(600),
+            first_byte: Duration::from_secs(60),
+        },
+        dial: Dial::Late,
+        drain_timeout: Duration::from_secs(1800),
+    };
+    Pool::new(Arc::new(plan), &Metrics::new())
+}
+
+/// The best of five runs, in nanoseconds.
+fn choices(balance: Balance, size: usize, threads: u32) -> f64 {
+    let (pool, _keeper) = pool(balance, size);
+    let run = |_| {
+        let workers: Vec<_> = (0..threads)
+            .map(|worker| {
+                let pool = Arc::clone(&pool);
+                thread::spawn(move || churn(&pool, worker))
+            })
+            .collect();
+        let took = workers
+            .into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .max();
+        took.expect("a worker").as_secs_f64() * 1e9 / f64::from(CHOICES)
+    };
+    (0..5).map(run).fold(f64::INFINITY, f64::min)
+}
+
+fn churn(pool: &Arc<Pool>, worker: u32) -> Duration {
+    let mut held = VecDeque::with_capacity(HELD + 1);
+    let now = tokio::time::Instant::now();
+    let began = Instant::now();
+    for number in 0..CHOICES {
+        let client: IpAddr = Ipv4Addr::from_bits(number.wrapping_mul(0x9e37_79b9) ^ worker).into();
+        held.push_back(black_box(
+            pool.choose(client, &[], now).expect("all are up"),
+        ));
+        if held.len() > HELD {
+            held.pop_front();
+        }
+    }
+    began.elapsed()
+}
+
+/// The median of some changes, in microseconds.
+fn snapshots(balance: Balance, size: usize) -> f64 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let (pool, keeper) = pool(balance, size);
+        tokio::spawn(keeper.run());
+        let mut times = Vec::new();
+        for number in 0..41 {
+            let order = if number % 2 == 0 {
+                Order::Drain
+            } else {
+                Order::Ready
+            };
+            let server = ServerName::new("server-0");
+            let began = Instant::now();
+            let change = Change::Order { server, order };
+            pool.send(change).await.expect("a member");
+            times.push(began.elapsed());
+            // The keeper rests after costly snapshots.
+            tokio::time::sleep(Duration::from_millis(2) + began.elapsed() * 12).await;
+        }
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    })
+}
+
+const CHOICES: u32 = 200_000;
