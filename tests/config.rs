@@ -4,6 +4,8 @@
 //! `.expected`. The files that they name are minted into a temporary folder. After a wanted change,
 //! `BLESS=1 cargo test --test config` writes the `.expected` anew: read each as its user would.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support {
     //! Certificates, keys and secrets for the corpus.
 
@@ -215,6 +217,60 @@ fn what_the_complete_example_comments_out_works_too() {
     let report = config::judge(&folder.path().join("howdah.toml"), whole.into_bytes());
     let text = report.as_ref().err().map(ToString::to_string);
     assert!(report.is_ok(), "{}", text.unwrap_or_default());
+}
+
+/// What the command says: exit code, stdout, stderr.
+fn check(config: &Path) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_howdah"));
+    let output = command
+        .arg("check")
+        .arg("--config")
+        .arg(config)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn check_says_what_would_run() {
+    let folder = tempfile::tempdir().unwrap();
+    support::mint(folder.path());
+    let copy = folder.path().join("howdah.toml");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
+    fs::copy(root.join("good/contract-complete.toml"), &copy).unwrap();
+    let (code, out, err) = check(&copy);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(
+        !out.contains("not-to-be-shown") && !err.contains("not-to-be-shown"),
+        "a secret was shown"
+    );
+    let out = out.replace(&format!("{}/", folder.path().display()), "");
+    let err = err.replace(&format!("{}/", folder.path().display()), "");
+    same_as(&root.join("check-contract-complete.out"), &out);
+    same_as(&root.join("check-contract-complete.err"), &err);
+}
+
+#[test]
+fn check_of_a_faulty_file_ends_with_78_and_every_fault() {
+    let faulty = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/bad/many-at-once.toml");
+    let (code, out, err) = check(&faulty);
+    assert_eq!((code, out.as_str()), (Some(78), ""), "{err}");
+    assert_eq!(err.matches("error: ").count(), 7, "{err}");
+}
+
+#[test]
+fn check_of_a_missing_file_says_how_to_name_one() {
+    let (code, _, err) = check(Path::new("/nowhere/howdah.toml"));
+    assert_eq!(code, Some(78), "{err}");
+    let said = "error: the configuration /nowhere/howdah.toml cannot be read: there is no such file\n\
+                help: name another one with --config FILE; `howdah demo` needs none\n\n\
+                /nowhere/howdah.toml: 1 fault\n";
+    assert_eq!(err, said);
 }
 
 mod whatever_is_written {

@@ -90,10 +90,9 @@ pub fn show_duration(length: Duration) -> String {
 
 /// Writes a size in the largest unit that divides it.
 pub fn show_byte_size(bytes: u64) -> String {
-    let binary = SIZE.iter().filter(|(unit, _)| unit.contains('i'));
-    let fits = binary
-        .filter(|(_, size)| bytes >= *size && bytes % size == 0)
-        .last();
+    let fits = SIZE
+        .iter()
+        .rfind(|(unit, size)| unit.contains('i') && bytes >= *size && bytes.is_multiple_of(*size));
     match fits {
         Some((unit, size)) => format!("{}{unit}", bytes / size),
         None => format!("{bytes}B"),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
-use super::{DONE, FAILED, FAULTY};
+use super::{DONE, FAILED, FAULTY, check};
 use crate::app::App;
 use crate::app::signal::Signals;
 use crate::config;
@@ -19,13 +19,11 @@ pub fn run(path: &Path) -> ExitCode {
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(report) => {
-            eprintln!("{report}");
+            check::show_report(&report);
             return FAULTY.into();
         }
     };
-    for warning in &loaded.warnings {
-        eprintln!("{warning}");
-    }
+    check::show_warnings(&loaded.warnings);
     match serve(loaded.plan, path) {
         Ok(()) => DONE.into(),
         Err(error) => {

@@ -101,14 +101,26 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
             ),
         )?;
     }
-    let width = plan
+    let names = plan.servers.iter().map(|server| server.name.as_str().len());
+    let width = names.max().unwrap_or(0);
+    let others = plan
         .servers
         .iter()
-        .map(|server| server.name.as_str().len())
-        .max()
-        .unwrap_or(0);
+        .map(|server| (server.name.as_str(), server.address.to_string()));
+    let others = others
+        .filter(|(name, address)| name != address)
+        .map(|(_, address)| address.len());
+    let addresses = others.max().unwrap_or(0);
     for server in &plan.servers {
-        row(f, "server", ServerLine { server, width })?;
+        row(
+            f,
+            "server",
+            ServerLine {
+                server,
+                width,
+                addresses,
+            },
+        )?;
     }
     match &plan.probe {
         None => row(f, "probe", "none: every server counts as up")?,
@@ -156,6 +168,8 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
 struct ServerLine<'p> {
     server: &'p ServerPlan,
     width: usize,
+    /// Width of the addresses; 0 where every name is the address.
+    addresses: usize,
 }
 
 impl Display for ServerLine<'_> {
@@ -163,8 +177,13 @@ impl Display for ServerLine<'_> {
         let (server, width) = (self.server, self.width);
         let address = server.address.to_string();
         write!(f, "{:<width$}", server.name.as_str())?;
-        if address != server.name.as_str() {
-            write!(f, "  {address}")?;
+        if self.addresses > 0 {
+            let shown = if address == server.name.as_str() {
+                ""
+            } else {
+                &address
+            };
+            write!(f, "  {shown:<0$}", self.addresses)?;
         }
         write!(f, "  weight {}", server.weight)?;
         if let Some(bound) = server.max_connections {

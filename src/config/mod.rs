@@ -20,6 +20,8 @@ mod tables;
 mod values;
 mod words;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 pub use self::reference::reference;
@@ -41,8 +43,14 @@ pub struct Loaded {
 /// # Errors
 /// Every fault at once, the file itself missing or not being text included.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    match std::fs::read(path) {
-        Ok(bytes) => judge(path, bytes),
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 > LARGEST => Err(unreadable(
+            path,
+            &io::Error::other("it is larger than 64 MiB"),
+        )),
+        Ok(_) => judge(path, bytes),
         Err(error) => Err(unreadable(path, &error)),
     }
 }
@@ -73,13 +81,11 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Report {
+fn unreadable(path: &Path, error: &io::Error) -> Report {
     let mut cx = Cx::new(path, String::new());
     let fix = match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            "name another one with --config FILE; `howdah demo` needs none"
-        }
-        std::io::ErrorKind::PermissionDenied => "let the user that howdah runs as read it",
+        io::ErrorKind::NotFound => "name another one with --config FILE; `howdah demo` needs none",
+        io::ErrorKind::PermissionDenied => "let the user that howdah runs as read it",
         _ => "a configuration is one readable text file",
     };
     let what = format!("the configuration {} cannot be read", path.display());
@@ -89,3 +95,6 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Report {
         faults: cx.faults,
     }
 }
+
+/// So that a wrong path, such as a device, ends in a fault.
+const LARGEST: u64 = 64 << 20;

@@ -75,6 +75,15 @@ impl Fault {
         text
     }
 
+    /// As Display, in colours: for a terminal.
+    pub fn coloured(&self) -> String {
+        Block {
+            fault: self,
+            colours: true,
+        }
+        .to_string()
+    }
+
     pub(super) fn why(&mut self, why: impl Into<String>) -> &mut Self {
         self.why = why.into();
         self
@@ -86,45 +95,63 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+/// A fault as a block of lines; with colours when they are wanted.
+struct Block<'f> {
+    fault: &'f Fault,
+    colours: bool,
+}
+
+impl fmt::Display for Block<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
+        let fault = self.fault;
+        let (severity, colour) = match fault.severity {
+            Severity::Error => ("error", RED),
+            Severity::Warning => ("warning", YELLOW),
         };
-        write!(f, "{severity}: {}", self.what)?;
-        if let Some(place) = &self.place {
-            write!(f, "\n{place}")?;
-            if !self.why.is_empty() {
-                write!(f, " {}", self.why)?;
+        write!(f, "{}: {}", self.paint(severity, colour), fault.what)?;
+        match &fault.place {
+            None if fault.why.is_empty() => {}
+            None => write!(f, ": {}", fault.why)?,
+            Some(place) => {
+                let margin = place.line.to_string().len();
+                let (file, line, column) = (&place.file, place.line, place.column);
+                write!(f, "\n{:margin$}--> {file}:{line}:{column}", "")?;
+                write!(f, "\n{line} | {}", place.excerpt)?;
+                let carets = format!("{} {}", "^".repeat(place.width), fault.why);
+                let carets = self.paint(carets.trim_end(), colour);
+                write!(
+                    f,
+                    "\n{:margin$} | {:indent$}{carets}",
+                    "",
+                    "",
+                    indent = place.indent
+                )?;
             }
-        } else if !self.why.is_empty() {
-            write!(f, ": {}", self.why)?;
         }
-        for fix in &self.fix {
-            write!(f, "\nhelp: {fix}")?;
+        for fix in &fault.fix {
+            write!(f, "\n{}: {fix}", self.paint("help", CYAN))?;
         }
         Ok(())
     }
 }
 
-impl fmt::Display for Place {
+impl Block<'_> {
+    fn paint(&self, text: &str, colour: &str) -> String {
+        if self.colours {
+            format!("{colour}{text}{PLAIN}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let margin = self.line.to_string().len();
-        writeln!(
-            f,
-            "{:margin$}--> {}:{}:{}",
-            "", self.file, self.line, self.column
-        )?;
-        writeln!(f, "{} | {}", self.line, self.excerpt)?;
-        write!(
-            f,
-            "{:margin$} | {:indent$}{}",
-            "",
-            "",
-            "^".repeat(self.width),
-            indent = self.indent
-        )
+        Block {
+            fault: self,
+            colours: false,
+        }
+        .fmt(f)
     }
 }
 
@@ -136,17 +163,35 @@ impl Report {
     }
 }
 
+impl Report {
+    /// As Display, in colours: for a terminal.
+    pub fn coloured(&self) -> String {
+        let faults = self
+            .faults
+            .iter()
+            .map(|fault| format!("{}\n\n", fault.coloured()));
+        format!("{}{}", faults.collect::<String>(), self.sum())
+    }
+
+    fn sum(&self) -> String {
+        let (path, errors) = (self.path.display(), self.errors());
+        match self.faults.len() - errors {
+            0 => format!("{path}: {}", count(errors, "fault")),
+            warnings => format!(
+                "{path}: {}, {}",
+                count(errors, "fault"),
+                count(warnings, "warning")
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for fault in &self.faults {
             writeln!(f, "{fault}\n")?;
         }
-        let errors = self.errors();
-        write!(f, "{}: {}", self.path.display(), count(errors, "fault"))?;
-        match self.faults.len() - errors {
-            0 => Ok(()),
-            warnings => write!(f, ", {}", count(warnings, "warning")),
-        }
+        f.write_str(&self.sum())
     }
 }
 
@@ -157,3 +202,8 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
+
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const CYAN: &str = "\u{1b}[36m";
+const PLAIN: &str = "\u{1b}[0m";

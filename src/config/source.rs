@@ -14,13 +14,18 @@ pub(super) type Span = Range<usize>;
 pub(super) struct Source {
     file: Arc<str>,
     text: String,
+    /// Where each line begins; a file may have ten thousand servers.
+    lines: Vec<usize>,
 }
 
 impl Source {
     pub(super) fn new(file: &str, text: String) -> Self {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
         Self {
             file: file.into(),
             text,
+            lines,
         }
     }
 
@@ -30,8 +35,7 @@ impl Source {
 
     /// From 1.
     pub(super) fn line_of(&self, span: &Span) -> usize {
-        let start = floor(&self.text, span.start);
-        self.text[..start].matches('\n').count() + 1
+        self.lines.partition_point(|start| *start <= span.start)
     }
 
     /// The first line of `span`, with carets as far as it goes there.

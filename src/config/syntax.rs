@@ -130,11 +130,24 @@ fn twice(span: &Span, line: &str, word: &str, text: &str, cx: &mut Cx) {
                 .next()
                 .is_some_and(|other| other.trim() == header)
         });
-        let several = header.starts_with("[listener]") || header.starts_with("[listener.route]");
-        let fix = if several {
-            format!("there may be several in double brackets: [{header}]")
-        } else {
-            "put the keys of both under one header, or give one of them another name".into()
+        let name = header.trim_matches(['[', ']']);
+        let single = [format!("[{name}.tls]"), format!("[{name}.route]")];
+        let above = before
+            .lines()
+            .map(str::trim)
+            .find(|other| single.iter().any(|own| other.starts_with(own.as_str())));
+        if let (None, Some(above)) = (first, above) {
+            let what = format!("{above} stands above the {header} that it belongs to");
+            cx.error(span, what)
+                .why("comes too late")
+                .fix(format!("put {above} below {header} and its keys"));
+            return;
+        }
+        let fix = match header {
+            "[listener]" | "[listener.route]" => {
+                format!("there may be several in double brackets: [{header}]")
+            }
+            _ => "put the keys of both under one header, or give one of them another name".into(),
         };
         (format!("{header} is there twice"), first, fix)
     } else {

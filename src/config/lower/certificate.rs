@@ -182,3 +182,34 @@ fn no_key(pem: &[u8]) -> (&'static str, &'static str) {
 const LOOKS_LIKE_PEM: &str = "a certificate's file begins with -----BEGIN CERTIFICATE-----";
 /// A month is what people need to get a new one.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said at `now` of a certificate that ends on 2030-01-31.
+    fn said(now: &str) -> Option<String> {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["hive.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 31);
+        let pem = params.self_signed(&pair).unwrap().pem();
+        let (cert, key) = (PathBuf::from("c"), PathBuf::from("k"));
+        let key_pem = pair.serialize_pem();
+        let identity = Identity::from_pem(cert, pem.as_bytes(), key, key_pem.as_bytes()).unwrap();
+        let now: jiff::Timestamp = now.parse().unwrap();
+        let mut cx = Cx::new(std::path::Path::new("f"), "cert".into());
+        expiry(&identity, &(0..4), now.into(), &mut cx);
+        cx.faults
+            .pop()
+            .map(|fault| format!("{}: {}", fault.what, fault.why))
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_announced_a_month_before() {
+        assert_eq!(said("2029-12-31T00:00:00Z"), None);
+        let soon = "the certificate of hive.example.com expires soon: ends on 2030-01-31, 29 days from now";
+        assert_eq!(said("2030-01-01T12:00:00Z").as_deref(), Some(soon));
+        let over = "the certificate of hive.example.com has expired: ended on 2030-01-31";
+        assert_eq!(said("2030-02-01T00:00:00Z").as_deref(), Some(over));
+    }
+}

@@ -121,7 +121,14 @@ fn pool_reference(word: &Spot<String>, pools: Option<&Pools>, cx: &mut Cx) -> Po
         if known.is_empty() {
             fault.why("there is no pool at all");
         } else {
-            fault.why(format!("known: {}", known.join(", ")));
+            let some = known
+                .iter()
+                .take(MANY)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", ");
+            let more = if known.len() > MANY { ", ..." } else { "" };
+            fault.why(format!("known: {some}{more}"));
         }
         fault.fix(
             hint.unwrap_or_else(|| {
@@ -164,3 +171,6 @@ fn missing(span: &Span, key: &str, example: &str, cx: &mut Cx) {
         .why(format!("{key} is missing"))
         .fix(format!("add {example}"));
 }
+
+/// Names in a list that is still read.
+const MANY: usize = 8;

@@ -1,10 +1,12 @@
 //! `servers` → [`ServerPlan`]s.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::{defaults, judge_name};
 use crate::config::file::{Pool, Server, ServerWord};
+use crate::config::source::Span;
 use crate::config::words::{Cx, Field, Spot};
 use crate::plan::{Address, Host, ServerName, ServerPlan, Service};
 
@@ -22,17 +24,16 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
             .why("empty")
             .fix("servers = [\"HOST\", \"HOST\"]");
     }
-    let mut seen: Vec<(Arc<ServerPlan>, usize)> = Vec::new();
+    let mut seen = Seen::default();
     for entry in &list.value.items {
-        let Some(plan) = one(entry, service, &owner, cx) else {
-            continue;
-        };
-        same_twice(&plan, entry, &seen, &owner, cx);
-        seen.push((Arc::new(plan), cx.source.line_of(&entry.span)));
+        if let Some(plan) = one(entry, service, &owner, cx) {
+            seen.add(plan, &entry.span, &owner, cx);
+        }
     }
-    if seen.len() == list.value.written
-        && !seen.is_empty()
-        && seen.iter().all(|(plan, _)| plan.backup)
+    let plans = seen.plans;
+    if plans.len() == list.value.written
+        && !plans.is_empty()
+        && plans.iter().all(|plan| plan.backup)
     {
         let what = format!("{owner} has only backup servers");
         cx.error(&list.span, what)
@@ -40,7 +41,7 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
             .fix("a backup waits until no other server is up: take backup = true from one of them at least");
     }
     cx.owner = owner;
-    seen.into_iter().map(|(plan, _)| plan).collect()
+    plans
 }
 
 fn one(entry: &Spot<ServerWord>, service: Service, pool: &str, cx: &mut Cx) -> Option<ServerPlan> {
@@ -85,41 +86,42 @@ fn plan(name: &str, address: Address, words: &Server, service: Service) -> Serve
     }
 }
 
-fn same_twice(
-    plan: &ServerPlan,
-    entry: &Spot<ServerWord>,
-    seen: &[(Arc<ServerPlan>, usize)],
-    pool: &str,
-    cx: &mut Cx,
-) {
-    let same = |other: &&(Arc<ServerPlan>, usize)| {
-        other.0.name == plan.name || other.0.address == plan.address
-    };
-    let Some((first, line)) = seen.iter().find(same) else {
-        return;
-    };
-    let what = if first.name == plan.name {
-        format!("{pool} has two servers {:?}", plan.name.as_str())
-    } else {
-        format!("{pool} has {} twice", plan.address)
-    };
-    let fix = if first.address == plan.address {
-        "leave one out; a larger share is said with weight = 2"
-    } else {
-        "give one of them another name"
-    };
-    cx.error(&entry.span, what)
-        .why(format!("first at line {line}"))
-        .fix(fix);
+/// The servers so far, and the lines where their names and addresses were first said.
+#[derive(Default)]
+struct Seen {
+    plans: Vec<Arc<ServerPlan>>,
+    names: HashMap<ServerName, usize>,
+    addresses: HashMap<Address, usize>,
+}
+
+impl Seen {
+    fn add(&mut self, plan: ServerPlan, span: &Span, pool: &str, cx: &mut Cx) {
+        let (name, address) = (
+            self.names.get(&plan.name),
+            self.addresses.get(&plan.address),
+        );
+        let what = match (name, address) {
+            (Some(_), _) => format!("{pool} has two servers {:?}", plan.name.as_str()),
+            _ => format!("{pool} has {} twice", plan.address),
+        };
+        let fix = match address {
+            Some(_) => "leave one out; a larger share is said with weight = 2",
+            None => "give one of them another name",
+        };
+        if let Some(line) = name.or(address) {
+            cx.error(span, what)
+                .why(format!("first at line {line}"))
+                .fix(fix);
+        }
+        let line = cx.source.line_of(span);
+        self.names.entry(plan.name.clone()).or_insert(line);
+        self.addresses.entry(plan.address.clone()).or_insert(line);
+        self.plans.push(Arc::new(plan));
+    }
 }
 
 /// `HOST`, `HOST:PORT`, a bare IPv6 address, or `[IPV6]:PORT`.
-fn address(
-    text: &str,
-    service: Service,
-    span: &crate::config::source::Span,
-    cx: &mut Cx,
-) -> Option<Address> {
+fn address(text: &str, service: Service, span: &Span, cx: &mut Cx) -> Option<Address> {
     match split(text).and_then(|(host, port)| Ok((judge_host(host)?, port))) {
         Err((why, fix)) => {
             let what = format!("{} has no usable address", cx.owner);
