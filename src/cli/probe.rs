@@ -221,7 +221,9 @@ fn asked(args: &ProbeArgs) -> Result<Finding, String> {
             host: &host,
             send_proxy: args.send_proxy.map(ProxyWord::version),
         };
-        let mut finding = probe::ask(&target, &plan, Effort::Full, connector.as_ref()).await;
+        let mut strangers = probe::Rapport::default();
+        let tls = connector.as_ref();
+        let mut finding = probe::ask(&target, &plan, Effort::Full, tls, &mut strangers).await;
         finding.steps.insert(0, ("resolve", resolved));
         finding
     }))

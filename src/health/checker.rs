@@ -13,14 +13,20 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::machine::{Rule, State, Transition, step};
-use super::{Effort, Finding, Verdict, pace, witness};
+use super::probe::Rapport;
+use super::{Effort, Finding, Reason, Verdict, pace, witness};
 use crate::plan::ProbePlan;
 use crate::pool::{Change, Health, LastProbe, Pool, Refused, Server};
 
 /// Who puts the question.
 pub(super) trait Asker: Send + Sync + 'static {
     /// Never fails, never panics: whatever happens is a finding.
-    fn ask(&self, server: &Server, effort: Effort) -> impl Future<Output = Finding> + Send;
+    fn ask(
+        &self,
+        server: &Server,
+        effort: Effort,
+        rapport: &mut Rapport,
+    ) -> impl Future<Output = Finding> + Send;
 }
 
 /// One server under watch.
@@ -34,6 +40,7 @@ pub(super) struct Checker<A> {
     full: Option<Finding>,
     deep_due: Instant,
     settled: bool,
+    rapport: Rapport,
 }
 
 impl<A: Asker> Checker<A> {
@@ -54,6 +61,7 @@ impl<A: Asker> Checker<A> {
             full: None,
             deep_due: Instant::now(),
             settled: false,
+            rapport: Rapport::default(),
         }
     }
 
@@ -87,8 +95,14 @@ impl<A: Asker> Checker<A> {
             return Ok(());
         };
         witness::dismiss(&self.server);
-        let finding = self.asker.ask(&self.server, effort).await;
+        let finding = self
+            .asker
+            .ask(&self.server, effort, &mut self.rapport)
+            .await;
         self.show(&finding);
+        if finding.reason == Reason::Unusable {
+            return Ok(()); // Our own fault (no descriptor left, say) tells nothing of the server.
+        }
         self.conclude(&finding).await?;
         if effort == Effort::Full {
             self.deep_due = Instant::now() + pace::deep(&self.plan, fastrand::f64());

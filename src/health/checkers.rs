@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 
 use super::checker::{Asker, Checker};
+use super::probe::Rapport;
 use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
 use crate::plan::{Host, PoolName, PoolPlan, ProbePlan};
 use crate::pool::{Member, Pool, Server, ServerId};
@@ -122,7 +123,7 @@ impl Prober {
 }
 
 impl Asker for Prober {
-    async fn ask(&self, server: &Server, effort: Effort) -> Finding {
+    async fn ask(&self, server: &Server, effort: Effort, rapport: &mut Rapport) -> Finding {
         let addresses = server.addresses();
         if addresses.is_empty() {
             let detail = format!("{} has no address yet", server.address());
@@ -145,7 +146,7 @@ impl Asker for Prober {
             host,
             send_proxy: self.plan.send_proxy,
         };
-        probe::ask(&target, probe, effort, tls.as_ref()).await
+        probe::ask(&target, probe, effort, tls.as_ref(), rapport).await
     }
 }
 

@@ -329,6 +329,12 @@ impl Writer {
         self.bytes.extend(id.to_be_bytes());
     }
 
+    /// A field's header with a type that no version has (16), and so no value: how a reader takes it tells its version.
+    pub fn field_of_no_type(&mut self, id: i16) {
+        self.bytes.push(16);
+        self.bytes.extend(id.to_be_bytes());
+    }
+
     /// End of a struct.
     pub fn stop(&mut self) {
         self.bytes.push(0);

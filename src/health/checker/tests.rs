@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
-use super::super::Reason;
 use super::*;
 use crate::plan::{
     Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service,
@@ -20,7 +19,7 @@ struct Script {
 }
 
 impl Asker for Script {
-    async fn ask(&self, _: &Server, effort: Effort) -> Finding {
+    async fn ask(&self, _: &Server, effort: Effort, _: &mut Rapport) -> Finding {
         let asked = (self.start.elapsed(), effort);
         self.asked.lock().expect("no panic").push(asked);
         let (verdict, loud) = *self.answer.lock().expect("no panic");

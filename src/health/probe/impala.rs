@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::hive::Conversation;
+use super::hive::{Conversation, Rapport};
 use super::http;
 use super::link::{Link, Road};
 use super::walk::{Answer, Asked, Walk};
@@ -71,10 +71,12 @@ async fn thrift(
     let transport = &HiveTransport::Binary;
     if effort != Effort::Full {
         let shallow = (crate::plan::Depth::Handshake, transport, auth);
-        return super::hive::exchange(road, walk, link, shallow).await;
+        // C++: what ends a login early is logged there, what ends after it is not.
+        let logging_in = &mut Rapport::of_login();
+        return super::hive::exchange(road, walk, link, shallow, logging_in).await;
     }
     let mut talk = Conversation::open(road, walk, link, transport, auth).await?;
-    talk.greet(walk, false).await?;
+    talk.log_in(walk).await?;
     let session = talk.open_session(walk).await?;
     walk.step("ping");
     let ping = Request::Other {

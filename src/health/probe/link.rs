@@ -34,6 +34,9 @@ pub(super) struct Road<'a> {
     pub(super) tls: Option<&'a Connector>,
 }
 
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
     inbox: Vec<u8>,
@@ -44,6 +47,7 @@ pub(super) struct Link {
     shut: bool,
 }
 
+#[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -201,6 +205,16 @@ impl Link {
             },
             None => self.receive().await,
         }
+    }
+
+    /// For a connection that is to stay: neither side should keep a dead one.
+    pub(super) fn keep_alive(&self) {
+        let tcp = match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        let every = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE);
+        let _ = socket2::SockRef::from(tcp).set_tcp_keepalive(&every.with_interval(KEEP_ALIVE));
     }
 
     /// Ends the connection so that no server has reason to complain.

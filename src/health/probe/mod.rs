@@ -14,6 +14,8 @@ mod tcp;
 mod tls;
 mod walk;
 
+pub use self::hive::Rapport;
+
 use tokio::time::timeout_at;
 
 use self::link::{Link, Road};
@@ -22,7 +24,8 @@ use super::{Effort, Finding, Target};
 use crate::plan::{Ask, Depth, ProbePlan};
 use crate::tls::connect::Connector;
 
-/// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool.
+/// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool; `rapport` is this server's, and makes the next
+/// question quieter.
 ///
 /// Ends at [`ProbePlan::timeout`] at the latest; the polite close after the verdict is bounded by it too. Dropping the
 /// future ends the question without an answer.
@@ -31,6 +34,7 @@ pub async fn ask(
     plan: &ProbePlan,
     effort: Effort,
     tls: Option<&Connector>,
+    rapport: &mut Rapport,
 ) -> Finding {
     let road = Road {
         target: *target,
@@ -40,7 +44,7 @@ pub async fn ask(
     let walk = Walk::begin(plan.timeout);
     match (&plan.ask, effort) {
         (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&road, walk).await,
-        _ => Box::pin(converse(&road, walk, effort)).await,
+        _ => Box::pin(converse(&road, walk, effort, rapport)).await,
     }
 }
 
@@ -60,16 +64,25 @@ async fn connect_only(road: &Road<'_>, walk: Walk) -> Finding {
     }
 }
 
-async fn converse(road: &Road<'_>, mut walk: Walk, effort: Effort) -> Finding {
+async fn converse(
+    road: &Road<'_>,
+    mut walk: Walk,
+    effort: Effort,
+    rapport: &mut Rapport,
+) -> Finding {
     let deadline = walk.deadline();
     let mut link = None;
-    let asked = timeout_at(deadline, exchange(road, &mut walk, &mut link, effort)).await;
+    let asked = timeout_at(
+        deadline,
+        exchange(road, &mut walk, &mut link, effort, rapport),
+    )
+    .await;
     let answer = match asked {
         Ok(Ok(answer) | Err(answer)) => answer,
         Err(_) => walk.too_late(),
     };
     let finding = walk.finish(answer);
-    if let Some(link) = link {
+    if let Some(link) = link.and_then(|link| rapport.keeps(link)) {
         link.part(deadline).await;
     }
     finding
@@ -81,6 +94,7 @@ async fn exchange(
     walk: &mut Walk,
     link: &mut Option<Link>,
     effort: Effort,
+    rapport: &mut Rapport,
 ) -> Asked<Answer> {
     match &road.plan.ask {
         Ask::Tcp | Ask::Tls => tls::exchange(road, walk, link).await,
@@ -94,9 +108,12 @@ async fn exchange(
                 Effort::Full => *depth,
                 Effort::Cheap | Effort::Connect => Depth::Handshake,
             };
-            hive::exchange(road, walk, link, (depth, transport, auth)).await
+            hive::exchange(road, walk, link, (depth, transport, auth), rapport).await
         }
         Ask::Impala { auth } => impala::exchange(road, walk, link, auth, effort).await,
         Ask::Hue(ask) => hue::exchange(road, walk, link, ask).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ pub(super) struct Walk {
     step: &'static str,
     step_started: Instant,
     steps: Vec<(&'static str, Duration)>,
+    waited: Duration,
 }
 
 impl Answer {
@@ -65,6 +66,7 @@ impl Walk {
             step: "connect",
             step_started: now,
             steps: Vec::with_capacity(4),
+            waited: Duration::ZERO,
         }
     }
 
@@ -78,6 +80,11 @@ impl Walk {
         self.steps.push((self.step, now - self.step_started));
         self.step = name;
         self.step_started = now;
+    }
+
+    /// Time that we let pass on purpose: no fault of the server's, so not in the finding's `took`.
+    pub(super) fn discount(&mut self, waited: Duration) {
+        self.waited += waited;
     }
 
     /// The deadline came: the step under way is to blame.
@@ -99,7 +106,7 @@ impl Walk {
             step: self.step,
             detail: answer.detail,
             steps: self.steps,
-            took: now - self.started,
+            took: (now - self.started).saturating_sub(self.waited),
             loud: answer.loud,
         }
     }

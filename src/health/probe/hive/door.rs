@@ -23,6 +23,8 @@ pub(super) enum Door {
         path: String,
         host: String,
         authorization: Option<String>,
+        /// The authorization is not of the plan.
+        anybody: bool,
     },
 }
 
@@ -41,11 +43,12 @@ impl Door {
                 path: path.clone(),
                 host: road.authority(),
                 authorization: account_of(auth).map(|(user, word)| basic(user, word.expose())),
+                anybody: false,
             },
         }
     }
 
-    /// One message there and one back. `needs_login`: as anybody, where there is no account.
+    /// One message there and one back.
     pub(super) async fn exchange(&mut self, link: &mut Link, message: &[u8]) -> Asked<Vec<u8>> {
         match self {
             Self::Sasl => {
@@ -62,6 +65,7 @@ impl Door {
                 path,
                 host,
                 authorization,
+                anybody,
             } => {
                 let mut headers = vec![
                     "Content-Type: application/x-thrift".to_owned(),
@@ -72,7 +76,7 @@ impl Door {
                 let request = http_wire::request("POST", path, host, &headers, message);
                 link.send(&request).await?;
                 let reply = http::receive(link, false).await?;
-                judge_status(&reply, authorization.is_some())?;
+                judge_status(&reply, authorization.is_some() && !*anybody)?;
                 Ok(reply.body)
             }
         }
@@ -80,8 +84,15 @@ impl Door {
 
     /// A session over HTTP needs a name also where any will do.
     pub(super) fn as_anybody(&mut self) {
-        if let Self::Http { authorization, .. } = self {
-            authorization.get_or_insert_with(|| basic(ANYBODY, ANYBODY));
+        if let Self::Http {
+            authorization,
+            anybody,
+            ..
+        } = self
+            && authorization.is_none()
+        {
+            *authorization = Some(basic(ANYBODY, ANYBODY));
+            *anybody = true;
         }
     }
 }
@@ -112,7 +123,7 @@ pub(super) async fn log_in(link: &mut Link, account: Account<'_>, shallow: bool)
 }
 
 /// The words of BAD are for people, all but one: a mechanism that is not registered (TSaslServerTransport).
-fn refused(text: &str, has_account: bool, shallow: bool) -> Answer {
+pub(super) fn refused(text: &str, has_account: bool, shallow: bool) -> Answer {
     let no_plain = text.to_ascii_lowercase().contains("unsupported mechanism");
     let reason = match (no_plain, has_account) {
         (true, _) => Reason::UnsupportedMechanism,
@@ -127,7 +138,7 @@ fn refused(text: &str, has_account: bool, shallow: bool) -> Answer {
     Answer::of(verdict, reason, text)
 }
 
-async fn negotiation(link: &mut Link) -> Asked<(Status, String)> {
+pub(super) async fn negotiation(link: &mut Link) -> Asked<(Status, String)> {
     loop {
         let parsed = sasl::message(link.inbox());
         match parsed {
@@ -143,7 +154,7 @@ async fn negotiation(link: &mut Link) -> Asked<(Status, String)> {
     }
 }
 
-async fn read_frame(link: &mut Link) -> Asked<Vec<u8>> {
+pub(super) async fn read_frame(link: &mut Link) -> Asked<Vec<u8>> {
     loop {
         match sasl::frame(link.inbox(), sasl::FRAME_MAX) {
             Ok(Some((content, taken))) => {

@@ -1,11 +1,13 @@
 //! HiveServer2, as far as its plan says: the handshake, a session, a query.
 //!
-//! The handshake works without an account and leaves no trace where the server lets anybody in. Where it does not, a
-//! refusal is still the word of a living server: it counts as up, and as loud, since the server logs it.
+//! The handshake works without an account, and [`manner`] finds the form that leaves no trace in the server's log. Where a
+//! login is refused, the refusal is still the word of a living server: it counts as up, and as loud, since it is logged.
 
 mod door;
+mod manner;
 mod session;
 
+pub use self::manner::Rapport;
 pub(super) use self::session::Conversation;
 
 use super::link::{Link, Road};
@@ -17,13 +19,14 @@ pub(super) async fn exchange(
     walk: &mut Walk,
     link: &mut Option<Link>,
     (depth, transport, auth): (Depth, &HiveTransport, &HiveAuth),
+    rapport: &mut Rapport,
 ) -> Asked<Answer> {
-    let mut talk = Conversation::open(road, walk, link, transport, auth).await?;
-    let shallow = depth == Depth::Handshake;
-    let greeted = talk.greet(walk, shallow).await?;
-    if shallow {
-        return Ok(greeted);
+    let opened = Conversation::open(road, walk, link, transport, auth).await;
+    let mut talk = opened.inspect_err(|answer| rapport.doubt(answer))?;
+    if depth == Depth::Handshake {
+        return talk.greet(walk, rapport).await;
     }
+    talk.log_in(walk).await?;
     let session = talk.open_session(walk).await?;
     let queried = match depth {
         Depth::Query => talk.query(walk, session).await,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::link::{Link, Road};
 use super::super::walk::{Answer, Asked, Walk};
 use super::door::{ANYBODY, Account, Door, account_of, log_in};
+use super::manner::{self, Rapport};
 use crate::health::{Reason, Verdict};
 use crate::plan::{HiveAuth, HiveTransport};
 use crate::wire::hive::{Failure, Handle, Operation, Outcome, PROTOCOL_V6, Reply, Request, state};
@@ -43,25 +44,31 @@ impl<'a> Conversation<'a> {
         })
     }
 
-    /// Logs in; without SASL, and when nothing else follows, makes a call that no server has, which none logs.
+    /// The handshake as the whole question; without SASL, a call that no server has, which none runs and few log.
     pub(in super::super) async fn greet(
         &mut self,
         walk: &mut Walk,
-        shallow: bool,
+        rapport: &mut Rapport,
     ) -> Asked<Answer> {
         if let Door::Sasl = self.door {
             walk.step("sasl");
-            return log_in(self.link, self.account, shallow).await;
-        }
-        if !shallow {
-            self.door.as_anybody();
-            return Ok(Answer::up());
+            return manner::greet(self.link, walk, self.account, rapport).await;
         }
         walk.step("ping");
         match self.call(&unknown_method()).await {
             Ok(_) => Ok(Answer::up()),
             Err(answer) => Err(self.shallow_judgement(answer)),
         }
+    }
+
+    /// Before a session.
+    pub(in super::super) async fn log_in(&mut self, walk: &mut Walk) -> Asked<()> {
+        if let Door::Sasl = self.door {
+            walk.step("sasl");
+            log_in(self.link, self.account, false).await?;
+        }
+        self.door.as_anybody();
+        Ok(())
     }
 
     pub(in super::super) async fn open_session(&mut self, walk: &mut Walk) -> Asked<Handle> {

@@ -1,0 +1,201 @@
+//! How to greet a SASL server so that its log stays empty.
+//!
+//! No greeting is silent on every Thrift. Up to 0.11 whatever ends before the login is an ERROR with a stack, and a
+//! connection that ends after it is not mentioned. In 0.12 it is just the other way round (`TThreadPoolServer.WorkerProcess`
+//! logs every `TException` of a call and swallows those of the login). From 0.13 on both are silent. Before the login a
+//! server shows nothing of its version, so the first greeting is a login and one harmless call that tells; what it told
+//! is kept in the [`Rapport`]. Where only an unfinished login is silent, that first connection is kept as well and
+//! stays idle: to end it would be the one ERROR that is avoided.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::link::Link;
+use super::super::walk::{Answer, Asked, Walk};
+use super::door::{self, Account};
+use crate::health::{Reason, Verdict};
+use crate::wire::hive::Outcome;
+use crate::wire::sasl::{self, Status};
+use crate::wire::thrift::{Kind, Writer};
+
+/// What earlier questions taught about one server. Kept by whoever asks it again; a fresh one knows nothing.
+#[derive(Debug, Default)]
+pub struct Rapport {
+    manner: Manner,
+    /// Logged in and idle, for as long as `manner` is [`Manner::Start`] and one was needed to find that out.
+    seat: Option<Link>,
+    /// The present link is to become the seat.
+    keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Manner {
+    /// Log in, and find out.
+    #[default]
+    Unknown,
+    /// Log in: Thrift up to 0.11, and whatever did not tell.
+    LogIn,
+    /// Begin with this mechanism and end there: Thrift from 0.12 on, and every server that refuses the login, since a
+    /// refusal is an error in every log.
+    Start(&'static str),
+}
+
+/// The handshake as the whole question.
+pub(super) async fn greet(
+    link: &mut Link,
+    walk: &mut Walk,
+    account: Account<'_>,
+    rapport: &mut Rapport,
+) -> Asked<Answer> {
+    let asked = match rapport.manner {
+        Manner::Unknown => return first(link, account, rapport).await,
+        Manner::LogIn => door::log_in(link, account, true).await,
+        Manner::Start(mechanism) => start(link, walk, mechanism, account.is_some()).await,
+    };
+    asked.inspect_err(|answer| rapport.doubt(answer))
+}
+
+async fn first(link: &mut Link, account: Account<'_>, rapport: &mut Rapport) -> Asked<Answer> {
+    match door::log_in(link, account, true).await {
+        Ok(answer) => {
+            rapport.learn(generation(link).await);
+            Ok(answer)
+        }
+        Err(answer) => Err(rapport.learn_refusal(answer)),
+    }
+}
+
+impl Rapport {
+    /// With a server of which it is known that a login is the silent form.
+    pub(in super::super) fn of_login() -> Self {
+        Self {
+            manner: Manner::LogIn,
+            ..Self::default()
+        }
+    }
+
+    /// After the verdict: the link is parted from, unless it is worth keeping.
+    pub(in super::super) fn keeps(&mut self, link: Link) -> Option<Link> {
+        if std::mem::take(&mut self.keep) {
+            link.keep_alive();
+            self.seat = Some(link);
+            return None;
+        }
+        Some(link)
+    }
+
+    fn learn(&mut self, generation: Generation) {
+        match generation {
+            Generation::Old => self.manner = Manner::LogIn,
+            Generation::New => {
+                self.manner = Manner::Start("PLAIN");
+                self.keep = true;
+            }
+        }
+    }
+
+    /// From now on the question stops short of the refusal, so it is not loud any more.
+    fn learn_refusal(&mut self, answer: Answer) -> Answer {
+        let mechanism = match answer.reason {
+            Reason::UnsupportedMechanism => "GSSAPI",
+            Reason::AccountNeeded => "PLAIN",
+            _ => return answer,
+        };
+        if answer.verdict != Verdict::Up {
+            return answer;
+        }
+        self.manner = Manner::Start(mechanism);
+        Answer {
+            loud: false,
+            ..answer
+        }
+    }
+
+    /// A server that was replaced may have another Thrift. One that is only slow is the same as before.
+    pub(super) fn doubt(&mut self, answer: &Answer) {
+        let same = matches!(
+            answer.reason,
+            Reason::Timeout | Reason::ConnectTimeout | Reason::Unusable
+        );
+        match self.manner {
+            Manner::Start(_) if answer.reason == Reason::UnsupportedMechanism => {
+                self.manner = Manner::LogIn;
+            }
+            _ if answer.verdict == Verdict::Down && !same => *self = Self::default(),
+            _ => {}
+        }
+    }
+}
+
+/// START, silence, our FIN, the server's FIN: a thread has read the one and the other, and SASL is what it read.
+async fn start(
+    link: &mut Link,
+    walk: &mut Walk,
+    mechanism: &str,
+    has_account: bool,
+) -> Asked<Answer> {
+    let mut message = Vec::with_capacity(16);
+    sasl::put_message(&mut message, Status::Start, mechanism.as_bytes());
+    link.send(&message).await?;
+    match timeout(BEAT, link.more()).await {
+        Err(_) => walk.discount(BEAT),
+        Ok(heard) => {
+            if !heard? {
+                let text = "closed at once: no free thread, or another protocol";
+                return Err(Answer::down(Reason::Closed, text));
+            }
+            return objection(link, has_account).await;
+        }
+    }
+    link.shut().await;
+    match link.more().await? {
+        false => Ok(Answer::up()),
+        true => objection(link, has_account).await,
+    }
+}
+
+/// It ought to have been silent.
+async fn objection(link: &mut Link, has_account: bool) -> Asked<Answer> {
+    let (status, text) = door::negotiation(link).await?;
+    Err(match status {
+        Status::Bad => door::refused(&text, has_account, true).loud(),
+        _ => Answer::down(Reason::NotSasl, &text),
+    })
+}
+
+enum Generation {
+    /// Up to 0.11, or it did not tell.
+    Old,
+    /// From 0.12 on.
+    New,
+}
+
+/// A GetInfo without what it needs, and with a field of a type that does not exist. Thrift from 0.12 on stumbles over the
+/// type, older ones over what is missing; both say so in a reply, run nothing and log nothing.
+async fn generation(link: &mut Link) -> Generation {
+    let mut writer = Writer::message(Kind::Call, "GetInfo", 0);
+    writer.structure(1, |w| w.field_of_no_type(1));
+    writer.stop();
+    let mut framed = Vec::with_capacity(64);
+    sasl::put_frame(&mut framed, &writer.finish());
+    let told = timeout(TELL, async {
+        link.send(&framed).await?;
+        door::read_frame(link).await
+    });
+    let Ok(Ok(reply)) = told.await else {
+        return Generation::Old;
+    };
+    match Outcome::decode(&reply) {
+        Ok(Outcome::Failure(failure)) if failure.message.contains("Unrecognized type") => {
+            Generation::New
+        }
+        _ => Generation::Old,
+    }
+}
+
+/// A server without a free thread (Thrift from 0.14 on) closes within a round trip of the connect.
+const BEAT: Duration = Duration::from_millis(40);
+
+/// For the call that tells; a server that stays silent has made its login, which is all that was asked.
+const TELL: Duration = Duration::from_millis(300);
