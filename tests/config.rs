@@ -273,6 +273,372 @@ fn check_of_a_missing_file_says_how_to_name_one() {
     assert_eq!(err, said);
 }
 
+mod what_becomes_of_it {
+    //! The plan that comes of a file: the contract's meaning, field by field.
+
+    use std::path::Path;
+    use std::time::Duration;
+
+    use howdah::plan::{
+        AccessTarget, Ask, Balance, ClientAuth, Depth, Dial, HiveAuth, HiveTransport, Host,
+        HttpAsk, LogFormat, LogLevel, Plan, PoolName, PoolPlan, ProxyVersion, Service, SniPattern,
+        StickyPlan, TlsVersion,
+    };
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn plan(good: &str) -> Plan {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/config/good")
+            .join(good);
+        super::load(&file).0.unwrap().plan
+    }
+
+    fn pool<'p>(plan: &'p Plan, name: &str) -> &'p PoolPlan {
+        plan.pool(&PoolName::new(name)).unwrap()
+    }
+
+    /// Name, address, weight, bound, backup.
+    fn servers(pool: &PoolPlan) -> Vec<(String, String, u16, Option<u32>, bool)> {
+        let servers = pool.servers.iter();
+        let parts = servers.map(|s| {
+            (
+                s.name.to_string(),
+                s.address.to_string(),
+                s.weight,
+                s.max_connections,
+                s.backup,
+            )
+        });
+        parts.collect()
+    }
+
+    #[test]
+    fn the_smallest_file_gets_what_hiveserver2_needs() {
+        let plan = plan("contract-smallest.toml");
+        assert_eq!(plan.listeners[0].bind, ["0.0.0.0:10000".parse().unwrap()]);
+        assert_eq!(plan.listeners[0].pool, Some(PoolName::new("hive")));
+        assert_eq!(plan.listeners[0].greet_timeout, Duration::from_secs(10));
+        let pool = pool(&plan, "hive");
+        let server = |host: &str| {
+            (
+                host.to_owned(),
+                format!("{host}:10000"),
+                1,
+                Some(480),
+                false,
+            )
+        };
+        assert_eq!(
+            servers(pool),
+            [server("hs2-1.example.com"), server("hs2-2.example.com")]
+        );
+        assert_eq!(
+            (pool.service, pool.balance, pool.dial),
+            (Service::HiveServer2, Balance::LeastConnection, Dial::Late)
+        );
+        assert_eq!(
+            (pool.send_proxy, pool.sticky.as_ref(), pool.tls.as_ref()),
+            (None, None, None)
+        );
+        let times = &pool.timeouts;
+        assert_eq!(
+            (times.connect, times.idle),
+            (Duration::from_secs(3), 12 * HOUR)
+        );
+        assert_eq!(
+            (times.half_close, times.first_byte),
+            (HOUR / 6, Duration::from_secs(60))
+        );
+        let probe = pool.probe.as_ref().unwrap();
+        assert_eq!(
+            probe.ask,
+            Ask::HiveServer2 {
+                depth: Depth::Handshake,
+                transport: HiveTransport::Binary,
+                auth: HiveAuth::Plain { account: None },
+            }
+        );
+        assert_eq!(
+            (probe.interval, probe.fast_interval),
+            (Duration::from_secs(5), Duration::from_millis(250))
+        );
+        assert_eq!(
+            (probe.deep_interval, probe.timeout),
+            (Duration::from_secs(60), Duration::from_secs(3))
+        );
+        assert_eq!(
+            (probe.rise, probe.fall, probe.port, probe.tls.as_ref()),
+            (2, 3, None, None)
+        );
+        assert_eq!(
+            (plan.global.workers, plan.global.max_connections),
+            (None, 20_000)
+        );
+        assert_eq!(
+            (plan.global.drain_timeout, pool.drain_timeout),
+            (HOUR / 2, HOUR / 2)
+        );
+        assert_eq!(
+            (
+                plan.admin.bind.to_string().as_str(),
+                plan.admin.token.is_some()
+            ),
+            ("127.0.0.1:9600", false)
+        );
+        assert_eq!(
+            (plan.log.level, plan.log.format),
+            (LogLevel::Info, LogFormat::Json)
+        );
+        assert_eq!(plan.log.access, AccessTarget::Stdout);
+    }
+
+    #[test]
+    fn every_line_of_the_complete_file_counts() {
+        let plan = plan("contract-complete.toml");
+        assert_eq!(plan.global.workers.map(usize::from), Some(2));
+        assert_eq!(
+            plan.admin.token.as_ref().unwrap().expose(),
+            "not-to-be-shown"
+        );
+        let names: Vec<_> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["hive", "hive-sales", "hue", "impala"],
+            "the order of the file"
+        );
+
+        let hive = &plan.listeners[0];
+        assert_eq!(
+            hive.bind,
+            [
+                "0.0.0.0:10000".parse().unwrap(),
+                "[::]:10000".parse().unwrap()
+            ]
+        );
+        assert_eq!(hive.max_connections, Some(5000));
+        assert_eq!(
+            hive.allow,
+            [
+                "10.0.0.0/8".parse().unwrap(),
+                "127.0.0.0/8".parse().unwrap()
+            ]
+        );
+        assert_eq!(
+            (hive.deny.as_slice(), hive.accept_proxy.as_slice()),
+            (
+                &["10.66.0.0/16".parse().unwrap()][..],
+                &["10.0.9.0/24".parse().unwrap()][..]
+            )
+        );
+        let tls = hive.tls.as_ref().unwrap();
+        assert_eq!(tls.identities[0].names, ["hive.example.com"]);
+        assert_eq!(
+            (tls.min_version, tls.client_auth),
+            (TlsVersion::V1_2, ClientAuth::Required)
+        );
+        assert_eq!(tls.client_ca.as_ref().unwrap().certificates.len(), 1);
+
+        let tenants = &plan.listeners[1];
+        let sales = "sales.example.com".to_owned();
+        assert_eq!(
+            tenants.routes[0].sni,
+            [
+                SniPattern::Exact(sales.clone()),
+                SniPattern::Wildcard(sales)
+            ]
+        );
+        assert_eq!(tenants.routes[0].pool, PoolName::new("hive-sales"));
+        assert_eq!(
+            (tenants.pool.as_ref(), tenants.tls.as_ref()),
+            (Some(&PoolName::new("hive")), None)
+        );
+
+        let hive = pool(&plan, "hive");
+        assert_eq!(
+            servers(hive),
+            [
+                (
+                    "hs2-1.example.com:10000".into(),
+                    "hs2-1.example.com:10000".into(),
+                    1,
+                    Some(480),
+                    false
+                ),
+                (
+                    "hs2-2".into(),
+                    "hs2-2.example.com:10000".into(),
+                    3,
+                    Some(400),
+                    false
+                ),
+                (
+                    "hs2-old".into(),
+                    "hs2-3.example.com:10000".into(),
+                    1,
+                    Some(480),
+                    true
+                ),
+            ]
+        );
+        assert_eq!(hive.send_proxy, Some(ProxyVersion::V2));
+        assert_eq!(
+            hive.sticky,
+            Some(StickyPlan {
+                ttl: 12 * HOUR,
+                max_entries: 100_000
+            })
+        );
+        let probe = hive.probe.as_ref().unwrap();
+        let Ask::HiveServer2 {
+            depth: Depth::Session,
+            auth: HiveAuth::Plain {
+                account: Some((user, password)),
+            },
+            ..
+        } = &probe.ask
+        else {
+            panic!("{:?}", probe.ask);
+        };
+        assert_eq!(
+            (user.as_str(), password.expose()),
+            ("howdah", "not-to-be-shown")
+        );
+        assert_eq!(
+            (probe.interval, probe.timeout),
+            (Duration::from_secs(10), Duration::from_secs(3))
+        );
+        assert_eq!(probe.tls, hive.tls, "asked as sessions are carried");
+        assert_eq!(
+            hive.tls.as_ref().unwrap().server_name.as_deref(),
+            Some("hive.example.com")
+        );
+
+        let hue = pool(&plan, "hue").probe.as_ref().unwrap();
+        assert_eq!(
+            hue.ask,
+            Ask::Http(HttpAsk {
+                method: "GET".into(),
+                path: "/desktop/debug/is_alive".into(),
+                host: None,
+                expect_status: vec![200],
+                expect_body: None,
+            })
+        );
+        let impala = pool(&plan, "impala");
+        assert_eq!(impala.balance, Balance::ResponseTime);
+        let probe = impala.probe.as_ref().unwrap();
+        assert_eq!(
+            (probe.port, &probe.ask),
+            (
+                Some(25_000),
+                &Ask::Impala {
+                    auth: HiveAuth::NoSasl
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn a_service_brings_its_defaults() {
+        let plan = plan("contract-complete.toml");
+        let (hue, impala) = (pool(&plan, "hue"), pool(&plan, "impala"));
+        assert_eq!(servers(hue)[0].1, "hue-1.example.com:8888");
+        assert_eq!(
+            (hue.balance, hue.dial, hue.timeouts.idle),
+            (Balance::LeastConnection, Dial::Late, HOUR)
+        );
+        assert_eq!(
+            hue.sticky,
+            Some(StickyPlan {
+                ttl: HOUR,
+                max_entries: 100_000
+            })
+        );
+        assert_eq!((servers(hue)[0].3, servers(impala)[0].3), (None, Some(60)));
+        assert_eq!(
+            (impala.dial, impala.timeouts.idle, impala.sticky.as_ref()),
+            (Dial::Late, 12 * HOUR, None)
+        );
+        let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/impala.toml");
+        let small = super::load(&conf).0.unwrap().plan;
+        assert_eq!(small.pools[0].balance, Balance::LeastConnection);
+        assert_eq!(small.pools[0].probe.as_ref().unwrap().port, Some(25_000));
+        let tcp = "[[listener]]\nname = 'a'\nbind = '127.0.0.1:0'\npool = 'a'\n\
+                   [pool.a]\nservice = 'tcp'\nservers = ['b:1']\n";
+        let tcp = howdah::config::judge(Path::new("f"), tcp.into())
+            .unwrap()
+            .plan;
+        let tcp = &tcp.pools[0];
+        assert_eq!(
+            (tcp.balance, tcp.dial, tcp.timeouts.idle),
+            (Balance::RoundRobin, Dial::AtOnce, HOUR)
+        );
+        assert_eq!((servers(tcp)[0].3, tcp.sticky.as_ref()), (None, None));
+        assert_eq!(tcp.probe.as_ref().unwrap().ask, Ask::Tcp);
+    }
+
+    #[test]
+    fn unusual_forms_mean_what_they_say() {
+        let plan = plan("forms.toml");
+        let any = pool(&plan, "any");
+        let addresses: Vec<_> = servers(any).into_iter().map(|server| server.1).collect();
+        let wanted = [
+            "db-1.example.com:5432",
+            "db-2.example.com:5432",
+            "10.0.0.7:5432",
+            "[fd00::7]:5432",
+            "db_3:5432",
+        ];
+        assert_eq!(addresses, wanted);
+        assert!(matches!(any.servers[3].address.host, Host::Ip(_)));
+        assert_eq!(
+            (any.probe.as_ref(), any.dial, any.send_proxy),
+            (None, Dial::Late, Some(ProxyVersion::V1))
+        );
+        let quoted = pool(&plan, "quoted-name");
+        let addresses: Vec<_> = servers(quoted).into_iter().map(|server| server.1).collect();
+        assert_eq!(
+            addresses,
+            ["[fd00::8]:21050", "[fd00::9]:21050", "impalad-1:21050"]
+        );
+        let probe = quoted.probe.as_ref().unwrap();
+        assert_eq!(
+            (probe.port, &probe.ask),
+            (
+                None,
+                &Ask::Impala {
+                    auth: HiveAuth::Plain { account: None }
+                }
+            )
+        );
+        assert_eq!(plan.listeners[0].greet_timeout, Duration::from_secs(90));
+        assert_eq!(
+            plan.listeners[1].routes[0].sni,
+            [SniPattern::Exact("sales.example.com".into())]
+        );
+    }
+
+    #[test]
+    fn the_same_file_is_the_same_plan_until_a_certificate_is_renewed() {
+        let folder = tempfile::tempdir().unwrap();
+        super::support::mint(folder.path());
+        let file = folder.path().join("howdah.toml");
+        std::fs::write(&file, include_str!("config/good/contract-complete.toml")).unwrap();
+        let load = || howdah::config::load(&file).unwrap().plan;
+        let (one, two) = (load(), load());
+        assert_eq!(one, two);
+        super::support::mint(folder.path());
+        let delta = howdah::plan::diff::diff(&one, &load());
+        let changed: Vec<_> = delta
+            .listeners_changed
+            .iter()
+            .map(|listener| listener.name.as_str())
+            .collect();
+        assert_eq!(changed, ["hive"]);
+    }
+}
+
 mod whatever_is_written {
     //! Any text leads to a plan or a report, never to a panic, and every report says where.
 

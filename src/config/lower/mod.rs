@@ -4,12 +4,14 @@
 //! out of it is decided by [`super::judge`] from the faults that were noted.
 
 mod certificate;
+mod collision;
 mod defaults;
 mod http;
 mod listener;
 mod material;
 mod pool;
 mod probe;
+mod route;
 mod server;
 
 use std::net::SocketAddr;
