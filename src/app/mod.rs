@@ -147,13 +147,14 @@ impl App {
             metrics,
         };
         let staged = app.prepare(plan)?;
+        app.commit(staged).await;
+        // Only now, so that nobody is told of a house without listeners, least of all that it is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
         app.tasks.spawn(server.serve(Front {
             house: Arc::clone(&app.house),
             metrics: app.metrics.clone(),
             commands: orders,
         }));
-        app.commit(staged).await;
         Ok(app)
     }
 

@@ -27,7 +27,9 @@ class Howdah(kit.Process):
 
     def _serves(self):
         assert self.running(), f"{self.name} ended with {self.child.returncode}:\n{self.tail()}"
-        return self.ctl("status", "--json").returncode == 0
+        if self.inside:
+            return self.ctl("status", "--json").returncode == 0
+        return kit.answers(*self.admin.split(":"))
 
     def ctl(self, *words, timeout=120):
         """One command of howdah, spoken to this one's admin address."""
@@ -43,8 +45,8 @@ class Howdah(kit.Process):
         return done.stdout
 
     def server(self, pool, name):
-        """One server out of `howdah status --json`."""
-        status = json.loads(self.told("status", "--json"))
+        """One server as the status tells it."""
+        status = json.loads(self.told("status", "--json") if self.inside else self.get("/api/v1/status"))
         [found] = [server for each in status["pools"] if each["name"] == pool
                    for server in each["servers"] if server["name"] == name]
         return found
@@ -62,12 +64,15 @@ class Howdah(kit.Process):
             raise AssertionError(f"{late}; it is {last}") from None
         return dict(last)
 
+    def get(self, path):
+        """What the admin address says."""
+        with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
     def metric(self, name, **labels):
         """The sum of a metric's samples that carry these labels."""
-        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
         total = 0.0
-        for sample, value in re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.M):
+        for sample, value in re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", self.get("/metrics"), re.M):
             if all(f'{key}="{word}"' in sample for key, word in labels.items()):
                 total += float(value)
         return total

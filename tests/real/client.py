@@ -1,6 +1,7 @@
 """Runs inside the virtual environment of impyla and PyHive: queries, or many clients that loop.
 
 client.py query impyla|pyhive HOST PORT {"sql": [...]}         rows of each statement as JSON
+client.py hold  impyla|pyhive HOST PORT {}                     one session that runs query after query until stdin ends
 client.py loop  HOST PORT {"clients": 20, "hold": 5}           one JSON line per session, until stdin ends
 """
 import json
@@ -9,6 +10,7 @@ import threading
 import time
 
 WHO = "SET spark.howdah.instance"
+BUSY = "SELECT java_method('java.lang.Thread', 'sleep', CAST(2000 AS BIGINT))"
 
 
 def connect(library, host, port, user="u", password="p", auth="PLAIN", ca=None):
@@ -33,6 +35,21 @@ def rows(connection, sql):
 def query(library, host, port, sql, **more):
     connection = connect(library, host, int(port), **more)
     print(json.dumps([rows(connection, statement) for statement in sql], default=str))
+    connection.close()
+
+
+def hold(library, host, port):
+    """Says where it is, works until told to end, and says where it is and how many queries it ran."""
+    connection = connect(library, host, int(port))
+    print(rows(connection, WHO)[0][1], flush=True)
+    ending = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    queries = 0
+    while not ending.is_set():
+        print("running", flush=True)
+        rows(connection, BUSY)
+        queries += 1
+    print(rows(connection, WHO)[0][1], queries, flush=True)
     connection.close()
 
 
@@ -69,4 +86,4 @@ def loop(host, port, clients, hold):
 
 if __name__ == "__main__":
     verb, *words, options = sys.argv[1:]
-    {"query": query, "loop": loop}[verb](*words, **json.loads(options))
+    {"query": query, "hold": hold, "loop": loop}[verb](*words, **json.loads(options))

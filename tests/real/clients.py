@@ -41,3 +41,26 @@ def query(library, host, port, *statements, **more):
 def instance(library, host, port, **more):
     """The name of the server that a new session lands on."""
     return query(library, host, port, "SET spark.howdah.instance", **more)[0][0][1]
+
+
+class Holder:
+    """A session with a query under way, query after query, until it is let go."""
+
+    def __init__(self, library, host, port):
+        self.child = subprocess.Popen(python_client("hold", library, host, port), text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.server = self.child.stdout.readline().strip()
+        self.child.stdout.readline()
+        if not self.server:
+            raise Refused(self.child.communicate()[1][-1500:])
+
+    def let_go(self):
+        """Where the session is at its end, after the query under way has finished; Refused if it was cut."""
+        said, faults = self.child.communicate("", timeout=60)
+        if self.child.returncode != 0:
+            raise Refused(faults[-1500:])
+        return said.split()[-2]
+
+    def kill(self):
+        self.child.kill()
+        self.child.communicate()

@@ -53,7 +53,7 @@ class HiveServer:
 
     def begin(self):
         """Starts it without waiting."""
-        for sub in ("tmp/scratch", "tmp/local", "warehouse", "local", "conf"):
+        for sub in ("tmp/scratch", "tmp/local", "tmp/resources", "warehouse", "local", "conf"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "conf/log4j2.properties").write_text(LOG4J)
         self.process = kit.Process(f"hs2-{self.name}", self.command(), self.folder, cwd=self.folder,

@@ -1,15 +1,12 @@
 """A drained server finishes the query it runs; new sessions go elsewhere; --wait returns when it is empty."""
+import signal
 import subprocess
-import threading
 import time
 import unittest
 
 from . import kit
 from .bed import bed
-from .clients import instance, query
-
-LONG = "SELECT java_method('java.lang.Thread', 'sleep', CAST(6000 AS BIGINT))"
-WHO = "SET spark.howdah.instance"
+from .clients import Holder, Refused, instance
 
 
 class Drain(unittest.TestCase):
@@ -22,51 +19,46 @@ class Drain(unittest.TestCase):
         cls.howdah.stop()
 
     def test_running_query_finishes_and_wait_returns_when_empty(self):
-        done = {}
-
-        def analyst():
-            rows = query("impyla", "127.0.0.1", self.port, WHO, LONG, WHO)
-            done.update(rows=rows, at=time.monotonic())
-        running = threading.Thread(target=analyst)
-        running.start()
-        name = kit.until("the query's session", self.busy)
-        other = "b" if name == "a" else "a"
+        holder = Holder("impyla", "127.0.0.1", self.port)
+        self.addCleanup(holder.kill)
+        name = holder.server
+        [other] = {"a", "b"} - {name}
 
         drain = subprocess.Popen(self.howdah.command("drain", f"hive/{name}", "--wait"), stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         kit.until("the order", lambda: self.howdah.server("hive", name)["admin"] == "draining")
         self.assertEqual({instance("pyhive", "127.0.0.1", self.port) for _ in range(3)}, {other})
-        self.assertFalse(done, "the query ended too early to show anything")
+        self.assertEqual(self.howdah.server("hive", name)["sessions_active"], 1)
         self.assertIsNone(drain.poll(), "--wait returned while a session was there")
-        running.join(60)
-        self.assertEqual([row[0][-1] for row in done["rows"][::2]], [name, name], "the session did not stay")
+
+        self.assertEqual(holder.let_go(), name, "the session did not stay")
+        ended = time.monotonic()
         said, _ = drain.communicate(timeout=15)
-        returned = time.monotonic()
         self.assertEqual(drain.returncode, 0, said)
+        self.assertLess(time.monotonic() - ended, 5, "--wait noticed late that the server is empty")
         self.assertEqual(self.howdah.server("hive", name)["sessions_active"], 0)
-        self.assertLess(returned - done["at"], 5)
 
         self.howdah.told("ready", f"hive/{name}")
         self.assertEqual(self.howdah.server("hive", name)["admin"], "ready")
-        seen = {instance("pyhive", "127.0.0.1", self.port) for _ in range(4)}
-        self.assertEqual(seen, {"a", "b"})
+        self.assertEqual({instance("pyhive", "127.0.0.1", self.port) for _ in range(4)}, {"a", "b"})
 
-    def busy(self):
-        """The server with a session, once there is one and its long query had time to begin."""
-        for name in ("a", "b"):
-            server = self.howdah.server("hive", name)
-            if server["sessions_active"] and self.howdah.metric("howdah_server_bytes_total", server=name) > 1500:
-                return name
-        return None
+    def test_timeout_ends_what_is_left(self):
+        holder = Holder("pyhive", "127.0.0.1", self.port)
+        self.addCleanup(holder.kill)
+        self.howdah.told("drain", f"hive/{holder.server}", "--wait", "--timeout", "1s")
+        with self.assertRaises(Refused):
+            holder.let_go()
+        kit.until("its line", lambda: [line for line in self.howdah.sessions() if line["reason"] == "drained"])
+        self.howdah.told("ready", f"hive/{holder.server}")
 
 
 class Stop(unittest.TestCase):
     def test_sigterm_lets_a_running_query_finish(self):
         howdah, port = bed().front("stop")
-        done = {}
-        running = threading.Thread(target=lambda: done.update(rows=query("pyhive", "127.0.0.1", port, WHO, LONG)))
-        running.start()
-        kit.until("the session", lambda: any(howdah.server("hive", name)["sessions_active"] for name in ("a", "b")))
-        self.assertEqual(howdah.stop(30), 0, howdah.tail())
-        running.join(60)
-        self.assertIn("rows", done, "the query was cut")
+        holder = Holder("pyhive", "127.0.0.1", port)
+        self.addCleanup(holder.kill)
+        howdah.signal(signal.SIGTERM)
+        kit.until("the door to close", lambda: not kit.answers("127.0.0.1", port))
+        self.assertTrue(howdah.running(), "gone with a session open")
+        self.assertIn(holder.let_go(), ("a", "b"))
+        self.assertEqual(howdah.child.wait(20), 0, howdah.tail())
