@@ -53,7 +53,7 @@ pub(super) async fn accept(
                 until = Some(Instant::now() + GRACE);
                 continue;
             }
-            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => return Ok(()),
+            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
         };
         match taken {
             Ok(()) => {
@@ -66,6 +66,27 @@ pub(super) async fn accept(
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
+        }
+    }
+    // Closing resets what waits: so nothing must.
+    poll_fn(|cx| poll_rest(&socket, &listener, &local, cx)).await
+}
+
+/// Takes everything that waits, and waits for nothing.
+fn poll_rest(
+    socket: &TcpListener,
+    listener: &Arc<Listener>,
+    local: &Local,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        match poll_batch(socket, listener, local, cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                exhausted(listener, &error, FIRST_PAUSE);
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending => return Poll::Ready(Ok(())),
         }
     }
 }

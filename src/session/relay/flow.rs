@@ -181,6 +181,7 @@ impl Flow {
                     return Poll::Pending;
                 }
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) if A::MAY_LEAVE_SILENTLY && is_silent_end(&error) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Read(error))),
                 Poll::Ready(Ok(())) => {}
             }
@@ -272,4 +273,9 @@ impl Flow {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// TLS's closing alert did not come before the end of the stream.
+fn is_silent_end(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
 }

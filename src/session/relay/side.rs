@@ -9,12 +9,17 @@ pub(crate) trait Side: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether what is written may wait in a buffer for a flush, and bytes are not the socket's own.
     const TLS: bool;
 
+    /// Whether a stream that ends without TLS's own word of farewell has ended all the same. True for clients, of
+    /// which many leave that out; false for servers: what they sent may have been cut short on its way.
+    const MAY_LEAVE_SILENTLY: bool;
+
     /// The socket itself.
     fn tcp(&self) -> &TcpStream;
 }
 
 impl Side for TcpStream {
     const TLS: bool = false;
+    const MAY_LEAVE_SILENTLY: bool = true;
 
     fn tcp(&self) -> &TcpStream {
         self
@@ -23,6 +28,7 @@ impl Side for TcpStream {
 
 impl Side for Box<server::TlsStream<TcpStream>> {
     const TLS: bool = true;
+    const MAY_LEAVE_SILENTLY: bool = true;
 
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
@@ -31,6 +37,7 @@ impl Side for Box<server::TlsStream<TcpStream>> {
 
 impl Side for Box<client::TlsStream<TcpStream>> {
     const TLS: bool = true;
+    const MAY_LEAVE_SILENTLY: bool = false;
 
     fn tcp(&self) -> &TcpStream {
         self.get_ref().0
