@@ -240,12 +240,10 @@ impl App {
         {
             tracing::warn!(sessions = self.crew.sessions(), "sessions did not end");
         }
+        // Deadlines of drains that are still to come hold the crew.
+        self.tasks.end().await;
         drop(self.crew);
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a worker had panicked");
-            }
-        }
+        end(self.threads).await;
         if !self.access.flush(LAST_WORDS) {
             tracing::warn!("not every line of the access log was written");
         }
@@ -266,6 +264,24 @@ impl App {
     }
 }
 
+/// Waits for the workers, which end after their last session: a bounded time, and without stopping the control
+/// thread, whose tasks they may be waiting for.
+async fn end(threads: Vec<JoinHandle<()>>) {
+    let all = async {
+        while !threads.iter().all(JoinHandle::is_finished) {
+            sleep(LOOK).await;
+        }
+    };
+    if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
+        tracing::warn!("a worker did not end");
+    }
+    for thread in threads.into_iter().filter(JoinHandle::is_finished) {
+        if thread.join().is_err() {
+            tracing::error!("a worker had panicked");
+        }
+    }
+}
+
 /// Tasks of the control thread that nobody waits for.
 #[derive(Default)]
 struct Tasks(Mutex<JoinSet<()>>);
@@ -276,6 +292,12 @@ impl Tasks {
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
+
+    /// Drops them all.
+    async fn end(self) {
+        let mut tasks = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        tasks.shutdown().await;
+    }
 }
 
 /// Orders that may wait; each is answered, so more would only hide a stuck control thread.
@@ -284,3 +306,38 @@ const COMMANDS: usize = 16;
 const LOOK: Duration = Duration::from_millis(20);
 /// For sessions to end that were told to, and for their lines to be written.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &std::path::Path, servers: &str) {
+        let text = format!(
+            "[admin]\nbind = \"127.0.0.1:0\"\n[log]\naccess = \"off\"\n\
+             [[listener]]\nname = \"front\"\nbind = \"127.0.0.1:0\"\npool = \"p\"\n\
+             [pool.p]\nservice = \"tcp\"\nprobe = \"none\"\nservers = [{servers}]\n"
+        );
+        std::fs::write(path, text).expect("writes");
+    }
+
+    #[tokio::test]
+    async fn a_stop_soon_after_a_server_left_does_not_hang() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("howdah.toml");
+        file(&path, "\"127.0.0.1:1\", \"127.0.0.1:2\"");
+        let plan = crate::config::load(&path).expect("valid").plan;
+        let app = App::start(plan, Some(path.clone()), Metrics::new()).await;
+        let app = app.expect("starts");
+        let house = Arc::clone(&app.house);
+        let (say, words) = mpsc::channel(4);
+        let running = tokio::spawn(app.run(words));
+        file(&path, "\"127.0.0.1:1\"");
+        say.send(Word::Reload).await.expect("listens");
+        while house.load().generation < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        say.send(Word::Stop).await.expect("listens");
+        let stopped = tokio::time::timeout(Duration::from_secs(4), running).await;
+        stopped.expect("hangs").expect("no panic");
+    }
+}

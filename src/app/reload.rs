@@ -26,6 +26,7 @@ use crate::session::registry::Who;
 use crate::session::{Course, Destination, Limit, Reason, Switch};
 use crate::telemetry::ReloadResult;
 use crate::telemetry::access::{AccessLog, Sink};
+use crate::telemetry::log;
 use crate::tls::connect::Connector;
 use crate::tls::{TlsError, accept};
 
@@ -152,6 +153,7 @@ impl App {
         self.generation += 1;
         self.metrics.generation(self.generation);
         self.process_limit.set(Some(plan.global.max_connections));
+        log::set_level(plan.log.level);
         if let Some(sink) = sink {
             self.access.switch(sink);
         }

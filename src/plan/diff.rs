@@ -19,6 +19,8 @@ pub struct Delta {
     pub pools_changed: Vec<Arc<PoolPlan>>,
     /// No longer in the file: their servers drain.
     pub pools_removed: Vec<PoolName>,
+    /// Settings of the process that are taken at once, by their key.
+    pub settings: Vec<&'static str>,
     /// Settings that need a restart, by their key.
     pub needs_restart: Vec<&'static str>,
 }
@@ -59,6 +61,24 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
         .filter(gone)
         .map(|p| p.name.clone())
         .collect();
+    let (was, is) = (&old.global, &new.global);
+    for (key, same) in [
+        (
+            "global.max_connections",
+            was.max_connections == is.max_connections,
+        ),
+        (
+            "global.drain_timeout",
+            was.drain_timeout == is.drain_timeout,
+        ),
+        ("admin.token_file", old.admin.token == new.admin.token),
+        ("log.level", old.log.level == new.log.level),
+        ("log.access", old.log.access == new.log.access),
+    ] {
+        if !same {
+            delta.settings.push(key);
+        }
+    }
     for (key, same) in [
         ("global.workers", old.global.workers == new.global.workers),
         ("global.relay", old.global.relay == new.global.relay),
@@ -107,10 +127,16 @@ impl Delta {
                 .iter()
                 .map(|name| format!("pool {name} removed")),
         );
+        let settings = self.settings.iter().map(|key| format!("{key} changed"));
         let restart = self
             .needs_restart
             .iter()
             .map(|key| format!("{key} needs a restart"));
-        listeners.chain(pools).chain(gone).chain(restart).collect()
+        listeners
+            .chain(pools)
+            .chain(gone)
+            .chain(settings)
+            .chain(restart)
+            .collect()
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Debug};
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use tracing::field::{Field, Visit};
@@ -25,7 +26,14 @@ use crate::plan::{LogFormat, LogLevel, LogPlan};
 /// The log of the process; its drop waits until what was said is written.
 pub struct Log {
     outlet: Outlet,
-    level: reload::Handle<LevelFilter, Registry>,
+}
+
+/// Says more or less from now on; nothing where no [`Log`] was started, as in tests.
+pub fn set_level(level: LogLevel) {
+    if let Some(handle) = LEVEL.get() {
+        // Fails only when the subscriber is gone, and then there is nothing to say it to.
+        let _ = handle.reload(filter(level));
+    }
 }
 
 impl Log {
@@ -51,13 +59,9 @@ impl Log {
             }
         };
         taken.map_err(io::Error::other)?;
-        Ok(Self { outlet, level })
-    }
-
-    /// Says more or less from now on.
-    pub fn set_level(&self, level: LogLevel) {
-        // Fails only when the subscriber is gone, and then there is nothing to say it to.
-        let _ = self.level.reload(filter(level));
+        // There is one subscriber a process, and this is it.
+        let _ = LEVEL.set(level);
+        Ok(Self { outlet })
     }
 
     /// Waits until everything is written, at most `patience`. Blocks the thread.
@@ -194,6 +198,8 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
+/// The level of the one subscriber that a process can have.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 /// The field that `tracing` gives the text of an event.
 const MESSAGE: &str = "message";
 /// How long the end of the process waits for a reader of standard error.
