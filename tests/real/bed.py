@@ -6,6 +6,7 @@ is asked by nobody but a handshake probe, from the first test to the last, so th
 import functools
 import os
 import time
+import unittest
 
 from . import kit
 from .balancer import Howdah
@@ -35,6 +36,8 @@ class Bed:
 
     @functools.cached_property
     def directory(self):
+        if not kit.have("slapd"):
+            raise unittest.SkipTest("needs slapd")
         return Directory(self.folder).start()
 
     @functools.cached_property

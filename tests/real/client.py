@@ -13,11 +13,12 @@ WHO = "SET spark.howdah.instance"
 BUSY = "SELECT java_method('java.lang.Thread', 'sleep', CAST(2000 AS BIGINT))"
 
 
-def connect(library, host, port, user="u", password="p", auth="PLAIN", ca=None):
+def connect(library, host, port, user="u", password="p", auth="PLAIN", ca=None, http=False):
     if library == "impyla":
         from impala.dbapi import connect as impyla
-        secure = {"use_ssl": True, "ca_cert": ca} if ca else {}
-        return impyla(host=host, port=port, auth_mechanism=auth, user=user, password=password, timeout=60, **secure)
+        more = {"use_ssl": True, "ca_cert": ca} if ca else {}
+        more |= {"use_http_transport": True, "http_path": "cliservice"} if http else {}
+        return impyla(host=host, port=port, auth_mechanism=auth, user=user, password=password, timeout=60, **more)
     from pyhive import hive
     if auth == "LDAP":
         return hive.connect(host=host, port=port, username=user, password=password, auth=auth)
@@ -32,8 +33,8 @@ def rows(connection, sql):
     return found
 
 
-def query(library, host, port, sql, **more):
-    connection = connect(library, host, int(port), **more)
+def query(library, host, port, sql, **login):
+    connection = connect(library, host, int(port), **login)
     print(json.dumps([rows(connection, statement) for statement in sql], default=str))
     connection.close()
 

@@ -29,9 +29,9 @@ def python_client(*words, **more):
     return [str(kit.CACHE / "dbapi/bin/python"), str(kit.ROOT / "tests/real/client.py"), *map(str, words), json.dumps(more)]
 
 
-def query(library, host, port, *statements, **more):
+def query(library, host, port, *statements, inside=(), **more):
     """Runs statements in one session of impyla or PyHive and gives each one's rows."""
-    done = subprocess.run(python_client("query", library, host, port, sql=statements, **more),
+    done = subprocess.run([*inside, *python_client("query", library, host, port, sql=statements, **more)],
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise Refused(done.stderr[-1500:])

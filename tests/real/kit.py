@@ -226,13 +226,20 @@ def folder(prefix="howdah-real-"):
     return path
 
 
-_folders = []
+def at_the_end(action):
+    """Runs when all processes have ended."""
+    _endings.append(action)
+
+
+_folders, _endings = [], []
 
 
 @atexit.register
 def _end():
     for process in list(Process.living):
         process.kill()
+    for action in _endings:
+        action()
     if not os.environ.get("HOWDAH_TEST_KEEP"):
         for path in _folders:
             shutil.rmtree(path, ignore_errors=True)

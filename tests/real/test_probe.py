@@ -7,14 +7,15 @@ import unittest
 from . import kit
 from .bed import bed
 from .balancer import Howdah
-from .servers import Directory
+from .clients import instance
+from .servers import Directory, HiveServer, Namespace
 
 
 class Judge:
     """One howdah with a pool for each question; the verdicts are read from its status."""
 
     def __init__(self, name):
-        self.name, self.pools = name, []
+        self.name, self.pools, self.ports = name, [], {}
 
     def ask(self, pool, address, **probe):
         """A pool with one server `s`. Keywords are settings of its probe in TOML; `tls` is the pool's CA."""
@@ -22,20 +23,21 @@ class Judge:
         settings = {"type": '"hiveserver2"', "interval": '"500ms"', "timeout": '"2s"', "rise": "1", "fall": "1"} | probe
         inline = ", ".join(f"{key} = {value}" for key, value in settings.items())
         secure = f'\n[pool.{pool}.tls]\nca = "{ca}"\n' if ca else ""
-        self.pools.append((pool, f'''
+        self.ports[pool] = kit.free_port()
+        self.pools.append(f'''
 [[listener]]
 name = "{pool}"
-bind = "127.0.0.1:{kit.free_port()}"
+bind = "127.0.0.1:{self.ports[pool]}"
 pool = "{pool}"
 
 [pool.{pool}]
 service = "hiveserver2"
 servers = [{{ name = "s", address = "{address}" }}]
 probe = {{ {inline} }}
-{secure}'''))
+{secure}''')
 
-    def start(self):
-        return Howdah(bed().folder, self.name, "".join(text for _, text in self.pools))
+    def start(self, netns=None):
+        return Howdah(bed().folder, self.name, "".join(self.pools), netns)
 
 
 class Verdicts(unittest.TestCase):
@@ -111,3 +113,27 @@ class Verdicts(unittest.TestCase):
         stopped.signal(signal.SIGCONT)
         for depth in ("handshake", "session", "query"):
             self.assert_up(f"plain-{depth}")
+
+
+class Http(unittest.TestCase):
+    def test_http_transport_is_up_at_every_depth_and_carries_queries(self):
+        """The server listens on every address in this mode: all of it happens in a network of its own."""
+        try:
+            network = Namespace()
+        except kit.Missing as missing:
+            self.skipTest(str(missing))
+        server = HiveServer(bed().folder, "http", "127.0.0.1", 10001, http=True, netns=network.name).start()
+        self.addCleanup(server.kill)
+        judge = Judge("http-judge")
+        transport = {"transport": '"http"', "timeout": '"30s"'}  # its first query loads classes
+        for depth in ("handshake", "session", "query"):
+            judge.ask(f"http-{depth}", server.address, depth=f'"{depth}"', **transport)
+        judge.ask("binary-there", server.address)
+        howdah = judge.start(network.name)
+        self.addCleanup(howdah.stop)
+        for depth in ("handshake", "session", "query"):
+            howdah.awaits(f"http-{depth}", "s", "up", 60)
+        self.assertEqual(howdah.awaits("binary-there", "s", "down")["reason"], "speaks-http")
+        port = judge.ports["http-query"]
+        inside = ["ip", "netns", "exec", network.name]
+        self.assertEqual(instance("impyla", "127.0.0.1", port, http=True, inside=inside), "http")
