@@ -1,7 +1,8 @@
 //! The keys whose value is one of a few words, with what other programs call them.
 
-use super::suggest;
-use super::words::{Cx, Value, Word};
+use super::cx::Cx;
+use super::words::{Value, Word};
+use super::{foreign, suggest};
 use crate::plan::{
     Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
     TlsVersion,
@@ -103,7 +104,7 @@ choices! {
         "response-time" => Self::ResponseTime,
         "random" => Self::Random,
         "source-hash" => Self::SourceHash,
-    ], aliases suggest::BALANCE, advice |word: &str| match word {
+    ], aliases foreign::BALANCE, advice |word: &str| match word {
         "first" => Some("howdah has no \"first\": mark the servers that should wait with backup = true"),
         "uri" | "url_param" | "hdr" | "rdp-cookie" => {
             Some("howdah does not read requests: \"source-hash\" keeps a client's address on one server")

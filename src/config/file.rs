@@ -10,9 +10,10 @@ use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
 use super::choices::{Auth, ProbeType, StickyBy, Transport, Via};
+use super::cx::{Cx, kind_of};
 use super::source::Span;
 use super::tables::{Key, Table, bare, in_order, tables, unknown_key};
-use super::words::{Cx, Field, FilePath, List, Many, Spot, Value, Whole, Word, kind_of};
+use super::words::{Field, FilePath, List, Many, Spot, Value, Whole, Word};
 use crate::plan::{
     Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
     TlsVersion,

@@ -9,7 +9,9 @@
 //! that cannot work fails before anything is touched.
 
 mod choices;
+mod cx;
 mod file;
+mod foreign;
 mod lower;
 mod reference;
 mod report;
@@ -24,9 +26,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use self::cx::Cx;
 pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};
-use self::words::{Cx, Word};
+use self::words::Word;
 use crate::plan::Plan;
 
 /// A file that can be used.

@@ -1,5 +1,7 @@
 //! The nearest known word, and what people mean who write HAProxy's.
 
+use super::foreign::{ADVICE, HAPROXY_KEYS, OTHER_KEYS};
+
 /// What to say to someone who wrote `word` where one of `known` should stand; `aliases` are words of other
 /// programs with the known word that they stand for.
 pub(super) fn value(word: &str, known: &[&str], aliases: &[(&str, &str)]) -> Option<String> {
@@ -89,168 +91,10 @@ fn tolerance(word: &str, spelling: &str) -> usize {
     }
 }
 
-/// HAProxy's balance words.
-pub(super) const BALANCE: &[(&str, &str)] = &[
-    ("leastconn", "least-connection"),
-    ("roundrobin", "round-robin"),
-    ("static-rr", "round-robin"),
-    ("source", "source-hash"),
-];
-
-/// HAProxy's keywords, with "_" for "-", and the key that says the same.
-const HAPROXY_KEYS: &[(&str, &str)] = &[
-    ("addr", "address"),
-    ("backend", "pool"),
-    ("ca_file", "ca"),
-    ("ca_file", "client_ca"),
-    ("check", "probe"),
-    ("crt", "cert"),
-    ("crt", "certificates"),
-    ("crt", "certificate"),
-    ("default_backend", "pool"),
-    ("fastinter", "fast_interval"),
-    ("frontend", "listener"),
-    ("inter", "interval"),
-    ("listen", "listener"),
-    ("maxconn", "max_connections"),
-    ("nbthread", "workers"),
-    ("send_proxy_v2", "send_proxy"),
-    ("server", "servers"),
-    ("ssl_min_ver", "min_version"),
-    ("stick", "sticky"),
-    ("stick_table", "sticky"),
-    ("use_backend", "route"),
-];
-
-/// What others say.
-const OTHER_KEYS: &[(&str, &str)] = &[
-    ("backends", "servers"),
-    ("cert", "certificate"),
-    ("certificate", "cert"),
-    ("endpoint", "address"),
-    ("host", "address"),
-    ("hosts", "servers"),
-    ("ip", "address"),
-    ("kind", "type"),
-    ("lb", "balance"),
-    ("listen", "bind"),
-    ("members", "servers"),
-    ("private_key", "key"),
-    ("server_name", "sni"),
-    ("strategy", "balance"),
-    ("threads", "workers"),
-    ("upstream", "pool"),
-    ("url", "address"),
-    ("user", "username"),
-];
-
-/// Keywords that have no key of their own here.
-const ADVICE: &[(&str, &str)] = &[
-    (
-        "algorithm",
-        "howdah says balance = \"least-connection\" (round-robin, response-time, random, source-hash) in [pool.NAME]",
-    ),
-    ("backend", "HAProxy's backend is a pool here: [pool.NAME]"),
-    (
-        "check",
-        "servers are probed by default; how is said in [pool.NAME.probe], probe = \"none\" turns it off",
-    ),
-    (
-        "default-server",
-        "what holds for all servers stands in [pool.NAME], [pool.NAME.probe] and [pool.NAME.timeouts]",
-    ),
-    (
-        "defaults",
-        "the service of a pool brings the defaults; the rest stands in [global]",
-    ),
-    (
-        "daemon",
-        "howdah stays in the foreground: let systemd or the container keep it",
-    ),
-    ("fallback", "howdah says backup = true at the server"),
-    (
-        "group",
-        "howdah does not change its user: let systemd or the container start it as the one you want",
-    ),
-    (
-        "httpchk",
-        "howdah says type = \"http\", path = \"/\", expect_status = [200] in [pool.NAME.probe]",
-    ),
-    (
-        "insecure",
-        "certificates are always verified: name the CA with ca, another name with server_name",
-    ),
-    (
-        "inter",
-        "howdah says interval = \"5s\" in [pool.NAME.probe]",
-    ),
-    (
-        "maxconn",
-        "howdah says max_connections, in [global], in a [[listener]] or at a server",
-    ),
-    (
-        "mode",
-        "howdah carries bytes of TCP, there is no other mode: leave the key out",
-    ),
-    (
-        "option",
-        "howdah has no options of that kind; a check is said in [pool.NAME.probe]",
-    ),
-    (
-        "retries",
-        "a failed connect goes to another server at once, until timeouts.connect is over",
-    ),
-    (
-        "server",
-        "servers stand in one list of the pool: servers = [\"HOST:PORT\", ...]",
-    ),
-    (
-        "skip-verify",
-        "certificates are always verified: name the CA with ca, another name with server_name",
-    ),
-    (
-        "ssl",
-        "howdah says [pool.NAME.tls] ca = \"FILE\" towards servers, and [listener.tls] towards clients",
-    ),
-    (
-        "stats",
-        "the dashboard and the metrics are always there, on [admin] bind",
-    ),
-    (
-        "tcp-check",
-        "howdah says [pool.NAME.probe] type = \"tcp\", or the type of the service",
-    ),
-    (
-        "timeout",
-        "howdah says connect, idle, half_close, first_byte in [pool.NAME.timeouts]",
-    ),
-    ("timeout-check", "howdah says timeout in [pool.NAME.probe]"),
-    (
-        "timeout-client",
-        "howdah has one idle time for both sides: [pool.NAME.timeouts] idle",
-    ),
-    (
-        "timeout-connect",
-        "howdah says [pool.NAME.timeouts] connect",
-    ),
-    (
-        "timeout-server",
-        "howdah has one idle time for both sides: [pool.NAME.timeouts] idle",
-    ),
-    ("timeout-tunnel", "howdah says [pool.NAME.timeouts] idle"),
-    (
-        "user",
-        "howdah does not change its user: let systemd or the container start it as the one you want",
-    ),
-    (
-        "verify",
-        "certificates are always verified: name the CA with ca, another name with server_name",
-    ),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::foreign::BALANCE;
 
     const KNOWN: [&str; 5] = [
         "round-robin",

@@ -5,8 +5,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
+use super::cx::Cx;
 use super::source::Span;
-use super::words::Cx;
 
 /// The bytes as text, and where they first are none (what is no UTF-8 becomes U+FFFD).
 pub(super) fn text(bytes: Vec<u8>) -> (String, Option<usize>) {

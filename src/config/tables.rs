@@ -4,8 +4,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::cx::Cx;
 use super::suggest;
-use super::words::Cx;
 
 /// One key, for the reference and for "did you mean".
 pub(super) struct Key {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::words::{Cx, FilePath, Value, Whole, Word};
+use super::cx::Cx;
+use super::words::{FilePath, Value, Whole, Word};
 use crate::base::unit;
 
 impl Word for String {

@@ -10,9 +10,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::material;
+use crate::config::cx::Cx;
 use crate::config::report::count;
 use crate::config::source::Span;
-use crate::config::words::{Cx, Field, FilePath, Spot};
+use crate::config::words::{Field, FilePath, Spot};
 use crate::plan::{Identity, Roots};
 
 /// Certificates to trust.

@@ -1,7 +1,8 @@
 //! The keys of an HTTP question → [`HttpAsk`].
 
+use crate::config::cx::Cx;
 use crate::config::file::Probe;
-use crate::config::words::{Cx, Spot};
+use crate::config::words::Spot;
 use crate::plan::HttpAsk;
 
 pub(super) fn ask(words: &Probe, path: &str, cx: &mut Cx) -> HttpAsk {
@@ -98,7 +99,7 @@ fn is_host(text: &str) -> bool {
         .trim_start_matches('[')
         .trim_end_matches(']')
         .parse::<std::net::IpAddr>();
-    number.is_ok() || super::server::host_name(host).is_ok()
+    number.is_ok() || super::address::host_name(host).is_ok()
 }
 
 const METHODS: [&str; 4] = ["GET", "HEAD", "OPTIONS", "POST"];

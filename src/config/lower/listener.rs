@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{certificate, collision, defaults, judge_name, material, pool_reference, route};
+use crate::config::cx::Cx;
 use crate::config::file::{AcceptTls, Listener, Pools};
-use crate::config::words::{Cx, Field, List, Many};
+use crate::config::words::{Field, List, Many};
 use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, TlsVersion};
 
 pub(super) fn lower(

@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::cx::Cx;
 use crate::config::source::Span;
-use crate::config::words::{Cx, FilePath, Spot};
+use crate::config::words::{FilePath, Spot};
 use crate::plan::Secret;
 
 /// What stands in a file, without the line's end.

@@ -3,6 +3,7 @@
 //! Each part goes on past a fault with the default in its place, so that all are found in one run; whether a plan comes
 //! out of it is decided by [`super::judge`] from the faults that were noted.
 
+mod address;
 mod certificate;
 mod collision;
 mod defaults;
@@ -11,6 +12,7 @@ mod listener;
 mod material;
 mod pool;
 mod probe;
+mod probe_rules;
 mod route;
 mod server;
 
@@ -20,9 +22,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use self::material::reason;
+use super::cx::Cx;
 use super::file::{Admin, File, Global, Log, Pools};
 use super::source::Span;
-use super::words::{Cx, Field, Spot};
+use super::words::{Field, Spot};
 use crate::plan::{
     AccessTarget, AdminPlan, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, PoolName, RelayWay,
 };

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{certificate, defaults, judge_name, probe, server};
+use super::{address, certificate, defaults, judge_name, probe, server};
 use crate::config::choices::StickyBy;
+use crate::config::cx::Cx;
 use crate::config::file::{ConnectTls, Listener, Pool, Pools, Sticky, Timeouts};
-use crate::config::words::{Cx, Field, List};
+use crate::config::words::{Field, List};
 use crate::plan::{self, GlobalPlan, PoolName, PoolPlan, Service, StickyPlan};
 
 pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<PoolPlan> {
@@ -104,7 +105,7 @@ pub(super) fn connect_tls(words: &ConnectTls, cx: &mut Cx) -> plan::ConnectTls {
         .and_then(|path| certificate::roots(path, "ca", cx));
     if let Some(name) = words.server_name.get()
         && name.value.parse::<std::net::IpAddr>().is_err()
-        && let Err(why) = server::host_name(&name.value)
+        && let Err(why) = address::host_name(&name.value)
     {
         let what = format!(
             "{} expects a server_name that no certificate can carry",

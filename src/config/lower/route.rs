@@ -1,8 +1,9 @@
 //! `[[listener.route]]` → [`plan::Route`].
 
 use super::pool_reference;
+use crate::config::cx::Cx;
 use crate::config::file::{Listener, Pools, Route};
-use crate::config::words::{Cx, Spot};
+use crate::config::words::Spot;
 use crate::plan::{self, SniPattern};
 
 pub(super) fn lower(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> Vec<plan::Route> {
@@ -86,7 +87,7 @@ fn pattern(word: &Spot<String>, cx: &mut Cx) -> Option<SniPattern> {
     } else if rest.is_some() && !host.contains('.') {
         "a star needs two labels behind it, as in \"*.example.com\""
     } else {
-        match super::server::host_name(host) {
+        match super::address::host_name(host) {
             Err(why) => why,
             Ok(()) if rest.is_some() => return Some(SniPattern::Wildcard(host.to_owned())),
             Ok(()) => return Some(SniPattern::Exact(host.to_owned())),

@@ -1,0 +1,86 @@
+//! A probe in two lines: what is asked, and how often.
+
+use std::fmt;
+
+use super::{joined, row};
+use crate::base::unit::show_duration;
+use crate::plan::{Ask, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan};
+
+pub(super) fn show(f: &mut fmt::Formatter<'_>, probe: &ProbePlan) -> fmt::Result {
+    let mut what = question(&probe.ask, probe.port);
+    if let Some(port) = probe.port {
+        what.push_str(&format!(" on port {port}"));
+    }
+    if probe.tls.is_some() && probe.ask != Ask::Tls {
+        what.push_str(" over TLS");
+    }
+    row(f, "probe", what)?;
+    let [every, fast, deep, wait] = [
+        probe.interval,
+        probe.fast_interval,
+        probe.deep_interval,
+        probe.timeout,
+    ]
+    .map(show_duration);
+    let deep = match &probe.ask {
+        Ask::HiveServer2 { depth, .. } if *depth != Depth::Handshake => {
+            format!(", in depth every {deep}")
+        }
+        _ => String::new(),
+    };
+    let (rise, fall) = (probe.rise, probe.fall);
+    let pace = format_args!(
+        "every {every} ({fast} in doubt){deep}, answer within {wait}, rise {rise}, fall {fall}"
+    );
+    row(f, "", pace)
+}
+
+fn question(ask: &Ask, port: Option<u16>) -> String {
+    match ask {
+        Ask::Tcp => "tcp connect".into(),
+        Ask::Tls => "tls handshake".into(),
+        Ask::Http(http) => format!("http {}", request(http)),
+        Ask::Hue(http) => format!("hue {}", request(http)),
+        Ask::Impala { .. } if port.is_some() => "impala web server".into(),
+        Ask::Impala { auth } => format!("impala ping, {}", account(auth)),
+        Ask::HiveServer2 {
+            depth,
+            transport,
+            auth,
+        } => {
+            let depth = match depth {
+                Depth::Handshake => "handshake",
+                Depth::Session => "session",
+                Depth::Query => "query",
+            };
+            let transport = match transport {
+                HiveTransport::Binary => String::new(),
+                HiveTransport::Http { path } => format!(" by http at {path}"),
+            };
+            format!("hiveserver2 {depth}{transport}, {}", account(auth))
+        }
+    }
+}
+
+fn request(http: &HttpAsk) -> String {
+    let mut text = format!(
+        "{} {} expects {}",
+        http.method,
+        http.path,
+        joined(&http.expect_status)
+    );
+    if let Some(body) = &http.expect_body {
+        text.push_str(&format!(" and {body:?} in the body"));
+    }
+    text
+}
+
+fn account(auth: &HiveAuth) -> String {
+    match auth {
+        HiveAuth::NoSasl => "nosasl".into(),
+        HiveAuth::Plain { account: None } => "plain".into(),
+        HiveAuth::Plain {
+            account: Some((user, _)),
+        } => format!("plain as {user}, password ***"),
+    }
+}

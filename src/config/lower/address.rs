@@ -1,0 +1,139 @@
+//! Where a server listens, as text → [`Address`]; and what a host name is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::defaults;
+use crate::config::cx::Cx;
+use crate::config::source::Span;
+use crate::plan::{Address, Host, Service};
+
+/// `HOST`, `HOST:PORT`, a bare IPv6 address, or `[IPV6]:PORT`.
+pub(super) fn lower(text: &str, service: Service, span: &Span, cx: &mut Cx) -> Option<Address> {
+    match split(text).and_then(|(host, port)| Ok((judge_host(host)?, port))) {
+        Err((why, fix)) => {
+            let what = format!("{} has no usable address", cx.owner);
+            cx.error(span, what).why(why).fix(fix);
+            None
+        }
+        Ok((host, Some(port))) => Some(Address { host, port }),
+        Ok((host, None)) => {
+            let port = defaults::port(service);
+            if port.is_none() {
+                let what = format!("{} has no port", cx.owner);
+                let example = Address {
+                    host: host.clone(),
+                    port: 5432,
+                };
+                cx.error(span, what)
+                    .why(format!(
+                        "service {:?} has no default port",
+                        service.as_str()
+                    ))
+                    .fix(format!("write it behind the host, as in \"{example}\""));
+            }
+            port.map(|port| Address { host, port })
+        }
+    }
+}
+
+type Why = (String, String);
+
+/// Host, and port if written.
+fn split(text: &str) -> Result<(&str, Option<u16>), Why> {
+    let example = || "an address is \"HOST\", \"HOST:PORT\" or \"[IPV6]:PORT\"".to_owned();
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let bare = rest
+            .trim_start_matches('/')
+            .split(['/', '?', ';'])
+            .next()
+            .unwrap_or(rest);
+        return Err((
+            format!("{scheme}:// is no part of an address"),
+            format!("write \"{bare}\""),
+        ));
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Ok((text, None));
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest
+                .split_once(']')
+                .ok_or(("the bracket is not closed".to_owned(), example()))?;
+            if host.parse::<Ipv6Addr>().is_err() {
+                return Err((
+                    format!("{host:?} in brackets is no IPv6 address"),
+                    example(),
+                ));
+            }
+            match after.strip_prefix(':') {
+                Some(port) => (host, port),
+                None if after.is_empty() => return Ok((host, None)),
+                None => return Err((format!("{after:?} behind the bracket"), example())),
+            }
+        }
+        None => match text.rsplit_once(':') {
+            None => return Ok((text, None)),
+            Some((host, _)) if host.contains(':') => {
+                return Err((
+                    "an IPv6 address with a port stands in brackets".into(),
+                    example(),
+                ));
+            }
+            Some(split) => split,
+        },
+    };
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok((host, Some(port))),
+        _ => Err((
+            format!("{port:?} is no port"),
+            "a port is a number from 1 to 65535".into(),
+        )),
+    }
+}
+
+fn judge_host(host: &str) -> Result<Host, Why> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(Host::Ip(ip));
+    }
+    match host_name(host) {
+        Ok(()) => Ok(Host::Name(host.trim_end_matches('.').to_ascii_lowercase())),
+        Err(why) => Err((
+            why.to_owned(),
+            "a host is a name as \"hs2-1.example.com\" or a number as \"10.0.0.7\"".into(),
+        )),
+    }
+}
+
+/// RFC 1123 §2.1, with the underscore that some sites use.
+pub(super) fn host_name(host: &str) -> Result<(), &'static str> {
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    if labels.is_empty() {
+        return Err("the host is missing");
+    }
+    if labels.len() > 253 {
+        return Err("longer than 253 characters");
+    }
+    for label in labels.split('.') {
+        if label.is_empty() {
+            return Err("two dots in a row");
+        }
+        if label.len() > 63 {
+            return Err("a part between dots is longer than 63 characters");
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Err("a part between dots begins or ends with \"-\"");
+        }
+        if !label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        {
+            return Err("a host name has letters, digits, \"-\" and dots only");
+        }
+    }
+    let last = labels.rsplit('.').next().unwrap_or(labels);
+    if last.bytes().all(|b| b.is_ascii_digit()) && labels.parse::<Ipv4Addr>().is_err() {
+        return Err("it looks like an IPv4 address, but is none");
+    }
+    Ok(())
+}
