@@ -199,6 +199,11 @@ impl App {
         })
     }
 
+    /// Those that run, in the order of the plan.
+    pub fn pools(&self) -> Vec<Arc<Pool>> {
+        self.house.load().pools.clone()
+    }
+
     /// Where the admin server listens.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod ctl;
+pub mod demo;
 pub mod probe;
 pub mod run;
 mod summary;
@@ -45,6 +46,9 @@ enum Command {
     },
     /// Judge a configuration: print what would run, or every fault at once
     Check(check::CheckArgs),
+    /// Show it all without a cluster: stand-in servers, a balancer before them, light traffic
+    #[command(after_help = "Example: howdah demo")]
+    Demo(demo::DemoArgs),
     /// Ask one server once, show each step with its time, and the verdict
     Probe(Box<probe::ProbeArgs>),
     /// Show listeners, pools and servers of a running howdah
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
         Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Status(args) => ctl::status(&args),
         Command::Drain(args) => ctl::drain(&args),

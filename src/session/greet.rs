@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ProtocolVersion;
 
 use super::admit::{entitled, is_proxy};
 use super::choose::Destination;
@@ -64,7 +65,11 @@ pub(super) async fn greet<'a>(
             outcome.sni = connection.server_name().map(Into::into);
             outcome.tls = connection
                 .protocol_version()
-                .and_then(|version| version.as_str());
+                .and_then(|version| match version {
+                    ProtocolVersion::TLSv1_2 => Some("1.2"),
+                    ProtocolVersion::TLSv1_3 => Some("1.3"),
+                    _ => None,
+                });
             ClientSide::Tls(Box::new(stream))
         }
         None if !course.switch.routes.is_empty() => {

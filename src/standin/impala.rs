@@ -3,6 +3,7 @@
 //! As with the real one, `/healthz` goes on saying 200 while the coordinator shuts down; only `/?json` tells.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,11 +30,11 @@ struct State {
 }
 
 impl Impala {
-    /// Starts one that calls itself `options.name`, its two ports at free ones of the frame's address.
+    /// Starts one that calls itself `options.name`, with its web server at `web`.
     ///
     /// # Errors
     /// As [`Door::open`].
-    pub fn start(frame: &Frame, options: HiveOptions) -> io::Result<Self> {
+    pub fn start(frame: &Frame, web: SocketAddr, options: HiveOptions) -> io::Result<Self> {
         let state = Arc::new(State {
             name: options.name.clone(),
             coordinator: AtomicBool::new(true),
@@ -41,17 +42,22 @@ impl Impala {
             healthy: AtomicBool::new(true),
         });
         let hive = Hive::start(frame, options)?;
-        let mut bind = frame.bind;
-        bind.set_port(0);
         let shown = Arc::clone(&state);
         let switch = hive.door().switch().clone();
-        let web = raw::open_with(&Frame { bind, tls: None }, switch, move |visit| {
-            let state = Arc::clone(&shown);
-            web::serve(visit, move |question| {
-                let page = state.answer(&question);
-                async move { page }
-            })
-        })?;
+        let web = raw::open_with(
+            &Frame {
+                bind: web,
+                tls: None,
+            },
+            switch,
+            move |visit| {
+                let state = Arc::clone(&shown);
+                web::serve(visit, move |question| {
+                    let page = state.answer(&question);
+                    async move { page }
+                })
+            },
+        )?;
         Ok(Self { hive, web, state })
     }
 

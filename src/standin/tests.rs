@@ -159,7 +159,7 @@ async fn faults_do_what_they_say() {
 async fn impala_and_hue_answer_their_probes() {
     let mut options = HiveOptions::new("impalad-1");
     options.flavour = Flavour::Impala;
-    let impala = Impala::start(&Frame::default(), options).unwrap();
+    let impala = Impala::start(&Frame::default(), Frame::default().bind, options).unwrap();
     impala.set_quiescing(true);
     let get =
         |target: &str| format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");

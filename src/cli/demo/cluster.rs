@@ -1,0 +1,241 @@
+//! The stand-ins of the demo, the configuration of the balancer before them, and the one that dies.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::narrator::Narrator;
+use crate::app::App;
+use crate::config::{self, Report};
+use crate::plan::Plan;
+use crate::standin::{Auth, Door, Fault, Flavour, Frame, Hive, HiveOptions, Hue, Impala};
+
+/// Why there is no cluster.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClusterError {
+    /// No address on loopback for a stand-in.
+    #[error("a stand-in cannot listen: {0}")]
+    StandIn(#[from] io::Error),
+    /// The configuration that this file writes is not one: a fault of howdah.
+    #[error("the demo's own configuration is faulty:\n{0}")]
+    Config(Box<Report>),
+    /// A listener of the plan has no address: a fault of howdah as well.
+    #[error("listener {0} has no address")]
+    NoAddress(&'static str),
+}
+
+/// All stand-ins. Dropped, they are gone.
+#[derive(Clone)]
+pub(super) struct Cluster(Arc<StandIns>);
+
+struct StandIns {
+    hives: Vec<(String, Hive)>,
+    impalas: Vec<(String, Impala)>,
+    hues: Vec<(String, Hue)>,
+}
+
+/// Where the balancer listens.
+pub(super) struct Places {
+    pub(super) hive: SocketAddr,
+    pub(super) impala: SocketAddr,
+    pub(super) hue: SocketAddr,
+    pub(super) admin: SocketAddr,
+}
+
+impl Cluster {
+    /// Three HiveServer2, two Impalas, two Hues, on free ports.
+    pub(super) fn start() -> Result<Self, ClusterError> {
+        let hives = ["hs2-1", "hs2-2", "hs2-3"].into_iter().map(|name| {
+            let hive = Hive::start(&Frame::default(), HiveOptions::new(name))?;
+            hive.set_delay(WORK);
+            Ok((name.to_owned(), hive))
+        });
+        let hues = ["hue-1", "hue-2"]
+            .into_iter()
+            .map(|name| Ok((name.to_owned(), Hue::start(&Frame::default(), name)?)));
+        Ok(Self(Arc::new(StandIns {
+            hives: hives.collect::<io::Result<_>>()?,
+            impalas: impalas()?,
+            hues: hues.collect::<io::Result<_>>()?,
+        })))
+    }
+
+    /// Names of each kind, for the welcome.
+    pub(super) fn names(&self) -> [Vec<&str>; 3] {
+        let StandIns {
+            hives,
+            impalas,
+            hues,
+        } = &*self.0;
+        [
+            hives.iter().map(|(name, _)| name.as_str()).collect(),
+            impalas.iter().map(|(name, _)| name.as_str()).collect(),
+            hues.iter().map(|(name, _)| name.as_str()).collect(),
+        ]
+    }
+
+    /// What the balancer is to do, by way of the words that users write.
+    pub(super) fn plan(&self) -> Result<Plan, ClusterError> {
+        let text = self.config();
+        config::judge(Path::new("demo.toml"), text.into_bytes())
+            .map(|loaded| loaded.plan)
+            .map_err(|report| ClusterError::Config(Box::new(report)))
+    }
+
+    fn config(&self) -> String {
+        let StandIns {
+            hives,
+            impalas,
+            hues,
+        } = &*self.0;
+        let web = impalas
+            .first()
+            .map_or(0, |(_, impala)| impala.web().address().port());
+        let [hive, impala, hue, admin] = [10_000, 21_050, 8888, 9600].map(free_or_any);
+        format!(
+            r#"
+[global]
+drain_timeout = "1s"
+
+[admin]
+bind = "127.0.0.1:{admin}"
+
+[log]
+level = "error"
+format = "text"
+access = "off"
+
+[[listener]]
+name = "hive"
+bind = "127.0.0.1:{hive}"
+pool = "hive"
+
+[[listener]]
+name = "impala"
+bind = "127.0.0.1:{impala}"
+pool = "impala"
+
+[[listener]]
+name = "hue"
+bind = "127.0.0.1:{hue}"
+pool = "hue"
+
+[pool.hive]
+service = "hiveserver2"
+servers = [{hives}]
+probe = {{ type = "hiveserver2", interval = "1s", timeout = "1s" }}
+
+[pool.impala]
+service = "impala"
+balance = "response-time"
+servers = [{impalas}]
+probe = {{ type = "impala", port = {web}, interval = "1s", timeout = "1s" }}
+
+[pool.hue]
+service = "hue"
+servers = [{hues}]
+probe = {{ type = "hue", interval = "1s", timeout = "1s" }}
+"#,
+            hives = entries(hives.iter().map(|(name, hive)| (name, hive.door()))),
+            impalas = entries(impalas.iter().map(|(name, impala)| (name, impala.door()))),
+            hues = entries(hues.iter().map(|(name, hue)| (name, hue.door()))),
+        )
+    }
+
+    /// One stand-in after another dies, and is back half of `every` later.
+    pub(super) async fn fail_now_and_then(self, every: Duration, narrator: Narrator) {
+        for turn in 0_usize.. {
+            sleep(every / 2).await;
+            let Some((name, door)) = self.victim(turn) else {
+                return;
+            };
+            let open = door.open_now();
+            narrator.say(&format!(
+                "{name} dies: its port closes, connections that it has ({open}) are reset"
+            ));
+            door.switch().set(Fault::Dead);
+            sleep(every / 2).await;
+            narrator.say(&format!("{name} is started again"));
+            door.switch().set(Fault::None);
+        }
+    }
+
+    /// The Hives, mostly; now and then one of the others.
+    fn victim(&self, turn: usize) -> Option<(&str, &Door)> {
+        let StandIns {
+            hives,
+            impalas,
+            hues,
+        } = &*self.0;
+        match turn % 4 {
+            2 => pick(impalas, turn / 4).map(|(name, impala)| (name, impala.door())),
+            3 => pick(hues, turn / 4).map(|(name, hue)| (name, hue.door())),
+            _ => pick(hives, turn).map(|(name, hive)| (name, hive.door())),
+        }
+    }
+}
+
+fn pick<T>(all: &[(String, T)], turn: usize) -> Option<(&str, &T)> {
+    let (name, one) = all.get(turn.checked_rem(all.len())?)?;
+    Some((name, one))
+}
+
+/// Two coordinators whose web servers have one port, as a cluster's do: so each has an address of its own.
+fn impalas() -> io::Result<Vec<(String, Impala)>> {
+    let mut web_port = 0;
+    let mut impalas = Vec::new();
+    for (number, name) in ["impalad-1", "impalad-2"].into_iter().enumerate() {
+        let last = u8::try_from(number + 2).unwrap_or(u8::MAX);
+        let ip = Ipv4Addr::new(127, 0, 0, last);
+        let frame = Frame {
+            bind: SocketAddr::from((ip, 0)),
+            tls: None,
+        };
+        let options = HiveOptions {
+            auth: Auth::NoSasl,
+            flavour: Flavour::Impala,
+            ..HiveOptions::new(name)
+        };
+        let impala = Impala::start(&frame, SocketAddr::from((ip, web_port)), options)?;
+        impala.hive().set_delay(WORK);
+        web_port = impala.web().address().port();
+        impalas.push((name.to_owned(), impala));
+    }
+    Ok(impalas)
+}
+
+fn entries<'a>(servers: impl Iterator<Item = (&'a String, &'a Door)>) -> String {
+    let entries: Vec<String> = servers
+        .map(|(name, door)| format!("{{ name = \"{name}\", address = \"{}\" }}", door.address()))
+        .collect();
+    entries.join(", ")
+}
+
+/// The port that everybody knows, or 0 where it is taken.
+fn free_or_any(port: u16) -> u16 {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => port,
+        Err(_) => 0,
+    }
+}
+
+/// Where the listeners of the plan came to be.
+pub(super) fn places(app: &App) -> Result<Places, ClusterError> {
+    let of = |name| {
+        let address = app.addresses(name).first().copied();
+        address.ok_or(ClusterError::NoAddress(name))
+    };
+    Ok(Places {
+        hive: of("hive")?,
+        impala: of("impala")?,
+        hue: of("hue")?,
+        admin: app.admin_address(),
+    })
+}
+
+/// What a query takes.
+const WORK: Duration = Duration::from_millis(30);

@@ -1,0 +1,190 @@
+//! Leaving without loss: one server by order, or howdah as a whole.
+
+use std::time::{Duration, Instant};
+
+use ::howdah::standin::{Hive, HiveClient, HiveOptions};
+use tokio::io::AsyncWriteExt;
+
+use crate::eventually;
+use crate::support::{Frame, Howdah, TERM, exchange, plain, raw, read_all, read_line, soon};
+
+fn pair(drain_timeout: &str, a: &str, b: &str) -> String {
+    format!(
+        r#"
+[global]
+drain_timeout = "{drain_timeout}"
+
+[[listener]]
+name = "hive"
+bind = "127.0.0.1:0"
+pool = "hive"
+
+[pool.hive]
+service = "hiveserver2"
+servers = [{{ name = "a", address = "{a}" }}, {{ name = "b", address = "{b}" }}]
+probe = "none"
+"#
+    )
+}
+
+fn hive(name: &str) -> Hive {
+    Hive::start(&Frame::default(), HiveOptions::new(name)).unwrap()
+}
+
+/// A client whose session is on that server.
+async fn client_on(howdah: &Howdah, name: &str) -> HiveClient {
+    let front = howdah.address("hive").await;
+    loop {
+        let mut client = HiveClient::connect(front, "u").await.unwrap();
+        if client.query("SELECT who").await.unwrap() == [name] {
+            return client;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_running_query_on_a_drained_server_finishes() {
+    let (a, b) = (hive("a"), hive("b"));
+    let config = pair(
+        "30m",
+        &a.door().address().to_string(),
+        &b.door().address().to_string(),
+    );
+    let howdah = Howdah::start(&config).await;
+    let mut working = client_on(&howdah, "a").await;
+    a.set_delay(Duration::from_millis(1_500));
+    let statements = a.statements();
+    let query = async {
+        let rows = working.query("SELECT long").await.unwrap();
+        working.close().await.unwrap();
+        (rows, Instant::now())
+    };
+    let drain = async {
+        eventually!(a.statements() > statements);
+        let said = howdah.ctl_ok(&["drain", "hive/a", "--wait"]).await;
+        (said, Instant::now())
+    };
+    let others = async {
+        eventually!(howdah.server("hive", "a").await["admin"] == "draining");
+        let front = howdah.address("hive").await;
+        for _ in 0..10 {
+            let mut client = HiveClient::connect(front, "u").await.unwrap();
+            assert_eq!(client.query("SELECT who").await.unwrap(), ["b"]);
+        }
+    };
+    let ((rows, finished), (_, returned), ()) =
+        soon(async { tokio::join!(query, drain, others) }).await;
+    assert_eq!(rows, ["a"]);
+    assert!(
+        returned >= finished - Duration::from_millis(20),
+        "--wait returned too early"
+    );
+    assert_eq!(howdah.server("hive", "a").await["sessions_active"], 0);
+    howdah.ctl_ok(&["ready", "hive/a"]).await;
+    a.set_delay(Duration::ZERO);
+    drop(soon(client_on(&howdah, "a")).await);
+}
+
+#[tokio::test]
+async fn drain_timeout_cuts_what_is_left() {
+    let server = raw::named(&Frame::default(), "a").unwrap();
+    let mut howdah = Howdah::start(&plain("back", &[server.address()], "")).await;
+    let mut client = howdah.connect("back").await;
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(read_line(&mut client).await.unwrap(), "a");
+    let name = format!("back/{}", server.address());
+    let begun = Instant::now();
+    howdah
+        .ctl_ok(&["drain", &name, "--timeout", "500ms", "--wait"])
+        .await;
+    assert!(begun.elapsed() >= Duration::from_millis(450));
+    let _ = read_all(&mut client).await;
+    assert_eq!(howdah.ended().await["reason"], "drained");
+}
+
+#[tokio::test]
+async fn a_stop_lets_sessions_end_and_then_ends() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let mut howdah = Howdah::start(&plain("echo", &[server.address()], "")).await;
+    let mut client = howdah.connect("echo").await;
+    exchange(&mut client, "before").await;
+    howdah.signal(TERM);
+    // Not ready any more, and not accepting, while the session lives.
+    eventually!(howdah.http("GET", "/readyz", "").await.0 == 503);
+    let address = howdah.address("echo").await;
+    eventually!(tokio::net::TcpStream::connect(address).await.is_err());
+    for _ in 0..5 {
+        exchange(&mut client, "after").await;
+    }
+    assert!(!howdah.has_ended());
+    drop(client);
+    assert_eq!(howdah.exit().await.code(), Some(0));
+    assert_eq!(howdah.ended().await["reason"], "client-closed");
+}
+
+#[tokio::test]
+async fn a_stop_under_load_cuts_no_session_before_the_drain_time() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config = plain("echo", &[server.address()], "") + "\n[global]\ndrain_timeout = \"2s\"\n";
+    let mut howdah = Howdah::start(&config).await;
+    let mut clients = Vec::new();
+    for _ in 0..50 {
+        let mut client = howdah.connect("echo").await;
+        exchange(&mut client, "hello").await;
+        clients.push(client);
+    }
+    let told = Instant::now();
+    howdah.signal(TERM);
+    while told.elapsed() < Duration::from_millis(1_500) {
+        for client in &mut clients {
+            exchange(client, "still").await;
+        }
+    }
+    for mut client in clients.drain(25..) {
+        client.shutdown().await.unwrap();
+        assert_eq!(read_all(&mut client).await.unwrap(), b"");
+    }
+    assert_eq!(howdah.exit().await.code(), Some(0));
+    assert!(
+        told.elapsed() >= Duration::from_millis(1_900),
+        "ended before the drain time"
+    );
+    let lines = howdah.access_lines();
+    let count = |reason: &str| lines.iter().filter(|line| line["reason"] == reason).count();
+    assert_eq!((count("client-closed"), count("shutdown")), (25, 25));
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let mut howdah = Howdah::start(&plain("echo", &[server.address()], "")).await;
+    let mut client = howdah.connect("echo").await;
+    exchange(&mut client, "hello").await;
+    howdah.signal(TERM);
+    eventually!(howdah.http("GET", "/readyz", "").await.0 == 503);
+    howdah.signal(TERM);
+    let begun = Instant::now();
+    assert!(howdah.exit().await.code().is_some());
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(howdah.ended().await["reason"], "shutdown");
+}
+
+#[tokio::test]
+async fn maintenance_takes_no_session_and_keeps_those_it_has() {
+    let (a, b) = (hive("a"), hive("b"));
+    let config = pair(
+        "30m",
+        &a.door().address().to_string(),
+        &b.door().address().to_string(),
+    );
+    let howdah = Howdah::start(&config).await;
+    let mut on_a = client_on(&howdah, "a").await;
+    howdah.ctl_ok(&["maintenance", "hive/a"]).await;
+    let front = howdah.address("hive").await;
+    for _ in 0..6 {
+        let mut client = HiveClient::connect(front, "u").await.unwrap();
+        assert_eq!(client.query("SELECT who").await.unwrap(), ["b"]);
+    }
+    assert_eq!(on_a.query("SELECT who").await.unwrap(), ["a"]);
+    assert_eq!(howdah.server("hive", "a").await["admin"], "maintenance");
+}

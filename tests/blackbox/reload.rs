@@ -1,0 +1,469 @@
+//! Reloads under load: nothing new is refused, nothing old is cut, nothing is lost.
+//!
+//! `HOWDAH_TEST_SECONDS` is how long the load lasts: 6 s by default, 30 s in the full run.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ::howdah::standin::{Digest, Pattern};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{JoinHandle, JoinSet, LocalSet};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_rustls::TlsConnector;
+
+use crate::eventually;
+use crate::support::tls::{over, shown_name};
+use crate::support::{
+    Certificates, Door, Frame, HUP, Howdah, PATIENCE, Site, exchange, free_port, plain, raw,
+    read_line,
+};
+
+const PER_SECOND: u64 = 200;
+
+fn seconds() -> u64 {
+    std::env::var("HOWDAH_TEST_SECONDS").map_or(6, |text| text.parse().expect("a number"))
+}
+
+/// What the steps of the story change.
+struct Story {
+    servers: Vec<(SocketAddr, u16)>,
+    certificate: &'static str,
+    moving: Vec<u16>,
+}
+
+impl Story {
+    fn config(&self) -> String {
+        let servers: Vec<String> = self
+            .servers
+            .iter()
+            .map(|(address, weight)| format!("{{ address = \"{address}\", weight = {weight} }}"))
+            .collect();
+        let moving: Vec<String> = self
+            .moving
+            .iter()
+            .map(|port| format!("\"127.0.0.1:{port}\""))
+            .collect();
+        let name = self.certificate;
+        format!(
+            r#"
+[global]
+workers = 2
+
+[[listener]]
+name = "steady"
+bind = "127.0.0.1:0"
+pool = "back"
+
+[[listener]]
+name = "moving"
+bind = [{}]
+pool = "back"
+
+[[listener]]
+name = "secure"
+bind = "127.0.0.1:0"
+pool = "back"
+[listener.tls]
+certificates = [{{ cert = "{name}.crt", key = "{name}.key" }}]
+
+[pool.back]
+service = "tcp"
+balance = "least-connection"
+dial = "late"
+servers = [{}]
+[pool.back.probe]
+interval = "200ms"
+"#,
+            moving.join(", "),
+            servers.join(", ")
+        )
+    }
+}
+
+/// Where the load goes just now.
+#[derive(Clone)]
+struct Targets {
+    steady: SocketAddr,
+    secure: SocketAddr,
+    moving: Rc<RefCell<SocketAddr>>,
+    tls: TlsConnector,
+}
+
+/// 200 sessions per second until told to stop; every failure is kept.
+struct Load {
+    pacer: JoinHandle<Vec<String>>,
+    begun: Rc<Cell<u64>>,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Load {
+    fn start(targets: Targets) -> Self {
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let begun = Rc::new(Cell::new(0));
+        let count = Rc::clone(&begun);
+        let pacer = tokio::task::spawn_local(async move {
+            let mut tick = interval(Duration::from_secs(1) / u32::try_from(PER_SECOND).unwrap());
+            tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+            let mut running = JoinSet::new();
+            let mut failures = Vec::new();
+            loop {
+                tokio::select! {
+                    _ = tick.tick() => {
+                        count.set(count.get() + 1);
+                        running.spawn_local(one(targets.clone(), count.get()));
+                    }
+                    Some(ended) = running.join_next() => failures.extend(ended.unwrap().err()),
+                    _ = &mut stopped => break,
+                }
+            }
+            while let Some(ended) = running.join_next().await {
+                failures.extend(ended.unwrap().err());
+            }
+            failures
+        });
+        Self { pacer, begun, stop }
+    }
+
+    /// Sessions that were begun, and what went wrong with any. On a machine that could not keep the pace it goes
+    /// on until the number is right.
+    async fn end(self) -> (u64, Vec<String>) {
+        eventually!(self.begun.get() >= PER_SECOND * seconds());
+        self.stop.send(()).unwrap();
+        let failures = self.pacer.await.unwrap();
+        (self.begun.get(), failures)
+    }
+}
+
+/// One session of the load: some kilobytes there and back, compared.
+async fn one(targets: Targets, number: u64) -> Result<(), String> {
+    let (address, secure) = match number % 4 {
+        0 => (*targets.moving.borrow(), false),
+        1 if number.is_multiple_of(5) => (targets.secure, true),
+        _ => (targets.steady, false),
+    };
+    let fail =
+        |what: &str, why: &dyn std::fmt::Display| format!("{number} to {address}: {what}: {why}");
+    let work = async {
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|why| fail("connect", &why))?;
+        if secure {
+            let stream = over(&targets.tls, stream, "front.test")
+                .await
+                .map_err(|why| fail("handshake", &why))?;
+            there_and_back(stream, number)
+                .await
+                .map_err(|why| fail("tls bytes", &why))
+        } else {
+            there_and_back(stream, number)
+                .await
+                .map_err(|why| fail("bytes", &why))
+        }
+    };
+    match timeout(PATIENCE, work).await {
+        Ok(result) => result,
+        Err(_) => Err(fail("session", &"never ended")),
+    }
+}
+
+async fn there_and_back(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    seed: u64,
+) -> Result<(), String> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let length = 1_000 + usize::try_from(seed * 7_919 % 40_000).unwrap();
+    let pattern = Pattern::new(seed % 16);
+    let bytes = pattern.next(length).to_vec();
+    let mut sent = Digest::new();
+    sent.update(&bytes);
+    let send = async {
+        writer
+            .write_all(&bytes)
+            .await
+            .map_err(|why| format!("write: {why}"))?;
+        writer
+            .shutdown()
+            .await
+            .map_err(|why| format!("shutdown: {why}"))
+    };
+    let hear = async {
+        let mut heard = Vec::new();
+        reader.read_to_end(&mut heard).await.map(|_| heard)
+    };
+    let (sending, heard) = tokio::join!(send, hear);
+    sending?;
+    let heard = heard.map_err(|why| format!("read: {why}"))?;
+    let mut back = Digest::new();
+    back.update(&heard);
+    if back.sum() != sent.sum() {
+        return Err(format!("{} of {length} bytes came back right", heard.len()));
+    }
+    Ok(())
+}
+
+struct World {
+    howdah: Howdah,
+    certificates: Certificates,
+    doors: Vec<Door>,
+    story: Story,
+    targets: Targets,
+}
+
+async fn world() -> World {
+    let site = Site::new();
+    let certificates = Certificates::new(&site);
+    certificates.write(&site, "first", &["first.test", "front.test"]);
+    certificates.write(&site, "second", &["second.test", "front.test"]);
+    let doors: Vec<Door> = (0..4)
+        .map(|_| raw::echo(&Frame::default()).unwrap())
+        .collect();
+    let story = Story {
+        servers: doors[..3].iter().map(|door| (door.address(), 1)).collect(),
+        certificate: "first",
+        moving: vec![free_port()],
+    };
+    let howdah = site.start(&story.config()).await;
+    for (address, _) in &story.servers {
+        howdah.healthy("back", &address.to_string(), "up").await;
+    }
+    let targets = Targets {
+        steady: howdah.address("steady").await,
+        secure: howdah.address("secure").await,
+        moving: Rc::new(RefCell::new(at(story.moving[0]))),
+        tls: certificates.client().connector(),
+    };
+    World {
+        howdah,
+        certificates,
+        doors,
+        story,
+        targets,
+    }
+}
+
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// A few sessions from before, on each listener.
+async fn old_sessions(targets: &Targets) -> Vec<TcpStream> {
+    let mut old = Vec::new();
+    let addresses = [targets.steady, *targets.moving.borrow()];
+    for _ in 0..6 {
+        for address in addresses {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            exchange(&mut stream, "from before").await;
+            old.push(stream);
+        }
+    }
+    old
+}
+
+async fn reload_ok(howdah: &Howdah, config: &str) {
+    let output = howdah.reload(config).await;
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn reloads_under_load_lose_nothing() {
+    let local = LocalSet::new();
+    local.run_until(changes_under_load()).await;
+}
+
+async fn changes_under_load() {
+    let mut world = world().await;
+    let mut old = old_sessions(&world.targets).await;
+    let started = Instant::now();
+    let load = Load::start(world.targets.clone());
+    let step = Duration::from_secs(seconds()) / 6;
+
+    sleep(step).await;
+    let added = world.doors[3].address();
+    world.story.servers.push((added, 2));
+    reload_ok(&world.howdah, &world.story.config()).await;
+    world.howdah.healthy("back", &added.to_string(), "up").await;
+
+    sleep(step).await;
+    let removed = world.story.servers.remove(0).0;
+    world.story.servers[0].1 = 5;
+    reload_ok(&world.howdah, &world.story.config()).await;
+    let before = world.doors[0].accepted();
+
+    sleep(step).await;
+    world.story.certificate = "second";
+    reload_ok(&world.howdah, &world.story.config()).await;
+    let stream = world.howdah.connect("secure").await;
+    let stream = over(
+        &world.certificates.client().connector(),
+        stream,
+        "front.test",
+    )
+    .await
+    .unwrap();
+    assert_eq!(shown_name(&stream), "second.test");
+
+    // A port moves as its clients do: both are open for a while.
+    sleep(step).await;
+    world.story.moving.push(free_port());
+    reload_ok(&world.howdah, &world.story.config()).await;
+    let (gone, new) = (world.story.moving.remove(0), world.story.moving[0]);
+    *world.targets.moving.borrow_mut() = at(new);
+    sleep(Duration::from_millis(500)).await;
+    reload_ok(&world.howdah, &world.story.config()).await;
+    eventually!(TcpStream::connect(at(gone)).await.is_err());
+
+    sleep(step).await;
+    let (begun, failures) = load.end().await;
+    assert!(
+        failures.is_empty(),
+        "{} of {begun} failed: {failures:#?}",
+        failures.len()
+    );
+    println!("{begun} sessions in {:?}, none failed", started.elapsed());
+    for stream in &mut old {
+        exchange(stream, "and still here").await;
+    }
+    assert_eq!(
+        world.doors[0].accepted(),
+        before,
+        "{removed} is out and not even probed"
+    );
+    assert!(world.doors[3].accepted() > 0);
+    drop(old);
+}
+
+#[tokio::test]
+async fn faulty_reloads_under_load_change_nothing() {
+    let local = LocalSet::new();
+    local.run_until(faults_under_load()).await;
+}
+
+async fn faults_under_load() {
+    let world = world().await;
+    let mut old = old_sessions(&world.targets).await;
+    let generation = world.howdah.status().await["generation"].clone();
+    let load = Load::start(world.targets.clone());
+    let step = Duration::from_secs(seconds()) / 6;
+    let good = world.story.config();
+    let port_in_use = good.replace(
+        "[[listener]]\nname = \"secure\"\nbind = \"127.0.0.1:0\"",
+        &format!(
+            "[[listener]]\nname = \"secure\"\nbind = \"{}\"",
+            world.doors[0].address()
+        ),
+    );
+    let mut told = 0;
+    for (faulty, word) in [
+        ("this is no TOML".to_owned(), "howdah.toml"),
+        (
+            good.replace("least-connection", "leastcon"),
+            "least-connection",
+        ),
+        (good.replace("first.crt", "missing.crt"), "missing.crt"),
+        (port_in_use, "in use"),
+    ] {
+        sleep(step).await;
+        let output = world.howdah.reload(&faulty).await;
+        assert!(matches!(output.status.code(), Some(1 | 78)), "{output:?}");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+        world.howdah.signal(HUP);
+        told += 2;
+        eventually!(world.howdah.metric("howdah_app_reloads_total", &[]).await >= f64::from(told));
+    }
+    sleep(step).await;
+    let (begun, failures) = load.end().await;
+    assert!(
+        failures.is_empty(),
+        "{} of {begun} failed: {failures:#?}",
+        failures.len()
+    );
+    for stream in &mut old {
+        exchange(stream, "and still here").await;
+    }
+    assert_eq!(world.howdah.status().await["generation"], generation);
+    let back = world.howdah.reload(&good).await;
+    assert!(back.status.success(), "{back:?}");
+}
+
+#[tokio::test]
+async fn a_signal_reloads_too() {
+    let (a, b) = (
+        raw::named(&Frame::default(), "a").unwrap(),
+        raw::named(&Frame::default(), "b").unwrap(),
+    );
+    let howdah = Howdah::start(&plain("front", &[a.address()], "")).await;
+    let mut client = howdah.connect("front").await;
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(read_line(&mut client).await.unwrap(), "a");
+    let text = std::fs::read_to_string(howdah.dir().join("howdah.toml")).unwrap();
+    let text = text.replace(&a.address().to_string(), &b.address().to_string());
+    std::fs::write(howdah.dir().join("howdah.toml"), text).unwrap();
+    howdah.signal(HUP);
+    eventually!({
+        let mut client = howdah.connect("front").await;
+        client.write_all(b"?").await.unwrap();
+        read_line(&mut client).await.unwrap() == "b"
+    });
+    exchange(&mut client, "a's session lives on").await;
+}
+
+/// What did not change keeps its state: counters, orders, sticky entries.
+#[tokio::test]
+async fn what_a_reload_does_not_touch_stays() {
+    let doors = [
+        raw::named(&Frame::default(), "a").unwrap(),
+        raw::named(&Frame::default(), "b").unwrap(),
+    ];
+    let servers: Vec<SocketAddr> = doors.iter().map(Door::address).collect();
+    let config = plain("front", &servers, "sticky = { by = \"source-ip\" }");
+    let howdah = Howdah::start(&config).await;
+    let visit = async || {
+        let mut client = howdah.connect("front").await;
+        client.write_all(b"?").await.unwrap();
+        read_line(&mut client).await.unwrap()
+    };
+    let home = visit().await;
+    let other = servers
+        .iter()
+        .zip(["a", "b"])
+        .find(|(_, name)| *name != home)
+        .unwrap()
+        .0;
+    howdah
+        .ctl_ok(&["maintenance", &format!("front/{other}")])
+        .await;
+    let address = howdah.address("front").await;
+    let more = config.replace("[pool.front]", "max_connections = 100\n\n[pool.front]");
+    reload_ok(&howdah, &more).await;
+    assert_eq!(howdah.address("front").await, address, "the same socket");
+    howdah.ctl_ok(&["ready", &format!("front/{other}")]).await;
+    for _ in 0..6 {
+        assert_eq!(visit().await, home, "sticky");
+    }
+    let status = howdah.status().await;
+    assert_eq!(status["listeners"][0]["sessions_total"], 7);
+}
+
+#[tokio::test]
+async fn a_removed_listener_lets_its_sessions_end() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let both = plain("one", &[server.address()], "") + &plain("two", &[server.address()], "");
+    let howdah = Howdah::start(&both).await;
+    let mut old = howdah.connect("two").await;
+    exchange(&mut old, "before").await;
+    let address = howdah.address("two").await;
+    reload_ok(&howdah, &plain("one", &[server.address()], "")).await;
+    eventually!(TcpStream::connect(address).await.is_err());
+    exchange(&mut old, "after").await;
+    let mut new = howdah.connect("one").await;
+    exchange(&mut new, "new").await;
+    let mut last = Vec::new();
+    old.shutdown().await.unwrap();
+    old.read_to_end(&mut last).await.unwrap();
+    assert!(last.is_empty());
+}

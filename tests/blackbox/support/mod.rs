@@ -1,0 +1,114 @@
+//! What the modules share: the program under test, waiting, bytes, certificates.
+
+pub(crate) mod howdah;
+pub(crate) mod lines;
+pub(crate) mod tls;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub(crate) use self::howdah::{Howdah, Site, program, run};
+pub(crate) use self::tls::Certificates;
+pub(crate) use ::howdah::standin::{Door, Fault, Frame, raw};
+use rustix::process::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// A bound for "this never happens": far beyond what a loaded machine needs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const TERM: Signal = Signal::TERM;
+pub(crate) const HUP: Signal = Signal::HUP;
+
+/// Waits until an expression is true, which may await.
+#[macro_export]
+macro_rules! eventually {
+    ($condition:expr) => {{
+        let begun = std::time::Instant::now();
+        loop {
+            if $condition {
+                break;
+            }
+            assert!(
+                begun.elapsed() < $crate::support::PATIENCE,
+                "never came true: {}",
+                stringify!($condition)
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }};
+}
+
+/// Whatever takes longer than [`PATIENCE`] has failed.
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, what).await {
+        Ok(value) => value,
+        Err(_) => panic!("did not happen within {PATIENCE:?}"),
+    }
+}
+
+/// Reads up to a line end.
+pub(crate) async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
+    let line = async {
+        let mut line = Vec::new();
+        loop {
+            match stream.read_u8().await? {
+                b'\n' => return Ok(String::from_utf8_lossy(&line).into_owned()),
+                byte => line.push(byte),
+            }
+        }
+    };
+    soon(line).await
+}
+
+/// Says something and hears the same back.
+pub(crate) async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), text: &str) {
+    soon(async {
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut heard = vec![0; text.len()];
+        stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&heard), text);
+    })
+    .await;
+}
+
+/// Reads to the end.
+pub(crate) async fn read_all(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
+    let mut heard = Vec::new();
+    soon(stream.read_to_end(&mut heard)).await?;
+    Ok(heard)
+}
+
+/// A listener and a pool of that name with these servers, every one of them counted as up.
+pub(crate) fn plain(name: &str, servers: &[SocketAddr], more: &str) -> String {
+    let servers: Vec<String> = servers
+        .iter()
+        .map(|address| format!("\"{address}\""))
+        .collect();
+    format!(
+        r#"
+[[listener]]
+name = "{name}"
+bind = "127.0.0.1:0"
+pool = "{name}"
+
+[pool.{name}]
+service = "tcp"
+servers = [{}]
+probe = "none"
+{more}
+"#,
+        servers.join(", ")
+    )
+}
+
+/// A port that nobody has: below the range that the kernel gives to clients, so that it stays free until it is bound.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(15_000..32_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
