@@ -5,8 +5,11 @@
 //! committed, which cannot ([`reload`]). It lives on the control thread; sessions live on the workers and need it
 //! for nothing.
 
+mod doors;
 pub mod reload;
+mod show;
 pub mod signal;
+mod teams;
 
 use std::collections::HashMap;
 use std::io;
@@ -19,9 +22,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval_at, sleep};
 
 use self::reload::ReloadError;
+use self::show::CERTIFICATES_EVERY;
 use self::signal::Word;
 use crate::admin::{self, AdminServer, Command, Front, House};
 use crate::discovery::Names;
@@ -160,8 +164,10 @@ impl App {
 
     /// Serves until told to stop: by `words`, or by their sender's end. A second [`Word::Stop`] hurries.
     pub async fn run(mut self, mut words: mpsc::Receiver<Word>) {
+        let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
         loop {
             tokio::select! {
+                _ = daily.tick() => self.show_certificates(),
                 word = words.recv() => match word {
                     Some(Word::Reload) => drop(self.reload_and_tell().await),
                     Some(Word::Stop) | None => break,

@@ -1,0 +1,67 @@
+//! What is told about the present plan: to the admin server, and of certificates that end.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::App;
+use crate::admin::{House, ListenerView};
+use crate::plan::{Identity, ListenerPlan, PoolPlan};
+
+impl App {
+    pub(super) fn show_house(&self) {
+        let listener = |plan: &Arc<ListenerPlan>| {
+            let door = self.listeners.get(&plan.name)?;
+            Some(ListenerView {
+                name: plan.name.clone(),
+                bound: door.sockets.iter().map(|socket| socket.bound).collect(),
+                pools: (plan
+                    .pool
+                    .iter()
+                    .chain(plan.routes.iter().map(|route| &route.pool)))
+                .cloned()
+                .collect(),
+                metrics: Arc::clone(door.listener.metrics()),
+            })
+        };
+        let pool = |plan: &Arc<PoolPlan>| Some(Arc::clone(&self.pools.get(&plan.name)?.pool));
+        self.house.rcu(|house| House {
+            generation: self.generation,
+            listeners: self.plan.listeners.iter().filter_map(listener).collect(),
+            pools: self.plan.pools.iter().filter_map(pool).collect(),
+            token: self.plan.admin.token.clone(),
+            ..House::clone(house)
+        });
+    }
+
+    /// The end of every certificate in use, as a metric; a warning for those that end soon. Called by each reload
+    /// and once a day.
+    pub(super) fn show_certificates(&self) {
+        let identities = || {
+            let listeners = self
+                .plan
+                .listeners
+                .iter()
+                .filter_map(|plan| plan.tls.as_ref());
+            let pools = self.plan.pools.iter().filter_map(|plan| plan.tls.as_ref());
+            let shown_to_clients = listeners.flat_map(|tls| &tls.identities);
+            shown_to_clients.chain(pools.filter_map(|tls| tls.identity.as_ref()))
+        };
+        let name = |identity: &Arc<Identity>| identity.cert_path.display().to_string();
+        let ends: Vec<_> = identities().map(|one| (name(one), one.not_after)).collect();
+        self.metrics
+            .certificates(ends.iter().map(|(name, end)| (name.as_str(), *end)));
+        let soon = SystemTime::now() + SOON;
+        for (certificate, end) in ends.iter().filter(|(_, end)| *end < soon) {
+            let days = end
+                .duration_since(SystemTime::now())
+                .map_or(0, |left| left.as_secs() / DAY);
+            tracing::warn!(%certificate, days, "certificate ends soon: renew it and reload");
+        }
+    }
+}
+
+const DAY: u64 = 24 * 60 * 60;
+/// A certificate is renewed in the last third of its ninety days.
+const SOON: Duration = Duration::from_secs(30 * DAY);
+/// How often certificates are looked at while nothing else happens.
+pub(super) const CERTIFICATES_EVERY: Duration = Duration::from_secs(DAY);
