@@ -87,12 +87,6 @@ impl Load {
         seeds && self.update(|estimate| estimate.observe(took, now))
     }
 
-    /// What an answer is expected to take now; `None` while nothing is known.
-    pub fn expected(&self, now: Duration) -> Option<Duration> {
-        let estimate = self.estimate().estimate;
-        estimate.is_known().then(|| estimate.expected(now))
-    }
-
     pub(super) fn level(&self) -> f64 {
         f64::from_bits(self.level.load(Ordering::Relaxed))
     }

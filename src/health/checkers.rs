@@ -161,3 +161,155 @@ fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
         loud: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::SystemTime;
+
+    use tokio::net::TcpListener;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::plan::{Address, Ask, Balance, Dial, ServerName, ServerPlan, Service, Timeouts};
+    use crate::pool::{Change, Health};
+    use crate::telemetry::Metrics;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const SHORT: Duration = Duration::from_millis(10);
+
+    fn plan(servers: &[(&str, SocketAddr)], interval: Option<Duration>) -> Arc<PoolPlan> {
+        let server = |(name, at): &(&str, SocketAddr)| {
+            Arc::new(ServerPlan {
+                name: ServerName::new(name),
+                address: Address {
+                    host: Host::Ip(at.ip()),
+                    port: at.port(),
+                },
+                weight: 1,
+                max_connections: None,
+                backup: false,
+            })
+        };
+        let probe = |interval| ProbePlan {
+            ask: Ask::Tcp,
+            port: None,
+            tls: None,
+            interval,
+            fast_interval: SHORT,
+            deep_interval: PATIENCE,
+            timeout: PATIENCE,
+            rise: 1,
+            fall: 2,
+        };
+        Arc::new(PoolPlan {
+            name: PoolName::new("hive"),
+            service: Service::Tcp,
+            balance: Balance::RoundRobin,
+            servers: servers.iter().map(server).collect(),
+            send_proxy: None,
+            sticky: None,
+            probe: interval.map(probe),
+            tls: None,
+            timeouts: Timeouts {
+                connect: PATIENCE,
+                idle: PATIENCE,
+                half_close: PATIENCE,
+                first_byte: PATIENCE,
+            },
+            dial: Dial::Late,
+            drain_timeout: PATIENCE,
+        })
+    }
+
+    async fn until(what: &str, mut done: impl FnMut() -> bool) {
+        let wait = async {
+            while !done() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("{what} did not come"));
+    }
+
+    fn health(pool: &Pool, place: usize) -> Health {
+        pool.load().members()[place].health
+    }
+
+    fn asked_at(server: &Server) -> Option<SystemTime> {
+        server.last_probe().map(|last| last.at)
+    }
+
+    #[tokio::test]
+    async fn checkers_follow_the_plan() {
+        let living = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let here = living.local_addr().expect("bound");
+        let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let there = gone.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok(peer) = living.accept().await {
+                drop(peer)
+            }
+        });
+        let tasks = |checkers: &Checkers| {
+            checkers
+                .pools
+                .values()
+                .map(|one| one.tasks.len())
+                .sum::<usize>()
+        };
+
+        let both = plan(&[("a", here), ("b", there)], Some(SHORT));
+        let (pool, keeper) = Pool::new(Arc::clone(&both), &Metrics::new());
+        tokio::spawn(keeper.run());
+        let mut checkers = Checkers::new();
+        checkers.reconcile(&pool);
+        until("up", || {
+            health(&pool, 0) == Health::Up && health(&pool, 1) == Health::Up
+        })
+        .await;
+        drop(gone);
+        until("down", || health(&pool, 1) == Health::Down).await;
+        let a = Arc::clone(&pool.load().members()[0].server);
+
+        // b leaves: its checker ends, that of a goes on.
+        let first = checkers
+            .pools
+            .values()
+            .next()
+            .map(|one| Arc::clone(&one.prober));
+        let send = |plan| pool.send(Change::Plan(plan));
+        send(plan(&[("a", here)], Some(SHORT)))
+            .await
+            .expect("a keeper");
+        checkers.reconcile(&pool);
+        let second = checkers
+            .pools
+            .values()
+            .next()
+            .map(|one| Arc::clone(&one.prober));
+        assert_eq!(tasks(&checkers), 1);
+        assert!(
+            first
+                .zip(second)
+                .is_some_and(|(one, other)| Arc::ptr_eq(&one, &other))
+        );
+
+        // Another interval: another checker, the same health.
+        send(plan(&[("a", here)], Some(SHORT * 2)))
+            .await
+            .expect("a keeper");
+        checkers.reconcile(&pool);
+        assert_eq!((tasks(&checkers), health(&pool, 0)), (1, Health::Up));
+        let before = asked_at(&a);
+        until("a further question", || asked_at(&a) > before).await;
+
+        // No probe: nobody asks, all count as up.
+        send(plan(&[("a", here), ("b", there)], None))
+            .await
+            .expect("a keeper");
+        checkers.reconcile(&pool);
+        assert_eq!((tasks(&checkers), health(&pool, 1)), (0, Health::Up));
+    }
+}

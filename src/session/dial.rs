@@ -105,6 +105,7 @@ async fn attempt(
     let stream = connect(&server.addresses(), until).await?;
     let took = began.elapsed();
     server.metrics().connected(took);
+    lease.observe(took, began + took);
     place.reach(Stage::Announce);
     let announced = announce(stream, lease, destination, client, local, until).await?;
     server.dial_succeeded();
