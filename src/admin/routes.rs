@@ -52,7 +52,7 @@ impl Desk {
                 Ok(with("text/html; charset=utf-8", PAGE))
             }
             (&Method::GET | &Method::HEAD, Route::Metrics) => {
-                Ok(with(EXPOSITION, self.front.metrics.render()))
+                Ok(with(EXPOSITION, self.metrics().await?))
             }
             (&Method::GET | &Method::HEAD, Route::Healthz) => Ok(text("ok\n")),
             (&Method::GET | &Method::HEAD, Route::Readyz) => {
@@ -80,6 +80,15 @@ impl Desk {
             }
             (_, route) => Err(Fault::Method(route.methods())),
         }
+    }
+}
+
+impl Desk {
+    /// Printed on another thread: thousands of servers and descriptors take longer than a probe should wait.
+    async fn metrics(&self) -> Result<String, Fault> {
+        let metrics = self.front.metrics.clone();
+        let printed = tokio::task::spawn_blocking(move || metrics.render()).await;
+        printed.map_err(|error| Fault::Later(error.to_string(), Vec::new()))
     }
 }
 

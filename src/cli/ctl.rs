@@ -316,6 +316,8 @@ const DEFAULT_ADMIN: &str = "http://127.0.0.1:9600";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+    use std::net::TcpListener;
 
     #[test]
     fn a_target_is_split_at_the_first_slash() {
@@ -328,5 +330,58 @@ mod tests {
         for wrong in ["hive", "hive/", "/hs2", ""] {
             assert!(wrong.parse::<Target>().is_err(), "{wrong}");
         }
+    }
+
+    fn server(admin: &str, sessions_active: u64) -> ServerStatus {
+        ServerStatus {
+            name: "hs2".into(),
+            address: "hs2:10000".into(),
+            weight: 1,
+            health: "up".into(),
+            admin: admin.into(),
+            sessions_active,
+            sessions_total: 9,
+            reason: None,
+            last_probe: None,
+        }
+    }
+
+    /// An admin server that says these in turn, and then is gone.
+    fn saying(all: Vec<ServerStatus>) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        std::thread::spawn(move || {
+            for one in all {
+                let (mut stream, _) = listener.accept().expect("accepts");
+                let _ = stream.read(&mut [0; 4096]);
+                let body = serde_json::to_string(&one).expect("JSON");
+                let _ = write!(stream, "HTTP/1.0 200 OK\r\n\r\n{body}");
+            }
+        });
+        Client::new(&url, None).expect("an address")
+    }
+
+    #[test]
+    fn waiting_ends_when_the_server_is_empty() {
+        let target: Target = "hive/hs2".parse().expect("valid");
+        let client = saying(vec![server("draining", 1), server("draining", 0)]);
+        let said = wait(&client, &target, server("draining", 2)).expect("drained");
+        assert_eq!(said, "hive/hs2 is drained\n");
+    }
+
+    #[test]
+    fn waiting_ends_when_somebody_calls_the_drain_off() {
+        let target: Target = "hive/hs2".parse().expect("valid");
+        let client = saying(vec![server("ready", 1)]);
+        let said = wait(&client, &target, server("draining", 2));
+        assert!(matches!(said, Err(CtlError::CalledOff(_))));
+    }
+
+    #[test]
+    fn waiting_ends_when_howdah_does() {
+        let target: Target = "hive/hs2".parse().expect("valid");
+        let client = saying(Vec::new());
+        let said = wait(&client, &target, server("draining", 2));
+        assert!(matches!(said, Err(CtlError::Nobody(..))));
     }
 }

@@ -3,14 +3,17 @@
 //! What cannot be read stays as it was: these figures are never worth a failed scrape.
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
 use super::families::Families;
 
-/// Reads the figures anew.
+/// Reads the figures anew. Blocks for as long as `/proc` takes to list the open descriptors.
 pub(super) fn refresh(families: &Families) {
+    // Processor time is added as a difference: two at once would add it twice.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(stat) = fs::read_to_string("/proc/self/stat")
         .ok()
         .as_deref()
@@ -40,6 +43,8 @@ pub(super) fn refresh(families: &Families) {
     let limit = getrlimit(Resource::Nofile).current;
     families.process_max_fds.set(limit.map_or(i64::MAX, shown));
 }
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 struct Stat {
     cpu_ticks: u64,
