@@ -5,6 +5,7 @@
 
 mod door;
 mod manner;
+mod options;
 mod session;
 
 pub use self::manner::Rapport;
@@ -21,6 +22,17 @@ pub(super) async fn exchange(
     (depth, transport, auth): (Depth, &HiveTransport, &HiveAuth),
     rapport: &mut Rapport,
 ) -> Asked<Answer> {
+    if let (Depth::Handshake, HiveTransport::Http { path }, None) =
+        (depth, transport, door::account_of(auth))
+    {
+        if let Some(()) = options::takes_post(road, walk, link, path).await? {
+            return Ok(Answer::up());
+        }
+        if let Some(link) = link.take() {
+            link.part(walk.deadline()).await;
+        }
+        walk.step("connect");
+    }
     let opened = Conversation::open(road, walk, link, transport, auth).await;
     let mut talk = opened.inspect_err(|answer| rapport.doubt(answer))?;
     if depth == Depth::Handshake {

@@ -127,7 +127,27 @@ async fn over_http_a_401_is_up_for_a_handshake_without_an_account() {
     assert_found(&finding, Verdict::Down, Reason::HttpStatus, "ping");
     let sasl = b"\x04\0\0\0\x11Invalid status 80";
     let finding = found(sasl, Depth::Handshake, none()).await;
-    assert_found(&finding, Verdict::Down, Reason::NotHttp, "ping");
+    assert_found(&finding, Verdict::Down, Reason::NotHttp, "options");
+}
+
+#[tokio::test]
+async fn over_http_the_methods_of_the_path_are_answer_enough() {
+    let none = || HiveAuth::Plain { account: None };
+    let servlet =
+        b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, TRACE, OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    let impala = b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Methods: POST,GET,OPTIONS\r\n\r\n";
+    for answer in [&servlet[..], impala] {
+        let address = answering(answer).await;
+        let finding = find(address, &over_http(Depth::Handshake, none())).await;
+        assert_found(&finding, Verdict::Up, Reason::Ok, "options");
+    }
+    let elsewhere = b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    let finding = find(
+        answering(elsewhere).await,
+        &over_http(Depth::Handshake, none()),
+    )
+    .await;
+    assert_found(&finding, Verdict::Down, Reason::NotThrift, "ping");
 }
 
 #[tokio::test]
