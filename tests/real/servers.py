@@ -34,8 +34,7 @@ class HiveServer:
         self.folder = folder / f"hs2-{name}"
         self.hive = {"hive.server2.thrift.bind.host": host, "hive.server2.thrift.port": port,
                      "hive.exec.scratchdir": self.folder / "tmp/scratch",
-                     "hive.exec.local.scratchdir": self.folder / "tmp/local",
-                     "hive.downloaded.resources.dir": self.folder / "tmp/resources"}
+                     "hive.exec.local.scratchdir": self.folder / "tmp/local"}
         if tls:
             self.hive |= {"hive.server2.use.SSL": "true", "hive.server2.keystore.path": tls.keystore,
                           "hive.server2.keystore.password": tls.PASSWORD}
@@ -53,7 +52,7 @@ class HiveServer:
 
     def begin(self):
         """Starts it without waiting."""
-        for sub in ("tmp/scratch", "tmp/local", "tmp/resources", "warehouse", "local", "conf"):
+        for sub in ("tmp/scratch", "tmp/local", "warehouse", "local", "conf"):
             (self.folder / sub).mkdir(parents=True, exist_ok=True)
         (self.folder / "conf/log4j2.properties").write_text(LOG4J)
         self.process = kit.Process(f"hs2-{self.name}", self.command(), self.folder, cwd=self.folder,
