@@ -1,0 +1,55 @@
+"""`howdah demo` as a newcomer meets it: real clients run queries on its stand-ins and read who answered."""
+import json
+import re
+import subprocess
+import unittest
+import urllib.request
+
+from . import kit
+from .balancer import BINARY
+from .clients import beeline, query
+
+
+class Demo(unittest.TestCase):
+    def start(self, every):
+        process = kit.Process("demo", [BINARY, "demo", "--every", every], kit.folder())
+        self.addCleanup(process.kill)
+        kit.until("its welcome", lambda: "Try, in another terminal" in process.text(), 30)
+        places = dict(re.findall(r"^  (\w+(?: page)?) +(?:http://)?(127\.0\.0\.1:\d+)", process.text(), re.M))
+        kit.until("its servers to be up", lambda: set(self.health(places).values()) == {"up"}, 30)
+        return process, places
+
+    @staticmethod
+    def health(places):
+        with urllib.request.urlopen(f"http://{places['Status page']}/api/v1/status", timeout=10) as answer:
+            pools = json.load(answer)["pools"]
+        return {server["name"]: server["health"] for pool in pools for server in pool["servers"]}
+
+    def test_real_clients_read_which_stand_in_answered(self):
+        process, places = self.start("1h")
+        hive = (places["HiveServer2"].split(":")[0], int(places["HiveServer2"].split(":")[1]))
+        impala = (places["Impala"].split(":")[0], int(places["Impala"].split(":")[1]))
+        self.assertRegex(beeline(*hive, "SELECT who_answers"), r"\bhs2-[123]\b")
+        for library in ("impyla", "pyhive"):
+            self.assertRegex(str(query(library, *hive, "SELECT who_answers")), r"\bhs2-[123]\b")
+        self.assertRegex(str(query("impyla", *impala, "SELECT who_answers", auth="NOSASL")), r"\bimpalad-[12]\b")
+        with urllib.request.urlopen(f"http://{places['Hue']}/", timeout=10) as answer:
+            self.assertIn("hue-", answer.read().decode())
+        with urllib.request.urlopen(f"http://{places['Status page']}/", timeout=10) as answer:
+            self.assertIn("<html", answer.read().decode().lower())
+        process.signal(kit.signal.SIGINT)
+        self.assertEqual(process.child.wait(10), 0, process.tail())
+
+    def test_one_stand_in_dies_and_comes_back(self):
+        _, places = self.start("3s")
+        dead = kit.until("a death", lambda: [name for name, health in self.health(places).items() if health == "down"], 30)
+        kit.until("its return", lambda: self.health(places)[dead[0]] == "up", 30)
+
+    def test_readme_says_the_commands_that_exist(self):
+        """Each `howdah WORD` of the README is a command."""
+        readme = (kit.ROOT / "README.md").read_text()
+        words = set(re.findall(r"(?:`|^)howdah (\w+)", readme, re.M))
+        self.assertGreaterEqual(words, {"check", "probe", "status", "drain", "ready", "weight", "reload"})
+        for word in words:
+            done = subprocess.run([BINARY, word, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, f"howdah {word}: {done.stderr}")
