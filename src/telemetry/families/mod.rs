@@ -4,11 +4,13 @@
 //! the two. Families without a label here are the process's own; the others get their children from
 //! [`super::handles`].
 
-use prometheus::core::Collector;
+mod declarer;
+
 use prometheus::{
-    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry,
+    Counter, Gauge, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
+
+use self::declarer::Declarer;
 
 /// What `docs/metrics.md` says about one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,101 +294,6 @@ impl Families {
     }
 }
 
-#[derive(Default)]
-struct Declarer {
-    registry: Registry,
-    declared: Vec<Declared>,
-}
-
-/// Names are literals of this file, so a family that cannot be made is a fault of this file.
-const VALID: &str = "every family in families.rs has a valid name, used once";
-
-impl Declarer {
-    fn add<C: Collector + Clone + 'static>(
-        &mut self,
-        declared: Declared,
-        made: prometheus::Result<C>,
-    ) -> C {
-        let family = made.expect(VALID);
-        self.registry
-            .register(Box::new(family.clone()))
-            .expect(VALID);
-        self.declared.push(declared);
-        family
-    }
-
-    fn counters(
-        &mut self,
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-    ) -> IntCounterVec {
-        let made = IntCounterVec::new(Opts::new(name, help), labels);
-        self.add(row(name, "counter", labels, help), made)
-    }
-
-    fn counter_float(&mut self, name: &'static str, help: &'static str) -> Counter {
-        let made = Counter::new(name, help);
-        self.add(row(name, "counter", &[], help), made)
-    }
-
-    fn gauges(
-        &mut self,
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-    ) -> IntGaugeVec {
-        let made = IntGaugeVec::new(Opts::new(name, help), labels);
-        self.add(row(name, "gauge", labels, help), made)
-    }
-
-    fn gauges_float(
-        &mut self,
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-    ) -> GaugeVec {
-        let made = GaugeVec::new(Opts::new(name, help), labels);
-        self.add(row(name, "gauge", labels, help), made)
-    }
-
-    fn gauge(&mut self, name: &'static str, help: &'static str) -> IntGauge {
-        let made = IntGauge::new(name, help);
-        self.add(row(name, "gauge", &[], help), made)
-    }
-
-    fn gauge_float(&mut self, name: &'static str, help: &'static str) -> Gauge {
-        let made = Gauge::new(name, help);
-        self.add(row(name, "gauge", &[], help), made)
-    }
-
-    fn histograms(
-        &mut self,
-        name: &'static str,
-        help: &'static str,
-        labels: &'static [&'static str],
-        buckets: &[f64],
-    ) -> HistogramVec {
-        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        let made = HistogramVec::new(options, labels);
-        self.add(row(name, "histogram", labels, help), made)
-    }
-}
-
-fn row(
-    name: &'static str,
-    kind: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Declared {
-    Declared {
-        name,
-        kind,
-        labels,
-        help,
-    }
-}
-
 /// Sessions last from one look-up to a working day.
 const LIFETIMES: &[f64] = &[
     0.01, 0.1, 1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 14_400.0, 43_200.0, 86_400.0,
@@ -413,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_document_and_the_code_list_the_same_families() {
-        let document = include_str!("../../docs/metrics.md");
+        let document = include_str!("../../../docs/metrics.md");
         let written = document
             .lines()
             .filter(|line| line.starts_with("| `howdah_"));

@@ -1,0 +1,93 @@
+//! Children of one owner, one for each word of an enum, found by its index.
+//!
+//! They are made at their first use, all of the enum at once, so that the others stand at 0 beside it. After that,
+//! one costs an atomic load and an index.
+
+use std::sync::OnceLock;
+
+use prometheus::core::{MetricVec, MetricVecBuilder};
+use prometheus::{IntCounterVec, IntGaugeVec};
+
+use crate::telemetry::label::Label;
+
+/// Counters by reason, pick or verdict.
+pub(super) type Counters = ByWord<IntCounterVec>;
+/// Gauges of which one is 1 and the others are 0.
+pub(super) type OneOf = ByWord<IntGaugeVec>;
+
+/// See the module. `own` are the values of the labels before the word's.
+pub(super) struct ByWord<F: Family> {
+    family: F,
+    own: Box<[String]>,
+    children: OnceLock<Box<[(&'static str, F::Child)]>>,
+}
+
+impl<F: Family> ByWord<F> {
+    pub(super) fn new(family: &F, own: &[&str]) -> Self {
+        Self {
+            family: family.clone(),
+            own: own.iter().copied().map(str::to_owned).collect(),
+            children: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn children<L: Label>(&self) -> &[(&'static str, F::Child)] {
+        self.children.get_or_init(|| {
+            let words = L::ALL.iter().map(|label| label.as_str());
+            words
+                .map(|word| (word, self.family.child(&self.with(word))))
+                .collect()
+        })
+    }
+
+    /// Takes the children off the page.
+    pub(super) fn remove(&self) {
+        for (word, _) in self.children.get().into_iter().flatten() {
+            self.family.remove(&self.with(word));
+        }
+    }
+
+    fn with<'a>(&'a self, word: &'a str) -> Vec<&'a str> {
+        self.own.iter().map(String::as_str).chain([word]).collect()
+    }
+}
+
+impl Counters {
+    pub(super) fn inc<L: Label>(&self, label: L) {
+        let found = self.children::<L>().get(label.index());
+        debug_assert!(found.is_some_and(|(word, _)| *word == label.as_str()));
+        if let Some((_, counter)) = found {
+            counter.inc();
+        }
+    }
+}
+
+impl OneOf {
+    pub(super) fn set<L: Label>(&self, label: L) {
+        for (word, gauge) in self.children::<L>() {
+            gauge.set(i64::from(*word == label.as_str()));
+        }
+    }
+}
+
+/// What counters and gauges with labels have in common.
+pub(super) trait Family: Clone {
+    type Child;
+
+    fn child(&self, values: &[&str]) -> Self::Child;
+
+    fn remove(&self, values: &[&str]);
+}
+
+impl<B: MetricVecBuilder> Family for MetricVec<B> {
+    type Child = B::M;
+
+    fn child(&self, values: &[&str]) -> B::M {
+        self.with_label_values(values)
+    }
+
+    fn remove(&self, values: &[&str]) {
+        // Fails when it is not there, which is what was wanted.
+        let _ = self.remove_label_values(values);
+    }
+}

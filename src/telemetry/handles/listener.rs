@@ -1,0 +1,123 @@
+//! Counters of one listener and its sessions.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::by_word::Counters;
+use super::{FROM_CLIENT, FROM_SERVER, add};
+use crate::plan::ListenerName;
+use crate::telemetry::label::Label;
+use crate::telemetry::metrics::{Key, Registered};
+
+/// One listener's counters.
+pub struct ListenerMetrics {
+    name: ListenerName,
+    opened: IntCounter,
+    active: IntGauge,
+    ended: Counters,
+    refused: Counters,
+    accept_errors: Counters,
+    duration: Histogram,
+    from_client: IntCounter,
+    from_server: IntCounter,
+    tls_handshake: Histogram,
+    registered: Registered,
+}
+
+impl ListenerMetrics {
+    pub(in crate::telemetry) fn new(name: &ListenerName, registered: Registered) -> Self {
+        let all = &registered.families;
+        let own = &[name.as_str()];
+        let bytes = |direction| {
+            all.session_bytes
+                .with_label_values(&[name.as_str(), direction])
+        };
+        Self {
+            name: name.clone(),
+            opened: all.session_opened.with_label_values(own),
+            active: all.session_active.with_label_values(own),
+            ended: Counters::new(&all.session_ended, own),
+            refused: Counters::new(&all.listener_refused, own),
+            accept_errors: Counters::new(&all.listener_accept_errors, own),
+            duration: all.session_duration.with_label_values(own),
+            from_client: bytes(FROM_CLIENT),
+            from_server: bytes(FROM_SERVER),
+            tls_handshake: all.listener_tls_handshake.with_label_values(own),
+            registered,
+        }
+    }
+
+    /// A connection was accepted.
+    pub fn opened(&self) {
+        self.opened.inc();
+        self.active.inc();
+    }
+
+    /// The session that [`Self::opened`] counted is over.
+    pub fn ended<L: Label>(&self, reason: L, duration: Duration) {
+        self.active.dec();
+        self.ended.inc(reason);
+        self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// Shows every reason with 0 before the first one happens, so that rates see the first.
+    pub fn show_reasons<L: Label>(&self) {
+        self.ended.children::<L>();
+    }
+
+    /// Turned away before a server was chosen.
+    pub fn refused<L: Label>(&self, reason: L) {
+        self.refused.inc(reason);
+    }
+
+    /// `accept` failed; no session came of it.
+    pub fn accept_failed<L: Label>(&self, reason: L) {
+        self.accept_errors.inc(reason);
+    }
+
+    /// Bytes relayed since the last call; for long sessions, call this now and then, not only at the end.
+    pub fn bytes(&self, from_client: u64, from_server: u64) {
+        add(&self.from_client, from_client);
+        add(&self.from_server, from_server);
+    }
+
+    /// A TLS handshake with a client succeeded.
+    pub fn tls_handshake(&self, took: Duration) {
+        self.tls_handshake.observe(took.as_secs_f64());
+    }
+
+    /// Whose these are.
+    pub fn name(&self) -> &ListenerName {
+        &self.name
+    }
+
+    /// Sessions open now.
+    pub fn sessions_active(&self) -> u64 {
+        u64::try_from(self.active.get()).unwrap_or(0)
+    }
+
+    /// Sessions since start.
+    pub fn sessions_total(&self) -> u64 {
+        self.opened.get()
+    }
+}
+
+impl Drop for ListenerMetrics {
+    fn drop(&mut self) {
+        let name = self.name.as_str();
+        self.registered
+            .leave(&Key::Listener(self.name.clone()), |all| {
+                let _ = all.session_opened.remove_label_values(&[name]);
+                let _ = all.session_active.remove_label_values(&[name]);
+                let _ = all.session_duration.remove_label_values(&[name]);
+                let _ = all.listener_tls_handshake.remove_label_values(&[name]);
+                for direction in [FROM_CLIENT, FROM_SERVER] {
+                    let _ = all.session_bytes.remove_label_values(&[name, direction]);
+                }
+                self.ended.remove();
+                self.refused.remove();
+                self.accept_errors.remove();
+            });
+    }
+}

@@ -1,0 +1,97 @@
+//! Counters of one pool.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::by_word::Counters;
+use crate::plan::PoolName;
+use crate::telemetry::label::Label;
+use crate::telemetry::metrics::{Key, Registered};
+
+/// One pool's counters.
+pub struct PoolMetrics {
+    name: PoolName,
+    picks: Counters,
+    no_server: Counters,
+    answers: Counters,
+    retries: IntCounter,
+    sticky_entries: IntGauge,
+    sticky_evicted: IntCounter,
+    tls_handshake: Histogram,
+    registered: Registered,
+}
+
+impl PoolMetrics {
+    pub(in crate::telemetry) fn new(name: &PoolName, registered: Registered) -> Self {
+        let all = &registered.families;
+        let own = &[name.as_str()];
+        Self {
+            name: name.clone(),
+            picks: Counters::new(&all.pool_picks, own),
+            no_server: Counters::new(&all.pool_no_server, own),
+            answers: Counters::new(&all.discovery_answers, own),
+            retries: all.session_retries.with_label_values(own),
+            sticky_entries: all.pool_sticky_entries.with_label_values(own),
+            sticky_evicted: all.pool_sticky_evicted.with_label_values(own),
+            tls_handshake: all.pool_tls_handshake.with_label_values(own),
+            registered,
+        }
+    }
+
+    /// A server was chosen, and this decided which.
+    pub fn picked<L: Label>(&self, pick: L) {
+        self.picks.inc(pick);
+    }
+
+    /// A choice found no server.
+    pub fn no_server<L: Label>(&self, why: L) {
+        self.no_server.inc(why);
+    }
+
+    /// A session goes on to a further server.
+    pub fn retried(&self) {
+        self.retries.inc();
+    }
+
+    /// How many clients the sticky table holds now.
+    pub fn sticky_entries(&self, count: usize) {
+        self.sticky_entries
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// An entry left the sticky table because it was full.
+    pub fn sticky_evicted(&self) {
+        self.sticky_evicted.inc();
+    }
+
+    /// A TLS handshake with a server succeeded.
+    pub fn tls_handshake(&self, took: Duration) {
+        self.tls_handshake.observe(took.as_secs_f64());
+    }
+
+    /// A name of one of the servers was looked up.
+    pub fn resolved<L: Label>(&self, result: L) {
+        self.answers.inc(result);
+    }
+
+    /// Whose these are.
+    pub fn name(&self) -> &PoolName {
+        &self.name
+    }
+}
+
+impl Drop for PoolMetrics {
+    fn drop(&mut self) {
+        let own = &[self.name.as_str()];
+        self.registered.leave(&Key::Pool(self.name.clone()), |all| {
+            let _ = all.session_retries.remove_label_values(own);
+            let _ = all.pool_sticky_entries.remove_label_values(own);
+            let _ = all.pool_sticky_evicted.remove_label_values(own);
+            let _ = all.pool_tls_handshake.remove_label_values(own);
+            self.picks.remove();
+            self.no_server.remove();
+            self.answers.remove();
+        });
+    }
+}

@@ -1,0 +1,148 @@
+//! Counters of one server: its sessions, its probes, its state.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::by_word::{Counters, OneOf};
+use super::{FROM_CLIENT, FROM_SERVER, add};
+use crate::plan::{PoolName, ServerName};
+use crate::telemetry::label::Label;
+use crate::telemetry::metrics::{Key, Registered};
+
+/// One server's counters.
+pub struct ServerMetrics {
+    pool: PoolName,
+    name: ServerName,
+    sessions: IntCounter,
+    active: IntGauge,
+    from_client: IntCounter,
+    from_server: IntCounter,
+    connect: Histogram,
+    first_byte: Histogram,
+    dial_failures: Counters,
+    weight: IntGauge,
+    health: OneOf,
+    admin: OneOf,
+    probes: Counters,
+    probe: Histogram,
+    transitions: Counters,
+    registered: Registered,
+}
+
+impl ServerMetrics {
+    pub(in crate::telemetry) fn new(
+        pool: &PoolName,
+        name: &ServerName,
+        registered: Registered,
+    ) -> Self {
+        let all = &registered.families;
+        let own = &[pool.as_str(), name.as_str()];
+        let bytes = |direction| {
+            all.server_bytes
+                .with_label_values(&[pool.as_str(), name.as_str(), direction])
+        };
+        Self {
+            pool: pool.clone(),
+            name: name.clone(),
+            sessions: all.server_sessions.with_label_values(own),
+            active: all.server_sessions_active.with_label_values(own),
+            from_client: bytes(FROM_CLIENT),
+            from_server: bytes(FROM_SERVER),
+            connect: all.session_connect.with_label_values(own),
+            first_byte: all.session_first_byte.with_label_values(own),
+            dial_failures: Counters::new(&all.server_dial_failures, own),
+            weight: all.server_weight.with_label_values(own),
+            health: OneOf::new(&all.server_health, own),
+            admin: OneOf::new(&all.server_admin, own),
+            probes: Counters::new(&all.health_probes, own),
+            probe: all.health_probe.with_label_values(own),
+            transitions: Counters::new(&all.health_transitions, own),
+            registered,
+        }
+    }
+
+    /// A session was given to this server.
+    pub fn leased(&self) {
+        self.sessions.inc();
+        self.active.inc();
+    }
+
+    /// The session that [`Self::leased`] counted went away.
+    pub fn returned(&self) {
+        self.active.dec();
+    }
+
+    /// Bytes relayed since the last call.
+    pub fn bytes(&self, from_client: u64, from_server: u64) {
+        add(&self.from_client, from_client);
+        add(&self.from_server, from_server);
+    }
+
+    /// A connect succeeded.
+    pub fn connected(&self, took: Duration) {
+        self.connect.observe(took.as_secs_f64());
+    }
+
+    /// A session's connect failed.
+    pub fn dial_failed<L: Label>(&self, reason: L) {
+        self.dial_failures.inc(reason);
+    }
+
+    /// The server's first byte came.
+    pub fn first_byte(&self, took: Duration) {
+        self.first_byte.observe(took.as_secs_f64());
+    }
+
+    /// The weight from now on.
+    pub fn weight(&self, weight: u16) {
+        self.weight.set(i64::from(weight));
+    }
+
+    /// The health from now on; not a transition by itself.
+    pub fn health<L: Label>(&self, health: L) {
+        self.health.set(health);
+    }
+
+    /// The order from now on.
+    pub fn admin<L: Label>(&self, order: L) {
+        self.admin.set(order);
+    }
+
+    /// A probe came to a verdict.
+    pub fn probed<L: Label>(&self, verdict: L, took: Duration) {
+        self.probes.inc(verdict);
+        self.probe.observe(took.as_secs_f64());
+    }
+
+    /// The health changed to this.
+    pub fn became<L: Label>(&self, health: L) {
+        self.transitions.inc(health);
+    }
+}
+
+impl Drop for ServerMetrics {
+    fn drop(&mut self) {
+        let (pool, name) = (self.pool.as_str(), self.name.as_str());
+        let own = &[pool, name];
+        let key = Key::Server(self.pool.clone(), self.name.clone());
+        self.registered.leave(&key, |all| {
+            let _ = all.server_sessions.remove_label_values(own);
+            let _ = all.server_sessions_active.remove_label_values(own);
+            let _ = all.session_connect.remove_label_values(own);
+            let _ = all.session_first_byte.remove_label_values(own);
+            let _ = all.server_weight.remove_label_values(own);
+            let _ = all.health_probe.remove_label_values(own);
+            for direction in [FROM_CLIENT, FROM_SERVER] {
+                let _ = all
+                    .server_bytes
+                    .remove_label_values(&[pool, name, direction]);
+            }
+            self.dial_failures.remove();
+            self.probes.remove();
+            self.transitions.remove();
+            self.health.remove();
+            self.admin.remove();
+        });
+    }
+}
