@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 fn imports_go_down_or_along_an_arrow() {
     let files = files_under(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     assert!(
-        files.len() > 10,
+        files.len() > 100,
         "found only {} files: is this looking in the right folder?",
         files.len()
     );
@@ -26,7 +26,7 @@ fn imports_go_down_or_along_an_arrow() {
             }
         }
     }
-    assert!(seen > 10, "found only {seen} imports: are they read?");
+    assert!(seen > 100, "found only {seen} imports: are they read?");
     assert!(crossed.is_empty(), "\n{}\n", crossed.join("\n"));
 }
 
@@ -73,8 +73,8 @@ const FLOORS: [(&str, u8); 16] = [
     ("health", 2),
     ("discovery", 2),
     ("standin", 2),
-    ("pool", 2),
-    ("tls", 2),
+    ("pool", 1),
+    ("tls", 1),
     ("balance", 1),
     ("wire", 1),
     ("plan", 0),
@@ -83,20 +83,19 @@ const FLOORS: [(&str, u8); 16] = [
 ];
 
 /// Sideways is allowed only along these.
-const ARROWS: [(&str, &str); 8] = [
+const ARROWS: [(&str, &str); 4] = [
     ("app", "config"),
     ("app", "admin"),
     ("listener", "session"),
-    ("health", "pool"),
-    ("health", "tls"),
-    ("discovery", "pool"),
-    ("discovery", "tls"),
-    ("standin", "tls"),
+    ("pool", "balance"),
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 6] = [
+const NARROW: [(&str, &[&str]); 9] = [
     ("config", &["plan", "base"]),
+    ("discovery", &["pool", "plan", "telemetry", "base"]),
+    ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
+    ("pool", &["balance", "plan", "telemetry", "base"]),
     ("balance", &["base"]),
     ("wire", &["base"]),
     ("plan", &["base"]),
