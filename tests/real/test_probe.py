@@ -6,7 +6,7 @@ import unittest
 
 from . import kit
 from .bed import bed
-from .balancer import Howdah
+from .balancer import Howdah, probe
 from .clients import instance
 from .servers import Directory, HiveServer, Namespace
 
@@ -103,6 +103,20 @@ class Verdicts(unittest.TestCase):
 
     def test_nobody_listens(self):
         self.assert_reason("nobody-there", "connect-refused")
+
+    def test_probe_command_says_the_verdict_by_its_exit_code(self):
+        plain, strict = bed().pair[1], bed().strict
+        for depth in ("handshake", "session", "query"):
+            code, said = probe("hiveserver2", plain.address, "--depth", depth)
+            self.assertEqual(code, 0, said)
+        wrong = ["--ca", bed().tls.ca, "--user", Directory.USER, "--password-file", bed().folder / "wrong.password"]
+        for words, reason in ((("hiveserver2", strict.address, *wrong), "bad-credentials"),
+                              (("hiveserver2", strict.address), "speaks-tls"),
+                              (("hiveserver2", f"127.0.0.1:{self.web.server_port}"), "speaks-http"),
+                              (("hiveserver2", f"127.0.0.1:{kit.free_port()}"), "connect-refused")):
+            code, said = probe(*words)
+            self.assertEqual(code, 4, said)
+            self.assertIn(reason, said)
 
     def test_stopped_process_times_out_at_every_depth(self):
         stopped = bed().pair[1].process
