@@ -19,8 +19,11 @@ pub(super) type OneOf = ByWord<IntGaugeVec>;
 pub(super) struct ByWord<F: Family> {
     family: F,
     own: Box<[String]>,
-    children: OnceLock<Box<[(&'static str, F::Child)]>>,
+    children: OnceLock<Children<F::Child>>,
 }
+
+/// Each with its word, by index.
+type Children<C> = Box<[(&'static str, C)]>;
 
 impl<F: Family> ByWord<F> {
     pub(super) fn new(family: &F, own: &[&str]) -> Self {
