@@ -410,3 +410,101 @@ impl ProxyWord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ProbeArgs,
+    }
+
+    fn args(line: &str) -> ProbeArgs {
+        let words = std::iter::once("probe").chain(line.split(' '));
+        Line::try_parse_from(words).unwrap().args
+    }
+
+    #[test]
+    fn addresses_are_read_as_people_write_them() {
+        let read = |line: &str| host_and_port(&args(line));
+        let of = |host: &str, port| Ok((host.to_owned(), port));
+        assert_eq!(read("tcp hs2:10009"), of("hs2", 10009));
+        assert_eq!(read("hiveserver2 hs2"), of("hs2", 10000));
+        assert_eq!(read("hiveserver2 hs2 --transport http"), of("hs2", 10001));
+        assert_eq!(read("impala i"), of("i", 25000));
+        assert_eq!(read("impala i --via thrift"), of("i", 21050));
+        assert_eq!(read("hue [::1]"), of("::1", 8888));
+        assert_eq!(read("hue [::1]:99"), of("::1", 99));
+        assert_eq!(read("hue ::1"), of("::1", 8888));
+        for fault in [
+            "tcp hs2",
+            "tcp :1",
+            "tcp hs2:x",
+            "tcp hs2:0",
+            "tcp hs2:70000",
+            "tcp [::1",
+        ] {
+            assert!(read(fault).is_err(), "{fault}");
+        }
+    }
+
+    #[test]
+    fn words_become_the_question() {
+        let plan = |line: &str| plan(&args(line), 1).unwrap();
+        assert_eq!(plan("tls x").ask, Ask::Tls);
+        assert!(plan("tls x").tls.is_some());
+        assert!(plan("tcp x").tls.is_none());
+        let named = plan("http x --server-name y").tls.unwrap();
+        assert_eq!(named.server_name.as_deref(), Some("y"));
+        let Ask::HiveServer2 { depth, auth, .. } = plan("hiveserver2 x --depth query").ask else {
+            panic!("another question");
+        };
+        assert_eq!(
+            (depth, auth),
+            (Depth::Query, HiveAuth::Plain { account: None })
+        );
+        let impala = |auth| Ask::Impala { auth };
+        assert_eq!(plan("impala x").ask, impala(HiveAuth::NoSasl));
+        let account = Some(("u".to_owned(), Secret::new("anonymous")));
+        assert_eq!(
+            plan("impala x --user u").ask,
+            impala(HiveAuth::Plain { account })
+        );
+        let Ask::Http(http) = plan("http x --expect-status 200,204").ask else {
+            panic!("another question");
+        };
+        assert_eq!(
+            (http.path.as_str(), http.expect_status),
+            ("/", vec![200, 204])
+        );
+    }
+
+    #[test]
+    fn impala_is_asked_where_the_port_leads() {
+        assert_eq!(plan(&args("impala x"), 25000).unwrap().port, Some(25000));
+        assert_eq!(plan(&args("impala x"), 21050).unwrap().port, None);
+        assert_eq!(
+            plan(&args("impala x --via web"), 21050).unwrap().port,
+            Some(21050)
+        );
+    }
+
+    #[test]
+    fn the_report_has_a_line_a_step_and_the_verdict() {
+        let finding = Finding {
+            steps: vec![
+                ("connect", Duration::from_micros(1234)),
+                ("sasl", Duration::ZERO),
+            ],
+            step: "sasl",
+            reason: Reason::Timeout,
+            ..unresolved(Duration::ZERO, "no answer".to_owned())
+        };
+        let text = "connect              1.2 ms\nsasl                 0.0 ms\ndown: timeout in step sasl: no answer\n";
+        assert_eq!(report(&finding), text);
+    }
+}

@@ -116,7 +116,7 @@ pub struct Finding {
     pub steps: Vec<(&'static str, Duration)>,
     /// From the start to the verdict; the polite close is not in it.
     pub took: Duration,
-    /// The question left an error in the server's log: ask it seldom. See [`Effort::next`].
+    /// The question left an error in the server's log, and would again: ask it seldom. See [`Effort::next`].
     pub loud: bool,
 }
 

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::super::link::Link;
 use super::super::walk::{Answer, Asked, Walk};
@@ -138,8 +138,9 @@ async fn start(
     let mut message = Vec::with_capacity(16);
     sasl::put_message(&mut message, Status::Start, mechanism.as_bytes());
     link.send(&message).await?;
+    let sent = Instant::now();
     match timeout(BEAT, link.more()).await {
-        Err(_) => walk.discount(BEAT),
+        Err(_) => walk.discount(sent.elapsed()),
         Ok(heard) => {
             if !heard? {
                 let text = "closed at once: no free thread, or another protocol";

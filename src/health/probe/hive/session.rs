@@ -34,8 +34,10 @@ impl<'a> Conversation<'a> {
         auth: &'a HiveAuth,
     ) -> Asked<Self> {
         let link = link.insert(road.open(walk).await?);
-        let kept = (road.plan.timeout / HINT_SHARE).min(HINT_MAX);
-        link.hint_at(walk.deadline() - kept);
+        if let HiveTransport::Binary = transport {
+            let kept = (road.plan.timeout / HINT_SHARE).min(HINT_MAX);
+            link.hint_at(walk.deadline() - kept);
+        }
         Ok(Self {
             link,
             door: Door::of(road, transport, auth),
