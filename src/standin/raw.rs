@@ -68,15 +68,15 @@ pub fn sink(frame: &Frame) -> io::Result<Door> {
     })
 }
 
-/// Keeps the first bytes of each connection and passes them on, up to a pause or the end: for PROXY headers.
-pub fn recorder(frame: &Frame) -> io::Result<(Door, mpsc::Receiver<Vec<u8>>)> {
+/// Passes on what each connection said until it ended, or how it broke: for PROXY headers, and for manners.
+pub fn recorder(frame: &Frame) -> io::Result<(Door, mpsc::Receiver<io::Result<Vec<u8>>>)> {
     let (tell, told) = mpsc::channel(64);
     let door = open(frame, move |mut visit| {
         let tell = tell.clone();
         async move {
             let mut seen = Vec::new();
-            while matches!(visit.stream.read_buf(&mut seen).await, Ok(n) if n > 0) {}
-            let _ = tell.send(seen).await;
+            let end = visit.stream.read_to_end(&mut seen).await;
+            let _ = tell.send(end.map(|_| seen)).await;
         }
     })?;
     Ok((door, told))

@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::eventually;
 use crate::support::{Frame, Howdah, Site, exchange, plain, program, raw, run};
 
 async fn run_with(config: &str) -> Output {
@@ -218,4 +219,33 @@ async fn garbage_ends_its_own_session_only() {
     exchange(&mut newcomer, "new").await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!howdah.log().so_far().join("\n").contains("panicked"));
+}
+
+/// Each session takes two descriptors; when they are used up nothing falls, and what ends makes room.
+#[tokio::test]
+async fn an_exhausted_descriptor_table_is_survived() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config = plain("front", &[server.address()], "") + "\n[global]\nworkers = 1\n";
+    let mut howdah = Site::new().with_open_files(64).start(&config).await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(howdah.connect("front").await);
+    }
+    let mut first = crowd.remove(0);
+    exchange(&mut first, "in time").await;
+    let full = howdah.log().find(0, |line| {
+        line.to_string().contains("new sessions wait").then_some(())
+    });
+    full.await;
+    exchange(&mut first, "while others wait").await;
+    drop(crowd);
+    eventually!({
+        let mut client = howdah.connect("front").await;
+        let _ = client.write_all(b"x").await;
+        let heard = tokio::time::timeout(Duration::from_secs(5), client.read_u8()).await;
+        matches!(heard, Ok(Ok(b'x')))
+    });
+    exchange(&mut first, "after").await;
+    assert_eq!(howdah.http("GET", "/healthz", "").await.0, 200);
+    assert!(!howdah.has_ended());
 }

@@ -317,7 +317,7 @@ async fn few_connections_are_spread_over_the_workers() {
     let howdah = Howdah::start(&config("round-robin", &[entry("echo", &server, "")], "")).await;
     let front = howdah.address("front").await;
     let mut open = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..24 {
         let mut stream = TcpStream::connect(front).await.unwrap();
         exchange(&mut stream, "x").await;
         open.push(stream);
@@ -328,7 +328,7 @@ async fn few_connections_are_spread_over_the_workers() {
     let begun = Instant::now();
     loop {
         for stream in &mut open {
-            let chunk = vec![b'x'; 64 * 1024];
+            let chunk = vec![b'x'; 256 * 1024];
             soon(async {
                 let (mut reader, mut writer) = stream.split();
                 let mut back = vec![0; chunk.len()];

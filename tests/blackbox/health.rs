@@ -347,12 +347,12 @@ async fn probes_end_without_a_reset() {
     let servers = [entry("s", server.address())];
     let howdah = Howdah::start(&config("tcp", &servers, "")).await;
     howdah.healthy("back", "s", "up").await;
-    assert_eq!(heard.recv().await.unwrap(), b"", "nothing said");
+    assert_eq!(heard.recv().await.unwrap().unwrap(), b"", "nothing said");
     let mut client = howdah.connect("front").await;
     client.write_all(b"?").await.unwrap();
     client.shutdown().await.unwrap();
     loop {
-        if heard.recv().await.unwrap() == b"?" {
+        if heard.recv().await.unwrap().unwrap() == b"?" {
             break;
         }
     }

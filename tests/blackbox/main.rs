@@ -1,7 +1,14 @@
 //! The real program, driven from outside: its listeners, signals, files, commands and lines.
 //!
 //! One binary of modules. Every test starts a howdah of its own on free ports of the loopback address, and waits for
-//! what it expects instead of sleeping. `HOWDAH_TEST_BYTES` and its like make the long ones longer; see `volume`.
+//! what it expects instead of sleeping.
+//!
+//! | variable | default | full run |
+//! |---|---|---|
+//! | `HOWDAH_TEST_BYTES`: each way, for each session of `volume` | 32 MiB | 1073741824 |
+//! | `HOWDAH_TEST_SESSIONS`: for each share of `balance` | 2000 | 10000 |
+//! | `HOWDAH_TEST_SECONDS`: how long the load of `reload` lasts | 6 | 30 |
+//! | `HOWDAH_TEST_PROGRAM`: another build of howdah to drive | this one | `target/release/howdah` |
 
 #![allow(
     clippy::unwrap_used,
@@ -12,8 +19,10 @@ mod access;
 mod admin;
 mod bad_input;
 mod balance;
+mod demo;
 mod drain;
 mod health;
+mod probe;
 mod proxy_protocol;
 mod relay;
 mod reload;

@@ -76,7 +76,7 @@ async fn a_header_of_anybody_else_is_just_bytes() {
     let lie = b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n";
     client.write_all(lie).await.unwrap();
     client.shutdown().await.unwrap();
-    assert_eq!(heard.recv().await.unwrap(), lie);
+    assert_eq!(heard.recv().await.unwrap().unwrap(), lie);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_header_goes_out_in_both_versions() {
         let (mine, theirs) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
         client.write_all(b"then bytes").await.unwrap();
         client.shutdown().await.unwrap();
-        let heard = heard.recv().await.unwrap();
+        let heard = heard.recv().await.unwrap().unwrap();
         let header = match version {
             "v1" => format!(
                 "PROXY TCP4 127.0.0.1 127.0.0.1 {} {}\r\n",
@@ -141,7 +141,7 @@ async fn a_believed_address_is_passed_on() {
     client.write_all(V2).await.unwrap();
     client.write_all(b"x").await.unwrap();
     client.shutdown().await.unwrap();
-    let heard = String::from_utf8(heard.recv().await.unwrap()).unwrap();
+    let heard = String::from_utf8(heard.recv().await.unwrap().unwrap()).unwrap();
     assert!(heard.starts_with("PROXY TCP4 192.0.2.7 "), "{heard}");
     assert!(heard.ends_with("\r\nx"));
 }

@@ -46,7 +46,7 @@ async fn a_server_may_end_first_and_still_hear_the_client() {
     eventually!(server.open_now() == 1);
     client.write_all(b" last").await.unwrap();
     client.shutdown().await.unwrap();
-    assert_eq!(heard.recv().await.unwrap(), b"first last");
+    assert_eq!(heard.recv().await.unwrap().unwrap(), b"first last");
     assert_eq!(read_all(&mut client).await.unwrap(), b"");
     assert_eq!(howdah.ended().await["reason"], "client-closed");
 

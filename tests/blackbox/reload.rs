@@ -290,9 +290,10 @@ async fn changes_under_load() {
     let removed = world.story.servers.remove(0).0;
     world.story.servers[0].1 = 5;
     reload_ok(&world.howdah, &world.story.config()).await;
-    let before = world.doors[0].accepted();
 
+    // By now whoever was on the way to the removed one has arrived.
     sleep(step).await;
+    let before = world.doors[0].accepted();
     world.story.certificate = "second";
     reload_ok(&world.howdah, &world.story.config()).await;
     let stream = world.howdah.connect("secure").await;

@@ -46,6 +46,27 @@ pub(super) struct Places {
     pub(super) admin: SocketAddr,
 }
 
+/// Where the balancer is to listen.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ports {
+    /// On the ports that everybody knows, as far as they are free.
+    Familiar,
+    /// On whatever is free.
+    Any,
+}
+
+impl Ports {
+    /// The familiar port, or 0 for any.
+    fn choose(self, familiar: u16) -> u16 {
+        match self {
+            Self::Familiar if TcpListener::bind((Ipv4Addr::LOCALHOST, familiar)).is_ok() => {
+                familiar
+            }
+            Self::Familiar | Self::Any => 0,
+        }
+    }
+}
+
 impl Cluster {
     /// Three HiveServer2, two Impalas, two Hues, on free ports.
     pub(super) fn start() -> Result<Self, ClusterError> {
@@ -79,14 +100,14 @@ impl Cluster {
     }
 
     /// What the balancer is to do, by way of the words that users write.
-    pub(super) fn plan(&self) -> Result<Plan, ClusterError> {
-        let text = self.config();
+    pub(super) fn plan(&self, ports: Ports) -> Result<Plan, ClusterError> {
+        let text = self.config(ports);
         config::judge(Path::new("demo.toml"), text.into_bytes())
             .map(|loaded| loaded.plan)
             .map_err(|report| ClusterError::Config(Box::new(report)))
     }
 
-    fn config(&self) -> String {
+    fn config(&self, ports: Ports) -> String {
         let StandIns {
             hives,
             impalas,
@@ -95,7 +116,8 @@ impl Cluster {
         let web = impalas
             .first()
             .map_or(0, |(_, impala)| impala.web().address().port());
-        let [hive, impala, hue, admin] = [10_000, 21_050, 8888, 9600].map(free_or_any);
+        let [hive, impala, hue, admin] =
+            [10_000, 21_050, 8888, 9600].map(|port| ports.choose(port));
         format!(
             r#"
 [global]
@@ -213,14 +235,6 @@ fn entries<'a>(servers: impl Iterator<Item = (&'a String, &'a Door)>) -> String 
         .map(|(name, door)| format!("{{ name = \"{name}\", address = \"{}\" }}", door.address()))
         .collect();
     entries.join(", ")
-}
-
-/// The port that everybody knows, or 0 where it is taken.
-fn free_or_any(port: u16) -> u16 {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => port,
-        Err(_) => 0,
-    }
 }
 
 /// Where the listeners of the plan came to be.

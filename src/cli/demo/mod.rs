@@ -16,7 +16,7 @@ use clap::Args;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use self::cluster::{Cluster, ClusterError};
+use self::cluster::{Cluster, ClusterError, Ports};
 use self::narrator::Narrator;
 use super::{DONE, FAILED};
 use crate::app::signal::{Signals, Word};
@@ -63,10 +63,14 @@ fn show(every: Duration) -> Result<(), DemoError> {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let cluster = Cluster::start()?;
-        let plan = cluster.plan()?;
+        let plan = cluster.plan(Ports::Familiar)?;
         let metrics = Metrics::new();
         let _log = Log::start(&plan.log, &metrics)?;
-        let app = App::start(plan, None, metrics).await?;
+        let app = match App::start(plan, None, metrics.clone()).await {
+            Ok(app) => app,
+            // Somebody took a port in the same moment: another demo, as a rule.
+            Err(_) => App::start(cluster.plan(Ports::Any)?, None, metrics).await?,
+        };
         let places = cluster::places(&app)?;
         narrator::welcome(&cluster, &places);
         let narrator = Narrator::start();

@@ -3,6 +3,7 @@
 //! It speaks TCLIService over binary Thrift, behind SASL PLAIN or bare, and over http. A query's one row names the
 //! instance, so whoever asks learns where the balancer sent him; [`query`] lists the statements that do something else.
 
+mod ledger;
 mod query;
 mod service;
 mod transport;
@@ -120,7 +121,7 @@ impl Hive {
 
     /// Sessions that are open now.
     pub fn sessions_open(&self) -> usize {
-        self.service.sessions_open()
+        self.service.ledger.count()
     }
 
     /// Statements that were begun.

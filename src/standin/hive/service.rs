@@ -1,12 +1,12 @@
-//! Sessions, operations, and the methods of TCLIService.
+//! The methods of TCLIService, as far as clients of a short session call them.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::ledger::{Ledger, Opened, Running, lock};
 use super::query::{self, Table};
 use super::{Flavour, HiveOptions};
 use crate::wire::hive::{
@@ -22,47 +22,7 @@ pub(super) struct Service {
     pub(super) sessions_opened: AtomicU64,
     pub(super) statements: AtomicU64,
     refusal: Mutex<Option<String>>,
-    /// Each with the protocol that was agreed on.
-    sessions: Mutex<HashMap<Handle, i32>>,
-    operations: Mutex<HashMap<Handle, Running>>,
-}
-
-/// A statement that was begun.
-struct Running {
-    session: Handle,
-    done_at: Instant,
-    table: Option<Table>,
-    fetched: u64,
-    log: Vec<Option<String>>,
-}
-
-/// What one connection opened: closed with it, as `hive.server2.close.session.on.disconnect` has it.
-pub(super) struct Opened {
-    service: Arc<Service>,
-    sessions: Vec<Handle>,
-}
-
-impl Opened {
-    /// Nothing yet.
-    pub(super) fn by(service: &Arc<Service>) -> Self {
-        Self {
-            service: Arc::clone(service),
-            sessions: Vec::new(),
-        }
-    }
-
-    /// With http they stay.
-    pub(super) fn keep(mut self) {
-        self.sessions.clear();
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        for session in &self.sessions {
-            self.service.forget(session);
-        }
-    }
+    pub(super) ledger: Ledger,
 }
 
 impl Service {
@@ -73,17 +33,12 @@ impl Service {
             sessions_opened: AtomicU64::new(0),
             statements: AtomicU64::new(0),
             refusal: Mutex::default(),
-            sessions: Mutex::default(),
-            operations: Mutex::default(),
+            ledger: Ledger::default(),
         }
     }
 
     pub(super) fn lock_refusal(&self) -> MutexGuard<'_, Option<String>> {
         lock(&self.refusal)
-    }
-
-    pub(super) fn sessions_open(&self) -> usize {
-        lock(&self.sessions).len()
     }
 
     /// One call in, one reply out; long calls take their time.
@@ -109,10 +64,9 @@ impl Service {
     async fn run(&self, request: Request, opened: &mut Opened) -> Option<Result<Reply, Status>> {
         Some(match request {
             Request::OpenSession { protocol, .. } => self.open_session(protocol, opened),
-            Request::CloseSession(session) => match self.forget(&session) {
-                true => Ok(Reply::default()),
-                false => Err(invalid("SessionHandle")),
-            },
+            Request::CloseSession(session) => {
+                self.ledger.close(&session).map(|()| Reply::default())
+            }
             Request::GetInfo { session, what } => self.get_info(&session, what),
             Request::ExecuteStatement {
                 session,
@@ -120,15 +74,17 @@ impl Service {
                 run_async,
             } => self.execute(session, &statement, run_async).await,
             Request::GetOperationStatus(operation) => self.operation_status(&operation).await,
-            Request::GetResultSetMetadata(operation) => self.with(&operation, |running| Reply {
-                schema: running.table.as_ref().map(Table::schema),
-                ..Reply::default()
-            }),
+            Request::GetResultSetMetadata(operation) => {
+                self.ledger.with(&operation, |running| Reply {
+                    schema: running.table.as_ref().map(Table::schema),
+                    ..Reply::default()
+                })
+            }
             Request::FetchResults {
                 operation,
                 fetch: LOG,
                 ..
-            } => self.with(&operation, |running| {
+            } => self.ledger.with(&operation, |running| {
                 rows(0, Column::Text(std::mem::take(&mut running.log)), false)
             }),
             Request::FetchResults {
@@ -137,10 +93,7 @@ impl Service {
                 ..
             } => self.fetch(&operation, max_rows).await,
             Request::CloseOperation(operation) | Request::CancelOperation(operation) => {
-                match lock(&self.operations).remove(&operation.id) {
-                    Some(_) => Ok(Reply::default()),
-                    None => Err(invalid("OperationHandle")),
-                }
+                self.ledger.end(&operation).map(|()| Reply::default())
             }
             Request::Other { name, session } => return self.other(&name, session),
         })
@@ -159,10 +112,9 @@ impl Service {
         if let Some(text) = self.lock_refusal().as_deref() {
             return Err(Status::error(text));
         }
-        let session = new_handle();
         let protocol = protocol.min(PROTOCOL_V11);
-        lock(&self.sessions).insert(session, protocol);
-        opened.sessions.push(session);
+        let session = self.ledger.open(protocol);
+        opened.add(session);
         self.sessions_opened.fetch_add(1, Ordering::Relaxed);
         Ok(Reply {
             protocol: Some(protocol),
@@ -172,14 +124,8 @@ impl Service {
         })
     }
 
-    /// Drops a session and its operations; `false` when there is none.
-    fn forget(&self, session: &Handle) -> bool {
-        lock(&self.operations).retain(|_, running| running.session != *session);
-        lock(&self.sessions).remove(session).is_some()
-    }
-
     fn get_info(&self, session: &Handle, what: i32) -> Result<Reply, Status> {
-        self.protocol(session).ok_or(invalid("SessionHandle"))?;
+        self.ledger.protocol(session)?;
         let value = match (what, self.options.flavour) {
             (INFO_DBMS_NAME, Flavour::Hive) => "Apache Hive",
             (INFO_DBMS_NAME, Flavour::Impala) => "Impala",
@@ -198,7 +144,7 @@ impl Service {
         statement: &str,
         run_async: bool,
     ) -> Result<Reply, Status> {
-        self.protocol(&session).ok_or(invalid("SessionHandle"))?;
+        self.ledger.protocol(&session)?;
         if let Some(text) = self.lock_refusal().as_deref() {
             return Err(Status::error(text));
         }
@@ -207,7 +153,7 @@ impl Service {
         let outcome = query::run(statement, name).map_err(|why| parse_error(&why))?;
         let delay = Duration::from_millis(self.delay_millis.load(Ordering::Relaxed));
         let done_at = Instant::now() + outcome.takes + delay;
-        let reply = self.keep(Running {
+        let operation = self.ledger.begin(Running {
             session,
             done_at,
             table: outcome.table,
@@ -217,38 +163,24 @@ impl Service {
         if !run_async {
             sleep_until(done_at).await;
         }
-        Ok(reply)
+        Ok(begun(operation))
     }
 
     /// GetTables and its like: an operation without rows.
     fn catalogue(&self, session: Handle) -> Result<Reply, Status> {
-        self.protocol(&session).ok_or(invalid("SessionHandle"))?;
-        Ok(self.keep(Running {
+        self.ledger.protocol(&session)?;
+        Ok(begun(self.ledger.begin(Running {
             session,
             done_at: Instant::now(),
             table: Some(Table::empty("TABLE_NAME")),
             fetched: 0,
             log: Vec::new(),
-        }))
-    }
-
-    fn keep(&self, running: Running) -> Reply {
-        let id = new_handle();
-        let has_rows = running.table.is_some();
-        lock(&self.operations).insert(id, running);
-        Reply {
-            operation: Some(Operation {
-                id,
-                kind: 0,
-                has_rows,
-            }),
-            ..Reply::default()
-        }
+        })))
     }
 
     /// Answers when the operation is done, at the latest after [`LONG_POLL`]: the JDBC driver asks without a pause.
     async fn operation_status(&self, operation: &Operation) -> Result<Reply, Status> {
-        let (done_at, has_rows) = self.with(operation, |running| {
+        let (done_at, has_rows) = self.ledger.with(operation, |running| {
             (running.done_at, running.table.is_some())
         })?;
         sleep_until(done_at.min(Instant::now() + LONG_POLL)).await;
@@ -265,9 +197,9 @@ impl Service {
     }
 
     async fn fetch(&self, operation: &Operation, max_rows: i64) -> Result<Reply, Status> {
-        sleep_until(self.with(operation, |running| running.done_at)?).await;
+        sleep_until(self.ledger.with(operation, |running| running.done_at)?).await;
         let most = u64::try_from(max_rows).unwrap_or(0).min(MOST_ROWS);
-        self.with(operation, |running| {
+        self.ledger.with(operation, |running| {
             let Some(table) = &running.table else {
                 return rows(0, Column::Text(Vec::new()), false);
             };
@@ -278,30 +210,22 @@ impl Service {
         })
     }
 
-    fn protocol(&self, session: &Handle) -> Option<i32> {
-        lock(&self.sessions).get(session).copied()
-    }
-
     /// Of the session that a fetch belongs to; other replies look alike in all protocols.
     fn protocol_of(&self, request: &Request) -> i32 {
         let Request::FetchResults { operation, .. } = request else {
             return PROTOCOL_V11;
         };
-        self.with(operation, |running| running.session)
-            .ok()
-            .and_then(|session| self.protocol(&session))
+        self.ledger
+            .with(operation, |running| running.session)
+            .and_then(|session| self.ledger.protocol(&session))
             .unwrap_or(PROTOCOL_V11)
     }
+}
 
-    fn with<T>(
-        &self,
-        operation: &Operation,
-        look: impl FnOnce(&mut Running) -> T,
-    ) -> Result<T, Status> {
-        lock(&self.operations)
-            .get_mut(&operation.id)
-            .map(look)
-            .ok_or_else(|| invalid("OperationHandle"))
+fn begun(operation: Operation) -> Reply {
+    Reply {
+        operation: Some(operation),
+        ..Reply::default()
     }
 }
 
@@ -316,10 +240,6 @@ fn rows(first: u64, column: Column, has_more: bool) -> Reply {
     }
 }
 
-fn invalid(what: &str) -> Status {
-    Status::error(&format!("Invalid {what}"))
-}
-
 fn parse_error(why: &str) -> Status {
     Status {
         code: code::ERROR,
@@ -327,21 +247,6 @@ fn parse_error(why: &str) -> Status {
         error_code: Some(40000),
         message: Some(why.to_owned()),
     }
-}
-
-fn new_handle() -> Handle {
-    let mut handle = Handle {
-        guid: [0; 16],
-        secret: [0; 16],
-    };
-    fastrand::fill(&mut handle.guid);
-    fastrand::fill(&mut handle.secret);
-    handle
-}
-
-/// A panic elsewhere leaves plain data, which stays usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// TGetInfoType: its version.

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use super::super::door::{Bytes, Visit};
 use super::super::web::{self, Page, Question};
-use super::service::{Opened, Service};
+use super::ledger::Opened;
+use super::service::Service;
 use super::{Auth, Flavour, Transport};
 use crate::wire::sasl::{self, FRAME_MAX, SaslError, Status};
 use crate::wire::thrift::{ThriftError, message_length};

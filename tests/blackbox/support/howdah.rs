@@ -1,5 +1,6 @@
 //! The real program under test: started on free ports, watched, and killed when the test is over.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(crate) struct Howdah {
 /// Where a howdah will find its files; write them here before the start.
 pub(crate) struct Site {
     dir: TempDir,
+    open_files: Option<u32>,
 }
 
 /// What every test wants of its howdah: free ports, JSON, access lines on stdout.
@@ -44,7 +46,14 @@ impl Site {
     pub(crate) fn new() -> Self {
         Self {
             dir: TempDir::with_prefix("howdah-test").unwrap(),
+            open_files: None,
         }
+    }
+
+    /// The process may open that many files, and no more.
+    pub(crate) fn with_open_files(mut self, count: u32) -> Self {
+        self.open_files = Some(count);
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -58,7 +67,7 @@ impl Site {
 
     /// Runs it with this configuration; the preamble is added.
     pub(crate) async fn start(self, config: &str) -> Howdah {
-        Howdah::start_in(self.dir, config).await
+        Howdah::start_in(self, config).await
     }
 }
 
@@ -68,9 +77,14 @@ impl Howdah {
         Site::new().start(config).await
     }
 
-    async fn start_in(dir: TempDir, config: &str) -> Self {
+    async fn start_in(site: Site, config: &str) -> Self {
+        let Site { dir, open_files } = site;
         let path = write(dir.path(), "howdah.toml", &with_preamble(config));
-        let mut child = program()
+        let mut command = program();
+        if let Some(count) = open_files {
+            command = limited(&command, count);
+        }
+        let mut child = command
             .arg("run")
             .arg("--config")
             .arg(&path)
@@ -257,12 +271,21 @@ impl Drop for Howdah {
 
 /// The program under test, without the environment's wishes.
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_howdah"));
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_howdah"));
+    let mut command = Command::new(env::var_os("HOWDAH_TEST_PROGRAM").map_or(built, PathBuf::from));
     command
         .env_remove("HOWDAH_ADMIN")
         .env_remove("HOWDAH_TOKEN")
         .env_remove("RUST_LOG")
         .stdin(Stdio::null());
+    command
+}
+
+/// The same program under a bound that it cannot raise.
+fn limited(program: &Command, open_files: u32) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+    command.arg("-c").arg(script).arg(program.get_program());
     command
 }
 

@@ -7,7 +7,7 @@ pub(crate) mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub(crate) use self::howdah::{Howdah, Site, program, run};
+pub(crate) use self::howdah::{Howdah, Site, named, program, run};
 pub(crate) use self::tls::Certificates;
 pub(crate) use ::howdah::standin::{Door, Fault, Frame, raw};
 use rustix::process::Signal;
