@@ -1,7 +1,5 @@
 //! Stage 5: tell the server who comes, and encrypt if the pool says so.
 
-use std::net::SocketAddr;
-
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -9,6 +7,7 @@ use tokio_rustls::TlsConnector;
 
 use super::ServerSide;
 use super::choose::Destination;
+use super::dial::Caller;
 use super::outcome::{End, Reason, Stage};
 use crate::plan::{Host, ProxyVersion};
 use crate::pool::Lease;
@@ -19,15 +18,13 @@ use crate::wire::proxy_protocol::{self, Ends};
 pub(super) async fn announce(
     mut stream: TcpStream,
     lease: &Lease,
-    destination: &Destination,
-    client: SocketAddr,
-    local: Option<SocketAddr>,
+    caller: &Caller<'_>,
     until: Instant,
 ) -> Result<ServerSide, End> {
     if let Some(version) = lease.plan().send_proxy {
         let ends = Ends {
-            source: client,
-            destination: local.unwrap_or(client),
+            source: caller.client,
+            destination: caller.local.unwrap_or(caller.client),
         };
         let header = match version {
             ProxyVersion::V1 => proxy_protocol::encode_v1(ends),
@@ -39,9 +36,9 @@ pub(super) async fn announce(
             return Err(Stage::Announce.end(Reason::ConnectFailed));
         };
     }
-    match &destination.connector {
+    match &caller.destination.connector {
         None => Ok(ServerSide::Plain(stream)),
-        Some(connector) => encrypt(stream, connector, lease, destination, until).await,
+        Some(connector) => encrypt(stream, connector, lease, caller.destination, until).await,
     }
 }
 

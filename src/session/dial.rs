@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_tcp_quickack;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -36,6 +37,12 @@ pub(super) async fn dial(
         destination,
         local,
     } = greeted;
+    let caller = Caller {
+        destination,
+        client: outcome.client,
+        local,
+        speaks_at_once: !head.is_empty() || destination.connector.is_some(),
+    };
     let began = Instant::now();
     let pool = &destination.pool;
     let deadline = began + pool.load().plan().timeouts.connect * ATTEMPTS_WORTH;
@@ -71,7 +78,7 @@ pub(super) async fn dial(
         outcome.attempts += 1;
         outcome.dialled = Instant::now();
         let until = deadline.min(Instant::now() + lease.plan().timeouts.connect);
-        match attempt(&lease, destination, outcome.client, local, place, until).await {
+        match attempt(&lease, &caller, place, until).await {
             Ok((stream, connect)) => {
                 outcome.connect = Some(connect);
                 outcome.lease = Some(lease);
@@ -92,33 +99,45 @@ pub(super) async fn dial(
     }
 }
 
+/// Whom a server is dialled for.
+pub(super) struct Caller<'a> {
+    pub(super) destination: &'a Destination,
+    pub(super) client: SocketAddr,
+    /// Where the client connected to, as far as a PROXY header needs it.
+    pub(super) local: Option<SocketAddr>,
+    /// Bytes go to the server as soon as it is connected.
+    speaks_at_once: bool,
+}
+
 async fn attempt(
     lease: &Lease,
-    destination: &Destination,
-    client: SocketAddr,
-    local: Option<SocketAddr>,
+    caller: &Caller<'_>,
     place: &Place,
     until: Instant,
 ) -> Result<(ServerSide, Duration), End> {
     let server = lease.server();
     let began = Instant::now();
-    let stream = connect(&server.addresses(), until).await?;
+    let stream = connect(&server.addresses(), caller.speaks_at_once, until).await?;
     let took = began.elapsed();
     server.metrics().connected(took);
     lease.observe(took, began + took);
     place.reach(Stage::Announce);
-    let announced = announce(stream, lease, destination, client, local, until).await?;
+    let announced = announce(stream, lease, caller, until).await?;
     server.dial_succeeded();
     Ok((announced, took))
 }
 
 /// Tries each address of a server's name in turn; what is left of the time is shared among those still untried.
-async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, End> {
+async fn connect(
+    addresses: &[SocketAddr],
+    speaks_at_once: bool,
+    until: Instant,
+) -> Result<TcpStream, End> {
     let mut failure = Stage::Dial.end(Reason::ConnectFailed);
     for (index, address) in addresses.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        match timeout_at(Instant::now() + share, connect_to(*address)).await {
+        match timeout_at(Instant::now() + share, connect_to(*address, speaks_at_once)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = Stage::Dial.end(reason_of(&error)),
             Err(_) => failure = Stage::Dial.end(Reason::ConnectTimeout),
@@ -128,10 +147,15 @@ async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, 
 }
 
 /// No keepalive yet: see the relay, which sets it on sessions that last.
-async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect_to(address: SocketAddr, speaks_at_once: bool) -> io::Result<TcpStream> {
     let kind = Type::STREAM.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
+    if speaks_at_once {
+        // The last packet of TCP's handshake rides on the first bytes: one packet less for both ends. A kernel
+        // that will not do so loses nothing.
+        let _ = set_tcp_quickack(&socket, false);
+    }
     TcpSocket::from_std_stream(socket.into())
         .connect(address)
         .await
