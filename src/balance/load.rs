@@ -10,6 +10,7 @@ use super::estimate::Estimate;
 #[derive(Debug)]
 pub struct Load {
     active: AtomicU32,
+    total: AtomicU64,
     /// The number of its last pick, so that equals take turns.
     picked: AtomicU64,
     estimate: Mutex<Shown>,
@@ -42,6 +43,7 @@ impl Load {
         let level = estimate.level();
         Self {
             active: AtomicU32::new(0),
+            total: AtomicU64::new(0),
             picked: AtomicU64::new(0),
             estimate: Mutex::new(Shown { estimate, level }),
             level: AtomicU64::new(level.to_bits()),
@@ -54,6 +56,11 @@ impl Load {
         self.active.load(Ordering::SeqCst)
     }
 
+    /// Sessions ever.
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
     /// Counts one session more, unless there are `cap` already.
     pub fn take(&self, cap: u32) -> bool {
         let more = |active| (active < cap).then(|| active + 1);
@@ -61,6 +68,7 @@ impl Load {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
             .is_ok();
         if taken {
+            self.total.fetch_add(1, Ordering::Relaxed);
             self.tally.active.fetch_add(1, Ordering::Relaxed);
         }
         taken

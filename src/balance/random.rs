@@ -10,6 +10,9 @@ use super::{Ask, Candidate, Field, mix};
 pub struct Random {
     /// For each slot the sum of the weights up to it, its own included.
     sums: Box<[u32]>,
+    /// As many cells of equal width as slots: the slot in which each begins. A draw looks at its cell and, on
+    /// average, one slot after it, however many there are.
+    cells: Box<[u32]>,
 }
 
 impl Random {
@@ -20,9 +23,12 @@ impl Random {
             sum += u32::from(one.weight);
             sum
         };
-        Self {
-            sums: field.candidates().iter().map(add).collect(),
-        }
+        let sums: Box<[u32]> = field.candidates().iter().map(add).collect();
+        let (slots, total) = (sums.len() as u64, u64::from(sum));
+        let begins = |cell: u64| cell * total / slots;
+        let slot = |cell| sums.partition_point(|sum| u64::from(*sum) <= begins(cell)) as u32;
+        let cells = (0..slots).map(slot).collect();
+        Self { sums, cells }
     }
 
     pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
@@ -44,9 +50,14 @@ impl Random {
 
     /// A slot, by weight; `random` is below 2^32.
     fn draw(&self, random: u64) -> usize {
-        let total = self.sums.last().copied().map_or(0, u64::from);
-        let mark = ((random * total) >> 32) as u32;
-        self.sums.partition_point(|sum| *sum <= mark)
+        let total = u64::from(self.sums[self.sums.len() - 1]);
+        let mark = (random * total) >> 32;
+        let cell = mark * self.cells.len() as u64 / total;
+        let from = self.cells[cell as usize] as usize;
+        let on = self.sums[from..]
+            .iter()
+            .position(|sum| u64::from(*sum) > mark);
+        from + on.unwrap_or(0)
     }
 }
 

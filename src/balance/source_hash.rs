@@ -23,6 +23,8 @@ pub struct SourceHash {
 pub struct Ring {
     /// 40 bits of place, 24 bits of member, sorted.
     points: Box<[u64]>,
+    /// For each value of the highest bits of a place, the first point there; so a look-up is short.
+    starts: Box<[u32]>,
     members: usize,
 }
 
@@ -41,26 +43,38 @@ impl Ring {
             points.extend(places.map(|place| place & !MEMBER | u64::from(member)));
         }
         points.sort_unstable();
+        Self::of(points, servers.count())
+    }
+
+    fn of(points: Vec<u64>, members: usize) -> Self {
+        let cells = 1 << (points.len() / POINTS_IN_CELL).max(2).ilog2();
+        let mut starts: Box<[u32]> = std::iter::repeat_n(0, cells).collect();
+        for point in &points {
+            starts[cell(*point, cells)] += 1;
+        }
+        let mut before = 0;
+        for start in &mut starts {
+            before += std::mem::replace(start, before);
+        }
         Self {
             points: points.into(),
-            members: servers.count(),
+            starts,
+            members,
         }
     }
 
     /// Only the points of servers on offer: walks past the others are saved, and nobody's server changes.
     fn only(&self, field: &Field) -> Self {
         let offered = |point: &&u64| field.offers((**point & MEMBER) as u32);
-        Self {
-            points: self.points.iter().filter(offered).copied().collect(),
-            members: field.candidates().len(),
-        }
+        let points = self.points.iter().filter(offered).copied().collect();
+        Self::of(points, field.candidates().len())
     }
 
     /// Members from the client's place on, once around.
     fn walk(&self, client: u64) -> impl Iterator<Item = u32> {
-        let start = self
-            .points
-            .partition_point(|point| *point < client & !MEMBER);
+        let from = self.starts[cell(client, self.starts.len())] as usize;
+        let on = (self.points[from..].iter()).position(|point| *point >= client & !MEMBER);
+        let start = on.map_or(self.points.len(), |on| from + on);
         let (before, after) = self.points.split_at(start);
         after
             .iter()
@@ -110,6 +124,11 @@ impl SourceHash {
     }
 }
 
+/// Which of so many cells, a power of two and at least 2, this place is in.
+fn cell(place: u64, cells: usize) -> usize {
+    (place >> (u64::BITS - cells.ilog2())) as usize
+}
+
 /// A power of two, so that it rarely changes as a pool grows: when it does, clients move.
 fn points_per_weight(total: u64) -> u64 {
     let room = (POINTS / total.max(1)).clamp(1, MOST_POINTS);
@@ -126,6 +145,9 @@ const MEMBER: u64 = (1 << 24) - 1;
 
 /// About as many points as a ring may have: 4 MiB.
 const POINTS: u64 = 1 << 19;
+
+/// On average.
+const POINTS_IN_CELL: usize = 4;
 
 /// For each unit of weight: shares differ by some 6 %.
 const MOST_POINTS: u64 = 256;

@@ -450,3 +450,33 @@ fn sessions_that_end_while_a_balancer_is_made_are_seen_by_it_afterwards() {
     balancer.refresh_all(&field);
     assert_eq!(picks(&balancer, &field, 3), [0, 0, 1]);
 }
+
+#[test]
+fn every_draw_finds_the_slot_of_its_sum() {
+    for weights in [
+        vec![1],
+        vec![1, 2, 5],
+        vec![256, 1, 1, 1, 1, 256, 3],
+        vec![7; 100],
+    ] {
+        let field = field(&weights);
+        let balancer = Balancer::random(&field);
+        let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        let slots = (0u32..).zip(&weights);
+        let expected = slots.flat_map(|(slot, weight)| (0..*weight).map(move |_| slot));
+        for (mark, slot) in (0..total).zip(expected) {
+            // The middle of the mark's stretch of the numbers below 2^32.
+            let draw = ((2 * mark + 1) << 31) / total;
+            let both = Ask {
+                random: draw << 32 | draw,
+                ..ask(0)
+            };
+            assert_eq!(
+                balancer.pick(&field, &both),
+                Some(slot),
+                "{mark} of {weights:?}"
+            );
+            give_back(&field, &balancer, slot);
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -28,7 +28,6 @@ pub struct Server {
     name: ServerName,
     address: Address,
     load: Arc<Load>,
-    total: AtomicU64,
     addresses: ArcSwap<Arc<[SocketAddr]>>,
     last_probe: ArcSwapOption<LastProbe>,
     retire_at: ArcSwapOption<Instant>,
@@ -66,7 +65,6 @@ impl Server {
             name: plan.name.clone(),
             address: plan.address.clone(),
             load: Arc::new(load),
-            total: AtomicU64::new(0),
             addresses: ArcSwap::from_pointee(known),
             last_probe: ArcSwapOption::empty(),
             retire_at: ArcSwapOption::empty(),
@@ -112,7 +110,7 @@ impl Server {
 
     /// Sessions that it was chosen for, ever.
     pub fn sessions_total(&self) -> u64 {
-        self.total.load(Ordering::Relaxed)
+        self.load.total()
     }
 
     /// A session could not connect to it. Wakes its checker; many failures at once wake it once.
@@ -174,7 +172,6 @@ impl Server {
 
     /// A session was counted on its load.
     pub(super) fn leased(&self) {
-        self.total.fetch_add(1, Ordering::Relaxed);
         self.metrics.leased();
     }
 
