@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use super::Metrics;
 use super::json::Object;
-pub use super::outlet::Sink;
 use super::outlet::{Loss, Outlet};
+pub use super::sink::Sink;
 use crate::plan::AccessTarget;
 
 /// Takes lines from all workers. Cheap to clone.

@@ -20,7 +20,8 @@ use tracing_subscriber::{Registry, reload};
 
 use super::Metrics;
 use super::json::Object;
-use super::outlet::{Loss, Outlet, Sink};
+use super::outlet::{Loss, Outlet};
+use super::sink::Sink;
 use crate::plan::{LogFormat, LogLevel, LogPlan};
 
 /// The log of the process; its drop waits until what was said is written.

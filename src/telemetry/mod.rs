@@ -13,10 +13,11 @@ pub mod log;
 pub mod metrics;
 mod outlet;
 mod process;
+mod sink;
 
 pub use self::access::{AccessLog, Line};
 pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
 pub use self::label::Label;
 pub use self::log::Log;
 pub use self::metrics::{Metrics, ReloadResult};
-pub use self::outlet::Sink;
+pub use self::sink::Sink;

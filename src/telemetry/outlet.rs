@@ -5,21 +5,16 @@
 //! so many sessions share one `write`. A line is written whole or not at all, as far as the disk lets us: after
 //! a torn write the next batch begins on a new line.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs::File;
+use std::io;
 use std::ops::Deref;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Where lines go; opened before anything depends on it.
-pub struct Sink(Option<File>);
+use super::sink::{Sink, write_all};
 
 /// The sending side; dropping the last clone ends the writer once it has written everything.
 #[derive(Clone)]
@@ -30,38 +25,6 @@ pub(super) struct Loss {
     pub(super) counter: IntCounter,
     /// Warn through `tracing`, once a minute; `None` for the outlet that `tracing` itself writes to.
     pub(super) warn: Option<&'static str>,
-}
-
-impl Sink {
-    /// Standard output, on a descriptor of its own.
-    pub(super) fn stdout() -> io::Result<Self> {
-        Self::duplicate(io::stdout().as_fd())
-    }
-
-    /// Standard error, on a descriptor of its own.
-    pub(super) fn stderr() -> io::Result<Self> {
-        Self::duplicate(io::stderr().as_fd())
-    }
-
-    /// Appends to a file; made with mode 640 when it is not there.
-    pub(super) fn file(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let opened = options.append(true).create(true).mode(0o640).open(path)?;
-        Ok(Self(Some(opened)))
-    }
-
-    /// Nothing is written.
-    pub(super) fn off() -> Self {
-        Self(None)
-    }
-
-    pub(super) fn is_off(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn duplicate(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        Ok(Self(Some(File::from(fd.try_clone_to_owned()?))))
-    }
 }
 
 impl Outlet {
@@ -166,7 +129,7 @@ impl Shared {
         let mut torn = false;
         while let Some(next) = self.take(&mut batch) {
             if let Some(file) = &mut sink.0 {
-                self.write(file, &batch, &mut torn);
+                self.write(file, &batch, &mut torn, next.is_some());
             }
             batch.clear();
             batch.shrink_to(CAPACITY / 4);
@@ -205,11 +168,12 @@ impl Shared {
         }
     }
 
-    fn write(&self, file: &mut File, batch: &[u8], torn: &mut bool) {
-        if *torn && write_all(file, b"\n").1.is_none() {
+    fn write(&self, file: &mut File, batch: &[u8], torn: &mut bool, last: bool) {
+        let leave = || last || self.lock().next.is_some();
+        if *torn && write_all(file, b"\n", leave).1.is_none() {
             *torn = false;
         }
-        let (written, error) = write_all(file, batch);
+        let (written, error) = write_all(file, batch, leave);
         let Some(error) = error else { return };
         *torn |= written > 0 && batch[written - 1] != b'\n';
         let lines = batch[written..].iter().filter(|byte| **byte == b'\n');
@@ -237,27 +201,6 @@ impl Shared {
     }
 }
 
-/// How much was written, and what stopped it. Standard output may be non-blocking, by the will of others.
-fn write_all(file: &mut File, mut bytes: &[u8]) -> (usize, Option<io::Error>) {
-    let all = bytes.len();
-    while !bytes.is_empty() {
-        match file.write(bytes) {
-            Ok(0) => return (all - bytes.len(), Some(ErrorKind::WriteZero.into())),
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let second = Timespec {
-                    tv_sec: 1,
-                    tv_nsec: 0,
-                };
-                let _ = poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&second));
-            }
-            Err(error) => return (all - bytes.len(), Some(error)),
-        }
-    }
-    (all, None)
-}
-
 /// Some 20,000 lines.
 const CAPACITY: usize = 8 * 1024 * 1024;
 /// Enough for one `write`.
@@ -270,6 +213,9 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
     use std::io::Read;
+    use std::path::Path;
+
+    use rustix::fs::OFlags;
 
     fn loss() -> Loss {
         let counter = IntCounter::new("lost", "for the test").expect("valid");
@@ -356,5 +302,33 @@ mod tests {
         assert!(outlet.flush(Duration::from_secs(10)));
         assert_eq!(outlet.0.loss.counter.get(), 2);
         assert!(outlet.0.warned.lock().expect("not poisoned").is_some());
+    }
+
+    #[test]
+    fn a_named_pipe_without_a_reader_is_an_error_at_once() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        assert!(Sink::file(&path).is_err());
+    }
+
+    #[test]
+    fn a_stuck_pipe_is_left_for_a_better_place() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (_reader, writer) = io::pipe().expect("pipe");
+        let stuck = File::from(std::os::fd::OwnedFd::from(writer));
+        rustix::fs::fcntl_setfl(&stuck, OFlags::NONBLOCK).expect("a flag");
+        let outlet = Outlet::start("test", Sink(Some(stuck)), loss()).expect("starts");
+        outlet.push(&[b'x'; 1 << 20]);
+        outlet.push(b"\n");
+        assert!(!outlet.flush(Duration::from_millis(50)), "a pipe of 1 MiB?");
+        let path = dir.path().join("better");
+        outlet.switch(Sink::file(&path).expect("opens"));
+        assert!(outlet.flush(Duration::from_secs(10)));
+        outlet.push(b"after\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "after\n");
+        assert_eq!(outlet.0.loss.counter.get(), 1);
     }
 }
