@@ -40,6 +40,8 @@ pub(super) struct Checker<A> {
     full: Option<Finding>,
     deep_due: Instant,
     settled: bool,
+    /// The last question could not be put, for a fault of our own: nothing that fails tells of the server.
+    blind: bool,
     rapport: Rapport,
 }
 
@@ -61,6 +63,7 @@ impl<A: Asker> Checker<A> {
             full: None,
             deep_due: Instant::now(),
             settled: false,
+            blind: false,
             rapport: Rapport::default(),
         }
     }
@@ -82,7 +85,9 @@ impl<A: Asker> Checker<A> {
             () = sleep_until(probed + self.rest()) => return Ok(()),
             () = self.server.nudged() => {}
         }
-        if let Some(finding) = witness::testimony(&self.server) {
+        if let Some(finding) = witness::testimony(&self.server)
+            && !self.blind
+        {
             self.conclude(&finding).await?;
         }
         sleep_until(probed + pace::least(&self.plan)).await;
@@ -100,8 +105,8 @@ impl<A: Asker> Checker<A> {
             .ask(&self.server, effort, &mut self.rapport)
             .await;
         self.show(&finding);
-        if finding.reason == Reason::Unusable {
-            return Ok(()); // Our own fault (no descriptor left, say) tells nothing of the server.
+        if self.is_blind(&finding) {
+            return Ok(());
         }
         self.conclude(&finding).await?;
         if effort == Effort::Full {
@@ -109,6 +114,18 @@ impl<A: Asker> Checker<A> {
             self.full = Some(finding);
         }
         Ok(())
+    }
+
+    /// Our own fault (no descriptor left, say) tells nothing of the server, and is said once.
+    fn is_blind(&mut self, finding: &Finding) -> bool {
+        let before = self.blind;
+        self.blind = finding.reason == Reason::Unusable;
+        if self.blind && !before {
+            let (pool, server) = (self.pool.name(), self.server.name());
+            let (step, detail) = (finding.step, &finding.detail);
+            tracing::warn!(%pool, %server, step, detail, "cannot probe; health stays as it is");
+        }
+        self.blind
     }
 
     fn show(&self, finding: &Finding) {

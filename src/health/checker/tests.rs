@@ -14,6 +14,7 @@ use crate::telemetry::Metrics;
 /// Answers as told; remembers when it was asked, and how.
 struct Script {
     answer: Mutex<(Verdict, bool)>,
+    reason: Mutex<Reason>,
     asked: Mutex<Vec<(Duration, Effort)>>,
     start: Instant,
 }
@@ -27,7 +28,7 @@ impl Asker for Script {
         sleep(took).await;
         Finding {
             verdict,
-            reason: Reason::Ok,
+            reason: *self.reason.lock().expect("no panic"),
             step: "connect",
             detail: "as told".to_owned(),
             steps: Vec::new(),
@@ -94,6 +95,7 @@ fn watch(verdict: Verdict, loud: bool) -> Watched {
     let server = Arc::clone(&pool.load().members()[0].server);
     let script = Arc::new(Script {
         answer: Mutex::new((verdict, loud)),
+        reason: Mutex::new(Reason::Ok),
         asked: Mutex::default(),
         start: Instant::now(),
     });
@@ -276,4 +278,22 @@ async fn steady_answers_make_no_snapshot() {
     sleep(secs(100)).await;
     assert_eq!(watched.pool.load().generation(), generation);
     assert!(watched.server.last_probe().expect("a probe").at >= before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_howdah_without_descriptors_blames_nobody() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    watched.answer(Verdict::Down, false);
+    *watched.script.reason.lock().expect("no panic") = Reason::Unusable;
+    for _ in 0..100 {
+        sleep(secs(1)).await;
+        watched.server.dial_failed();
+    }
+    assert_eq!(watched.health(), Health::Up);
+    let shown = watched.server.last_probe().expect("a probe");
+    assert_eq!(shown.reason, "unusable", "and yet it is seen");
+    *watched.script.reason.lock().expect("no panic") = Reason::ConnectRefused;
+    watched.server.dial_failed();
+    watched.until(Health::Down).await;
 }
