@@ -92,7 +92,7 @@ fn client(number: u32) -> IpAddr {
 }
 
 fn total() -> u32 {
-    std::env::var("HOWDAH_TEST_SESSIONS").map_or(2_000, |count| count.parse().expect("a number"))
+    std::env::var("HOWDAH_TEST_SESSIONS").map_or(10_000, |count| count.parse().expect("a number"))
 }
 
 /// Counts within `tolerance` (a part of one) of the shares 1, 2, 5 of eight.

@@ -6,7 +6,7 @@
 //! | variable | default | full run |
 //! |---|---|---|
 //! | `HOWDAH_TEST_BYTES`: each way, for each session of `volume` | 32 MiB | 1073741824 |
-//! | `HOWDAH_TEST_SESSIONS`: for each share of `balance` | 2000 | 10000 |
+//! | `HOWDAH_TEST_SESSIONS`: for each share of `balance` | 10000 | 10000 |
 //! | `HOWDAH_TEST_SECONDS`: how long the load of `reload` lasts | 6 | 30 |
 //! | `HOWDAH_TEST_PROGRAM`: another build of howdah to drive | this one | `target/release/howdah` |
 

@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ::howdah::standin::{Digest, Pattern};
@@ -130,7 +131,13 @@ impl Load {
     /// Sessions that were begun, and what went wrong with any. On a machine that could not keep the pace it goes
     /// on until the number is right.
     async fn end(self) -> (u64, Vec<String>) {
-        eventually!(self.begun.get() >= PER_SECOND * seconds());
+        let patience = PATIENCE + Duration::from_secs(10 * seconds());
+        let enough = async {
+            while self.begun.get() < PER_SECOND * seconds() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(patience, enough).await.expect("enough sessions");
         self.stop.send(()).unwrap();
         let failures = self.pacer.await.unwrap();
         (self.begun.get(), failures)
@@ -174,14 +181,14 @@ async fn there_and_back(
     seed: u64,
 ) -> Result<(), String> {
     let (mut reader, mut writer) = tokio::io::split(stream);
+    let offset = usize::try_from(seed * 104_729 % 900_000).unwrap();
     let length = 1_000 + usize::try_from(seed * 7_919 % 40_000).unwrap();
-    let pattern = Pattern::new(seed % 16);
-    let bytes = pattern.next(length).to_vec();
+    let bytes = &some_bytes()[offset..offset + length];
     let mut sent = Digest::new();
-    sent.update(&bytes);
+    sent.update(bytes);
     let send = async {
         writer
-            .write_all(&bytes)
+            .write_all(bytes)
             .await
             .map_err(|why| format!("write: {why}"))?;
         writer
@@ -202,6 +209,12 @@ async fn there_and_back(
         return Err(format!("{} of {length} bytes came back right", heard.len()));
     }
     Ok(())
+}
+
+/// Made once: every session sends a piece of it.
+fn some_bytes() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| Pattern::new(1).next(950_000).to_vec())
 }
 
 struct World {
