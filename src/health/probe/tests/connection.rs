@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::io::Interest;
+
 use super::*;
 use crate::plan::ProxyVersion;
 use crate::wire::proxy_protocol::LOCAL_V2;
@@ -15,14 +17,17 @@ async fn a_listener_is_up_for_tcp_and_sees_a_fin() {
         async move {
             // A server that speaks first: unread bytes would turn the close into a reset.
             stream.write_all(b"220 ready\r\n").await.unwrap();
-            let end = stream.read(&mut [0; 16]).await;
-            ends.send(end.map_err(|error| error.kind())).await.unwrap();
+            let end = stream.read(&mut [0; 16]).await.unwrap();
+            // The probe waits for our end, so nothing may go wrong before it.
+            let moment = Duration::from_millis(50);
+            let fault = tokio::time::timeout(moment, stream.ready(Interest::ERROR)).await;
+            ends.send((end, fault.is_ok())).await.unwrap();
         }
     })
     .await;
     let finding = find(address, &plan(Ask::Tcp)).await;
     assert_found(&finding, Verdict::Up, Reason::Ok, "connect");
-    assert_eq!(heard.recv().await, Some(Ok(0)));
+    assert_eq!(heard.recv().await, Some((0, false)));
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! TLS: the right certificate, each wrong one, and those who do not speak it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ServerConfig, WebPkiClientVerifier};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -21,7 +22,7 @@ impl Authority {
     }
 
     /// A certificate for `name` that ends `days` from now.
-    fn issue(&self, name: &str, days: i64) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    fn issue(&self, name: &str, days: i64) -> Identity {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let now = SystemTime::now();
         let day = Duration::from_secs(86_400);
@@ -50,13 +51,17 @@ impl Authority {
     }
 }
 
+type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
 /// A HiveServer2 behind TLS; `demand`: only for clients with a certificate of that authority.
-async fn hive_with(
-    (cert, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
-    demand: Option<&Authority>,
-) -> SocketAddr {
+async fn hive_with(identity: Identity, demand: Option<&Authority>) -> SocketAddr {
+    let acceptor = TlsAcceptor::from(Arc::new(config(identity, demand)));
+    server(move |stream| serve(acceptor.clone(), stream)).await
+}
+
+fn config((cert, key): Identity, demand: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .unwrap();
     let builder = match demand {
@@ -68,22 +73,18 @@ async fn hive_with(
             builder.with_client_cert_verifier(verifier.build().unwrap())
         }
     };
-    let config = builder.with_single_cert(vec![cert], key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    server(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let Ok(mut stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            let mut heard = [0; 35];
-            if stream.read_exact(&mut heard).await.is_ok() {
-                let _ = stream.write_all(b"\x05\0\0\0\0").await;
-            }
-            while let Ok(1..) = stream.read(&mut heard).await {}
-        }
-    })
-    .await
+    builder.with_single_cert(vec![cert], key).unwrap()
+}
+
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream) {
+    let Ok(mut stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    let mut heard = [0; 35];
+    if stream.read_exact(&mut heard).await.is_ok() {
+        let _ = stream.write_all(b"\x05\0\0\0\0").await;
+    }
+    while let Ok(1..) = stream.read(&mut heard).await {}
 }
 
 async fn find_over(address: SocketAddr, plan: &ProbePlan, tls: &Connector) -> Finding {
@@ -129,12 +130,29 @@ async fn the_certificate_is_verified() {
     ];
     for (identity, verdict, reason, step) in table {
         let address = hive_with(identity, None).await;
-        // Twice: a resumed session would not show the certificate.
-        for _ in 0..2 {
-            let finding = find_over(address, &plan(Ask::Tls), &ours.trusted()).await;
-            assert_found(&finding, verdict, reason, step);
-        }
+        let finding = find_over(address, &plan(Ask::Tls), &ours.trusted()).await;
+        assert_found(&finding, verdict, reason, step);
     }
+}
+
+/// A server that takes up the sessions of the one before, but has another certificate.
+#[tokio::test]
+async fn a_resumed_session_hides_no_certificate() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let good = config(ours.issue("127.0.0.1", 9), None);
+    let mut bad = config(theirs.issue("127.0.0.1", 9), None);
+    bad.session_storage = Arc::clone(&good.session_storage);
+    let configs = [Arc::new(good), Arc::new(bad)];
+    let turn = Arc::new(AtomicUsize::new(0));
+    let address = server(move |stream| {
+        let config = Arc::clone(&configs[turn.fetch_add(1, Ordering::SeqCst)]);
+        serve(config.into(), stream)
+    })
+    .await;
+    let tls = ours.trusted();
+    assert_up(&find_over(address, &plan(Ask::Tls), &tls).await);
+    let finding = find_over(address, &plan(Ask::Tls), &tls).await;
+    assert_found(&finding, Verdict::Down, Reason::CertificateUntrusted, "tls");
 }
 
 #[tokio::test]
