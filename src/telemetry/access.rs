@@ -124,19 +124,19 @@ impl Line<'_> {
     pub fn print(&self, time: SystemTime, text: &mut String) {
         let mut object = Object::begin(text);
         object.time("time", time);
-        object.display("session", &format_args!("{:016x}", self.session));
+        object.hex("session", self.session);
         object.text("listener", self.listener);
-        object.display("client", &self.client);
+        object.address("client", self.client);
         object.maybe("pool", self.pool);
         object.maybe("server", self.server);
         object.maybe("sni", self.sni);
         object.maybe("tls", self.tls);
-        object.raw("bytes_from_client", &self.bytes_from_client);
-        object.raw("bytes_from_server", &self.bytes_from_server);
+        object.number("bytes_from_client", self.bytes_from_client);
+        object.number("bytes_from_server", self.bytes_from_server);
         object.seconds("duration_seconds", Some(self.duration));
         object.seconds("connect_seconds", self.connect);
         object.seconds("first_byte_seconds", self.first_byte);
-        object.raw("attempts", &self.attempts);
+        object.number("attempts", self.attempts.into());
         object.maybe("pick", self.pick);
         object.text("stage", self.stage);
         object.text("reason", self.reason);

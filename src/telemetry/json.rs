@@ -3,6 +3,7 @@
 //! Both logs use it: no tree of values, no allocation beyond what the string already has.
 
 use std::fmt::{self, Display, Write};
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 /// One object being written; [`Object::end`] closes it.
@@ -51,13 +52,48 @@ impl<'a> Object<'a> {
         let _ = write!(self.out, "{value}");
     }
 
+    /// A number, without the detour over `fmt`.
+    pub(super) fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        digits(self.out, value, 1);
+    }
+
+    /// Text of 16 hexadecimal digits.
+    pub(super) fn hex(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.out.push('"');
+        for place in (0..64).step_by(4).rev() {
+            let digit = u32::try_from(value >> place & 0xf).unwrap_or(0);
+            self.out.push(char::from_digit(digit, 16).unwrap_or('0'));
+        }
+        self.out.push('"');
+    }
+
+    /// Address and port, as text.
+    pub(super) fn address(&mut self, key: &str, value: SocketAddr) {
+        let SocketAddr::V4(v4) = value else {
+            return self.display(key, &value);
+        };
+        self.key(key);
+        self.out.push('"');
+        for (place, octet) in v4.ip().octets().into_iter().enumerate() {
+            self.out.push_str(if place == 0 { "" } else { "." });
+            digits(self.out, octet.into(), 1);
+        }
+        self.out.push(':');
+        digits(self.out, v4.port().into(), 1);
+        self.out.push('"');
+    }
+
     /// Seconds with microseconds, or null.
     pub(super) fn seconds(&mut self, key: &str, value: Option<Duration>) {
         self.key(key);
-        let _ = match value {
-            Some(time) => write!(self.out, "{}.{:06}", time.as_secs(), time.subsec_micros()),
-            None => self.out.write_str("null"),
+        let Some(time) = value else {
+            return self.out.push_str("null");
         };
+        digits(self.out, time.as_secs(), 1);
+        self.out.push('.');
+        digits(self.out, time.subsec_micros().into(), 6);
     }
 
     /// RFC 3339 in UTC, with milliseconds.
@@ -67,16 +103,38 @@ impl<'a> Object<'a> {
         let _ = write!(self.out, "\"{shown:.3}\"");
     }
 
+    /// Keys are identifiers of ours, which need no escaping.
     fn key(&mut self, key: &str) {
         self.out.push_str(if self.first { "\"" } else { ",\"" });
         self.first = false;
-        escape(self.out, key);
+        self.out.push_str(key);
         self.out.push_str("\":");
     }
 }
 
+/// Decimal, with zeros before it up to `least` digits.
+fn digits(out: &mut String, mut value: u64, least: usize) {
+    let mut text = [b'0'; DIGITS];
+    let mut from = DIGITS;
+    while value > 0 {
+        from -= 1;
+        text[from] = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    let text = &text[from.min(DIGITS - least)..];
+    out.push_str(std::str::from_utf8(text).unwrap_or("0"));
+}
+
+/// Of the largest `u64`.
+const DIGITS: usize = 20;
+
 /// RFC 8259 §7, and DEL with the C1 controls besides, which terminals obey.
 fn escape(out: &mut String, text: &str) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),
@@ -119,6 +177,36 @@ mod tests {
             prop_assert_eq!(read["a"].as_str(), Some(text.as_str()));
             prop_assert_eq!(read["b"].as_str(), Some(text.as_str()));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_and_addresses_are_what_fmt_says(number in any::<u64>(), v4: [u8; 4], v6: [u16; 8], port: u16) {
+            let (v4, v6) = (SocketAddr::from((v4, port)), SocketAddr::from((v6, port)));
+            let time = Duration::from_micros(number);
+            let mut out = String::new();
+            let mut object = Object::begin(&mut out);
+            object.number("a", number);
+            object.hex("b", number);
+            object.address("c", v4);
+            object.address("d", v6);
+            object.seconds("e", Some(time));
+            object.end();
+            let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+            let expected = format!(
+                r#"{{"a":{number},"b":"{number:016x}","c":"{v4}","d":"{v6}","e":{seconds}.{micros:06}}}"#
+            );
+            prop_assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn small_numbers() {
+        let mut out = String::new();
+        digits(&mut out, 0, 1);
+        digits(&mut out, 7, 6);
+        digits(&mut out, u64::MAX, 1);
+        assert_eq!(out, "000000718446744073709551615");
     }
 
     #[test]
