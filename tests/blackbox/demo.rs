@@ -31,18 +31,24 @@ impl Demo {
 
     /// The address behind that word of the welcome.
     async fn address(&self, word: &str) -> SocketAddr {
-        self.line(|line| {
+        let found = self.line(0, |line| {
             let rest = line.trim_start().strip_prefix(word)?.trim_start();
             let place = rest.trim_start_matches("http://");
             place.split([' ', '/']).next()?.parse().ok()
-        })
-        .await
+        });
+        found.await.1
     }
 
-    /// The first line that `wanted` likes.
-    async fn line<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
-        let find = |line: &Value| wanted(line.as_str()?);
-        self.told.find(0, find).await.1
+    /// The first line from number `from` on that `wanted` likes, and the number to go on with.
+    async fn line<T>(&self, from: usize, wanted: impl Fn(&str) -> Option<T>) -> (usize, T) {
+        self.told.find(from, |line| wanted(line.as_str()?)).await
+    }
+
+    /// Goes on to a line with these words.
+    async fn says(&self, from: usize, words: &str) -> usize {
+        self.line(from, |line| line.contains(words).then_some(()))
+            .await
+            .0
     }
 }
 
@@ -55,7 +61,7 @@ impl Drop for Demo {
 
 #[tokio::test]
 async fn the_demo_shows_a_failover_and_ends_at_once() {
-    let mut demo = Demo::start("2s");
+    let mut demo = Demo::start("8s");
     let hive = demo.address("HiveServer2").await;
     let mut client = HiveClient::connect(hive, "me").await.unwrap();
     let answer = client.query("SELECT who_answers").await.unwrap();
@@ -68,21 +74,15 @@ async fn the_demo_shows_a_failover_and_ends_at_once() {
     let hue = demo.address("Hue").await;
     assert!(http(hue, "GET", "/", "", &[]).await.1.contains("hue-"));
 
-    let dies = demo
-        .line(|line| line.split_once(" dies").map(|(name, _)| name.to_owned()))
-        .await;
-    let victim = dies.rsplit(' ').next().unwrap().to_owned();
-    demo.line(|line| line.contains(&format!("/{victim} is down")).then_some(()))
-        .await;
-    demo.line(|line| {
-        line.contains(&format!("{victim} is started again"))
-            .then_some(())
-    })
-    .await;
-    demo.line(|line| line.contains(&format!("/{victim} is up")).then_some(()))
-        .await;
-    demo.line(|line| line.contains("answers:").then_some(()))
-        .await;
+    let victim = |line: &str| {
+        let (before, _) = line.split_once(" dies")?;
+        Some(before.rsplit(' ').next()?.to_owned())
+    };
+    let (at, victim) = demo.line(0, victim).await;
+    let at = demo.says(at, &format!("/{victim} is down")).await;
+    let at = demo.says(at, &format!("{victim} is started again")).await;
+    let at = demo.says(at, &format!("/{victim} is up")).await;
+    demo.says(at, "answers:").await;
 
     let admin = demo.address("Status page").await;
     let (_, status) = http(admin, "GET", "/api/v1/status", "", &[]).await;

@@ -120,9 +120,9 @@ pub(super) fn welcome(cluster: &Cluster, places: &Places) {
         r#"
 howdah before stand-ins for a cluster. Ctrl-C ends it all.
 
-  HiveServer2   {hive:<22}{hives}
-  Impala        {impala:<22}{impalas}
-  Hue           http://{hue:<15}{hues}
+  HiveServer2   {hive:<25} {hives}
+  Impala        {impala:<25} {impalas}
+  Hue           http://{hue:<18} {hues}
   Status page   http://{admin}/
 
 Every query answers with the name of the server that ran it. Try, in another terminal:
