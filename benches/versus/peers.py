@@ -64,7 +64,8 @@ class Peer:
         if self.process.poll() is not None:
             raise SystemExit(f"versus: {self.name} ended with {self.process.returncode}; see its log")
         try:
-            socket.create_connection(("127.0.0.1", PORTS["plain"]), 1).close()
+            for port in PORTS.values():
+                socket.create_connection(("127.0.0.1", port), 1).close()
             return True
         except OSError:
             return False
