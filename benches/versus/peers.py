@@ -8,6 +8,7 @@ import subprocess
 import machine
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 PORTS = {"plain": 17001, "ecdsa": 17002, "rsa": 17003, "beside": 17004, "iperf": 17005}
 DIRECT = {"plain": "127.0.0.11:7000", "beside": "127.0.0.11:7001", "iperf": "127.0.0.11:7002"}
 
@@ -15,8 +16,9 @@ DIRECT = {"plain": "127.0.0.11:7000", "beside": "127.0.0.11:7001", "iperf": "127
 class Peer:
     """A proxy in front of the servers, or, when `command` is None, the servers themselves."""
 
-    def __init__(self, name, command=None, environment=None):
+    def __init__(self, name, command=None, environment=None, ports=None):
         self.name = name
+        self.ports = ports or list(PORTS.values())
         self.command = command
         self.environment = environment or {}
         self.process = None
@@ -64,7 +66,7 @@ class Peer:
         if self.process.poll() is not None:
             raise SystemExit(f"versus: {self.name} ended with {self.process.returncode}; see its log")
         try:
-            for port in PORTS.values():
+            for port in self.ports:
                 socket.create_connection(("127.0.0.1", port), 1).close()
             return True
         except OSError:
