@@ -13,7 +13,7 @@ import peers as contenders
 from rows import Row
 
 SIZES = (1, 10, 100, 1_000, 10_000)
-ADMIN = "http://127.0.0.1:17090"
+ADMIN = "http://127.0.0.1:27190"
 
 
 def choice(bench):
@@ -56,7 +56,7 @@ def probes(bench):
     """Processor share of 1,000 TCP probes every 2 s, after all are up."""
     lines = ["### 1,000 servers probed over TCP every 2 s (`probes`)", "",
              "| | share of one core | µs/probe | up |", "|---|---|---|---|"]
-    listening = subprocess.Popen([bench.load, "server", "127.1.0.1+1000:7003"], stdout=subprocess.PIPE)
+    listening = subprocess.Popen([bench.load, "server", "127.1.0.1+1000:27003"], stdout=subprocess.PIPE)
     listening.stdout.readline()
     seconds = 5 if bench.seconds <= 1 else 20
     try:
@@ -82,7 +82,7 @@ def probes(bench):
 def howdah_peer(bench, size, probe):
     write_howdah(bench, size, probe)
     path = os.path.join(bench.work, "growth.toml")
-    return contenders.Peer("howdah", [bench.howdah, "run", "--config", path], ports=[17001, 17090])
+    return contenders.Peer("howdah", [bench.howdah, "run", "--config", path], ports=[27101, 27190])
 
 
 def write_howdah(bench, size, probe, weight=1):
@@ -91,9 +91,9 @@ def write_howdah(bench, size, probe, weight=1):
     )
     with open(os.path.join(bench.work, "growth.toml"), "w") as file:
         file.write(
-            '[admin]\nbind = "127.0.0.1:17090"\n[global]\nworkers = 2\nmax_connections = 9950\n'
+            '[admin]\nbind = "127.0.0.1:27190"\n[global]\nworkers = 2\nmax_connections = 9950\n'
             '[log]\nlevel = "warn"\naccess = "off"\n'
-            '[[listener]]\nname = "plain"\nbind = "127.0.0.1:17001"\npool = "growth"\n'
+            '[[listener]]\nname = "plain"\nbind = "127.0.0.1:27101"\npool = "growth"\n'
             f'[pool.growth]\nservice = "hiveserver2"\n{probe}\nservers = [\n{servers}\n]\n'
         )
 
@@ -104,15 +104,15 @@ def haproxy_peer(bench, size, check):
         file.write(
             "global\n    nbthread 2\n    maxconn 9000\ndefaults\n    mode tcp\n    balance leastconn\n"
             "    timeout connect 3s\n    timeout client 12h\n    timeout server 12h\n"
-            f"listen plain\n    bind 127.0.0.1:17001\n{servers}"
+            f"listen plain\n    bind 127.0.0.1:27101\n{servers}"
         )
-    return contenders.Peer("haproxy", ["haproxy", "-db", "-f", "growth.cfg"], ports=[17001])
+    return contenders.Peer("haproxy", ["haproxy", "-db", "-f", "growth.cfg"], ports=[27101])
 
 
 def address(n):
-    """127.1.0.1 and on, one port: what `versus-load server 127.1.0.1+COUNT:7003` listens on."""
+    """127.1.0.1 and on, one port: what `versus-load server 127.1.0.1+COUNT:27003` listens on."""
     n += 1
-    return f"127.1.{n >> 8}.{n & 255}:7003"
+    return f"127.1.{n >> 8}.{n & 255}:27003"
 
 
 def started(peer, bench):

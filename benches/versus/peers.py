@@ -9,8 +9,8 @@ import machine
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PORTS = {"plain": 17001, "ecdsa": 17002, "rsa": 17003, "beside": 17004, "iperf": 17005}
-DIRECT = {"plain": "127.0.0.11:7000", "beside": "127.0.0.11:7001", "iperf": "127.0.0.11:7002"}
+PORTS = {"plain": 27101, "ecdsa": 27102, "rsa": 27103, "beside": 27104, "iperf": 27105}
+DIRECT = {"plain": "127.0.0.11:27000", "beside": "127.0.0.11:27001", "iperf": "127.0.0.11:27002"}
 
 
 class Peer:

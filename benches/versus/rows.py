@@ -73,7 +73,7 @@ def closed(mode, connections, scale=1.0):
 def stream(peer, bench):
     """One long answer through iperf3."""
     server = subprocess.Popen(
-        ["iperf3", "-s", "-1", "-B", "127.0.0.11", "-p", "7002"], stdout=subprocess.DEVNULL
+        ["iperf3", "-s", "-1", "-B", "127.0.0.11", "-p", "27002"], stdout=subprocess.DEVNULL
     )
     try:
         time.sleep(0.2)
