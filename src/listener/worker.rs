@@ -242,10 +242,7 @@ impl Local {
     ) {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let course = listener.course();
-        tokio::spawn(async move {
-            serve(Arrival { stream, peer, id }, course).await;
-            drop(counted);
-        });
+        tokio::spawn(serve(Arrival { stream, peer, id }, course, counted));
     }
 }
 
