@@ -97,3 +97,27 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Label;
+
+    #[test]
+    fn the_document_explains_every_word() {
+        let document = include_str!("../../docs/operating/access-log.md");
+        let rows: Vec<&str> = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+        let stages = Stage::ALL.iter().map(|stage| stage.as_str());
+        for word in reasons.chain(stages) {
+            let quoted = format!("`{word}`");
+            assert!(
+                rows.iter().any(|row| row.contains(&quoted)),
+                "docs/operating/access-log.md does not explain {quoted}"
+            );
+        }
+    }
+}
