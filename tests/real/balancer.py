@@ -21,6 +21,8 @@ class Howdah(kit.Process):
         self.config = home / "howdah.toml"
         self.inside = ["ip", "netns", "exec", netns] if netns else []
         self.head = f'[admin]\nbind = "{self.admin}"\n\n[log]\naccess = "{self.access}"\nformat = "text"\n\n'
+        if way := os.environ.get("HOWDAH_TEST_RELAY"):
+            self.head += f'[global]\nrelay = "{way}"\n\n'
         self.config.write_text(self.head + config)
         super().__init__(name, [*self.inside, BINARY, "run", "--config", self.config], home)
         kit.until(f"{name} to answer at {self.admin}", self._serves, 20)

@@ -374,10 +374,24 @@ fn sum_of_samples(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 fn with_preamble(config: &str) -> String {
+    let config = with_way(config);
     if config.contains("[admin]") {
-        return config.to_owned();
+        return config;
     }
     format!("{config}\n{PREAMBLE}")
+}
+
+/// `HOWDAH_TEST_RELAY=copy` (or `splice`) runs every test with that way of relaying.
+fn with_way(config: &str) -> String {
+    let Ok(way) = std::env::var("HOWDAH_TEST_RELAY") else {
+        return config.to_owned();
+    };
+    let global = format!("[global]\nrelay = \"{way}\"\n");
+    if config.contains("[global]\n") {
+        config.replacen("[global]\n", &global, 1)
+    } else {
+        format!("{config}\n{global}")
+    }
 }
 
 fn write(dir: &Path, name: &str, content: &str) -> PathBuf {
