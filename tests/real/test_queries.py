@@ -94,6 +94,7 @@ depth = "query"
 username = "{Directory.USER}"
 password_file = "{secret}"
 interval = "1s"
+timeout = "10s"
 
 [pool.hive.tls]
 ca = "{tls.ca}"
