@@ -19,7 +19,7 @@ QUIET_INTERVAL = 0.25
 class Bed:
     def __init__(self):
         self.folder = kit.folder()
-        self.port = kit.common_port("127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14")
+        self.port = kit.free_port("127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14")
 
     @functools.cached_property
     def tls(self):

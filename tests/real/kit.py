@@ -5,6 +5,7 @@ this one and is ended by its own id, also when the run is cut short.
 """
 import atexit
 import os
+import random
 import shutil
 import signal
 import socket
@@ -127,19 +128,15 @@ def until(what, condition, seconds=30.0, every=0.05):
         time.sleep(every)
 
 
-def free_port(host="127.0.0.1"):
-    """A port that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+def free_port(*hosts):
+    """A port that nothing listens on just now, on each of these addresses; default 127.0.0.1.
 
-
-def common_port(*hosts):
-    """One port that is free on each of these addresses."""
-    for _ in range(50):
-        port = free_port(hosts[0])
+    Below the range that the kernel hands to connections, so that it is still free when a server gets to it.
+    """
+    for _ in range(100):
+        port = random.randrange(15000, 32000)
         try:
-            for host in hosts[1:]:
+            for host in hosts or ("127.0.0.1",):
                 with socket.socket() as probe:
                     probe.bind((host, port))
             return port
