@@ -19,6 +19,7 @@ mod access;
 mod admin;
 mod bad_input;
 mod balance;
+mod chaos;
 mod demo;
 mod drain;
 mod health;

@@ -1,7 +1,9 @@
 //! `howdah probe`: the exit codes of the three answers.
 
 use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala};
+use tokio::net::TcpStream;
 
+use crate::eventually;
 use crate::support::{Fault, Frame, program, run};
 
 /// Exit code and output of a probe.
@@ -28,6 +30,7 @@ async fn the_verdict_is_the_exit_code() {
     let (code, said) = ask(&["hiveserver2", &address, "--depth", "session"]).await;
     assert_eq!(code, Some(3), "{said}");
     hive.door().switch().set(Fault::Refuse);
+    eventually!(TcpStream::connect(hive.door().address()).await.is_err());
     let (code, said) = ask(&["hiveserver2", &address]).await;
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("refused"), "{said}");

@@ -8,7 +8,7 @@ mod cluster;
 mod narrator;
 mod traffic;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -91,7 +91,8 @@ fn show(every: Duration) -> Result<(), DemoError> {
         });
         app.run(words).await;
         play.shutdown().await;
-        println!("\nThe demo is over.");
+        // A terminal that is gone needs no farewell.
+        let _ = writeln!(io::stdout(), "\nThe demo is over.");
         Ok(())
     })
 }
