@@ -35,6 +35,8 @@ pub(super) struct Checker<A> {
     server: Arc<Server>,
     plan: ProbePlan,
     asker: Arc<A>,
+    /// All checkers count their strokes from here.
+    epoch: Instant,
     state: State,
     /// The last answer to a question in full; `None` when the next should be one.
     full: Option<Finding>,
@@ -53,12 +55,14 @@ impl<A: Asker> Checker<A> {
         health: Health,
         plan: ProbePlan,
         asker: Arc<A>,
+        epoch: Instant,
     ) -> Self {
         Self {
             pool,
             server,
             plan,
             asker,
+            epoch,
             state: State::new(health),
             full: None,
             deep_due: Instant::now(),
@@ -82,7 +86,7 @@ impl<A: Asker> Checker<A> {
         self.probe().await?;
         let probed = Instant::now();
         tokio::select! {
-            () = sleep_until(probed + self.rest()) => return Ok(()),
+            () = sleep_until(self.next(probed)) => return Ok(()),
             () = self.server.nudged() => {}
         }
         if let Some(finding) = witness::testimony(&self.server)
@@ -186,13 +190,16 @@ impl<A: Asker> Checker<A> {
         }
     }
 
-    fn rest(&mut self) -> Duration {
+    /// When to ask again.
+    fn next(&mut self, probed: Instant) -> Instant {
         let undecided = self.state.is_undecided();
         let random = fastrand::f64();
-        if undecided || self.settled {
-            return pace::next(&self.plan, undecided, random);
-        }
-        self.settled = true;
-        pace::settle(&self.plan, random)
+        let wait = if undecided || self.settled {
+            pace::next(&self.plan, undecided, random)
+        } else {
+            self.settled = true;
+            pace::settle(&self.plan, random)
+        };
+        self.epoch + pace::align(probed + wait - self.epoch, wait)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::checker::{Asker, Checker};
 use super::probe::Rapport;
@@ -14,9 +15,9 @@ use crate::pool::{Member, Pool, Server, ServerId};
 use crate::tls::connect::Connector;
 
 /// All checkers of this process. To drop it is to stop them.
-#[derive(Default)]
 pub struct Checkers {
     pools: HashMap<PoolName, Watch>,
+    epoch: Instant,
 }
 
 /// The checkers of one pool, all under the same plan.
@@ -33,7 +34,10 @@ struct Task(AbortHandle);
 impl Checkers {
     /// Nobody is watched yet.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            pools: HashMap::new(),
+            epoch: Instant::now(),
+        }
     }
 
     /// Brings the checkers in line with the present snapshot: call it when a pool is new, and after each reload
@@ -53,7 +57,7 @@ impl Checkers {
             self.pools.insert(pool.name().clone(), watch);
         }
         if let Some(watch) = self.pools.get_mut(pool.name()) {
-            watch.follow(snapshot.members(), probe);
+            watch.follow(snapshot.members(), probe, self.epoch);
         }
     }
 
@@ -78,7 +82,7 @@ impl Watch {
         }
     }
 
-    fn follow(&mut self, members: &[Member], probe: &ProbePlan) {
+    fn follow(&mut self, members: &[Member], probe: &ProbePlan, epoch: Instant) {
         let present = members.iter().map(|member| (member.server.id(), member));
         let present: HashMap<ServerId, &Member> = present.collect();
         self.tasks.retain(|id, _| present.contains_key(id));
@@ -91,11 +95,18 @@ impl Watch {
                     member.health,
                     probe.clone(),
                     Arc::clone(&self.prober),
+                    epoch,
                 );
                 let delay = pace::first(count, fastrand::f64());
                 Task(tokio::spawn(checker.run(delay)).abort_handle())
             });
         }
+    }
+}
+
+impl Default for Checkers {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

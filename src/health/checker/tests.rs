@@ -101,7 +101,14 @@ fn watch(verdict: Verdict, loud: bool) -> Watched {
     });
     let health = Health::Unknown;
     let (asked, target) = (Arc::clone(&script), Arc::clone(&server));
-    let checker = Checker::new(Arc::clone(&pool), target, health, probe(), asked);
+    let checker = Checker::new(
+        Arc::clone(&pool),
+        target,
+        health,
+        probe(),
+        asked,
+        script.start,
+    );
     tokio::spawn(checker.run(Duration::ZERO));
     Watched {
         pool,
