@@ -383,7 +383,7 @@ fn with_preamble(config: &str) -> String {
 
 /// `HOWDAH_TEST_RELAY=copy` (or `splice`) runs every test with that way of relaying.
 fn with_way(config: &str) -> String {
-    let Ok(way) = std::env::var("HOWDAH_TEST_RELAY") else {
+    let Ok(way) = env::var("HOWDAH_TEST_RELAY") else {
         return config.to_owned();
     };
     let global = format!("[global]\nrelay = \"{way}\"\n");
