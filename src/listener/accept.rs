@@ -56,10 +56,12 @@ pub(super) async fn accept(
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
         };
         match taken {
-            Ok(()) => {
+            Ok(more) => {
                 pause = FIRST_PAUSE;
-                // More may wait: the sessions of this worker have their turn in between.
-                tokio::task::yield_now().await;
+                if more {
+                    // The sessions of this worker have their turn in between.
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) => {
                 exhausted(&listener, &error, pause);
@@ -81,7 +83,7 @@ fn poll_rest(
 ) -> Poll<io::Result<()>> {
     loop {
         match poll_batch(socket, listener, local, cx) {
-            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => {
                 exhausted(listener, &error, FIRST_PAUSE);
                 return Poll::Ready(Ok(()));
@@ -91,23 +93,24 @@ fn poll_rest(
     }
 }
 
-/// Takes what waits, at most a batch. Fails only where nothing can be accepted for the time being.
+/// Takes what waits, at most a batch. True when more may wait. Fails only where nothing can
+/// be accepted for the time being.
 fn poll_batch(
     socket: &TcpListener,
     listener: &Arc<Listener>,
     local: &Local,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
+) -> Poll<io::Result<bool>> {
     for taken in 0..BATCH {
         match socket.poll_accept(cx) {
             Poll::Ready(Ok((stream, peer))) => local.welcome(stream, peer, listener),
             Poll::Ready(Err(error)) if is_exhaustion(&error) => return Poll::Ready(Err(error)),
             Poll::Ready(Err(_)) => listener.metrics.accept_failed(AcceptError::Aborted),
             Poll::Pending if taken == 0 => return Poll::Pending,
-            Poll::Pending => break,
+            Poll::Pending => return Poll::Ready(Ok(false)),
         }
     }
-    Poll::Ready(Ok(()))
+    Poll::Ready(Ok(true))
 }
 
 fn is_exhaustion(error: &io::Error) -> bool {

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{Interest, ReadBuf};
+use tokio::io::Interest;
 
 use super::pipe::Pipe;
 use super::side::Side;
@@ -147,7 +147,7 @@ impl Flow {
     /// Everything read before goes out before anything is read again: that is the back-pressure.
     fn deliver<B: Side>(&mut self, sink: &mut B, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         while self.taken < self.rest.len() {
-            let written = ready!(Pin::new(&mut *sink).poll_write(cx, &self.rest[self.taken..]));
+            let written = ready!(sink.poll_give(cx, &self.rest[self.taken..]));
             let written = written.map_err(|_| Broken::Write)?;
             if written == 0 {
                 return Poll::Ready(Err(Broken::Write));
@@ -173,19 +173,18 @@ impl Flow {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         lend::buffer(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut *source).poll_read(cx, &mut buffer) {
+            let taken = match source.poll_take(cx, buffer) {
                 Poll::Pending if self.unflushed => {
                     ready!(Pin::new(&mut *sink).poll_flush(cx)).map_err(|_| Broken::Write)?;
                     self.unflushed = false;
                     return Poll::Pending;
                 }
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) if A::MAY_LEAVE_SILENTLY && is_silent_end(&error) => {}
+                Poll::Ready(Err(error)) if A::MAY_LEAVE_SILENTLY && is_silent_end(&error) => 0,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Read(error))),
-                Poll::Ready(Ok(())) => {}
-            }
-            let bytes = buffer.filled();
+                Poll::Ready(Ok(taken)) => taken,
+            };
+            let bytes = &buffer[..taken];
             if bytes.is_empty() {
                 self.stage = Stage::Ending;
                 return Poll::Ready(Ok(()));
@@ -204,7 +203,7 @@ impl Flow {
         sink: &mut B,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
-        let written = match Pin::new(&mut *sink).poll_write(cx, bytes) {
+        let written = match sink.poll_give(cx, bytes) {
             Poll::Ready(Ok(written)) => written,
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Write)),
             Poll::Pending => 0,
