@@ -53,7 +53,7 @@ async fn connect_only(road: &Road<'_>, walk: Walk) -> Finding {
     match timeout_at(deadline, tcp::exchange(road, &walk)).await {
         Ok(Ok(stream)) => {
             let finding = walk.finish(Answer::up());
-            tcp::part(stream, deadline).await;
+            tcp::part(stream);
             finding
         }
         Ok(Err(answer)) => walk.finish(answer),
