@@ -233,8 +233,11 @@ impl App {
             ..House::clone(house)
         });
         let sockets = self.listeners.drain().flat_map(|(_, door)| door.sockets);
-        for socket in sockets.collect::<Vec<_>>() {
+        let sockets: Vec<_> = sockets.collect();
+        for socket in &sockets {
             socket.retired.send_replace(true);
+        }
+        for socket in sockets {
             // What had connected already is still served.
             socket.retired.closed().await;
         }

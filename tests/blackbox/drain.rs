@@ -155,6 +155,26 @@ async fn a_stop_under_load_cuts_no_session_before_the_drain_time() {
     assert_eq!((count("client-closed"), count("shutdown")), (25, 25));
 }
 
+/// All listeners close together, not one after another.
+#[tokio::test]
+async fn a_stop_takes_no_longer_with_many_listeners() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config: String = (0..12)
+        .map(|number| plain(&format!("l{number}"), &[server.address()], ""))
+        .collect();
+    let mut howdah = Howdah::start(&config).await;
+    let last = howdah.address("l11").await;
+    howdah.signal(TERM);
+    let told = Instant::now();
+    eventually!(tokio::net::TcpStream::connect(last).await.is_err());
+    assert_eq!(howdah.exit().await.code(), Some(0));
+    assert!(
+        told.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        told.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn a_second_signal_stops_at_once() {
     let server = raw::echo(&Frame::default()).unwrap();

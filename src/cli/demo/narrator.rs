@@ -114,6 +114,10 @@ pub(super) fn welcome(cluster: &Cluster, places: &Places) {
         admin,
     } = places;
     let admin_flag = admin_flag(*admin);
+    // As it was called: from a fresh build it is not on the path.
+    let howdah = std::env::args()
+        .next()
+        .unwrap_or_else(|| "howdah".to_owned());
     let (hive_port, impala_port) = (hive.port(), impala.port());
     let _ = writeln!(
         io::stdout(),
@@ -132,8 +136,8 @@ Every query answers with the name of the server that ran it. Try, in another ter
   python3 -c "from impala.dbapi import connect; c = connect('127.0.0.1', {impala_port}).cursor(); c.execute('SELECT who_answers'); print(c.fetchall())"
   curl http://{hue}/
   curl http://{admin}/api/v1/status
-  howdah status{admin_flag}
-  howdah drain hive/hs2-1{admin_flag}
+  {howdah} status{admin_flag}
+  {howdah} drain hive/hs2-1{admin_flag}
 "#
     );
 }
