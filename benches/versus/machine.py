@@ -63,6 +63,13 @@ def wait_for(condition, seconds, what):
     raise SystemExit(f"versus: {what} within {seconds} s")
 
 
+def listening_ports():
+    """Ports of the IPv4 sockets that listen."""
+    with open("/proc/net/tcp") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A"}
+
+
 def describe():
     """One line on the machine, with no name of it."""
     model = next(

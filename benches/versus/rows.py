@@ -82,7 +82,9 @@ def stream(peer, bench):
         # In reverse the server counts; without a time limit a number of bytes ends the run.
         command = ["iperf3", "-c", host, "-p", port, "-R", "-J", "-n", str(size)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        end = json.loads(done.stdout)["end"]["sum_received"]
+        end = json.loads(done.stdout)["end"].get("sum_received")
+        if not end:
+            raise RuntimeError(f"iperf3 gave no sum: {done.stdout[-300:]}")
     finally:
         server.kill()
         server.wait()
