@@ -224,7 +224,7 @@ tables! {
 
     /// Bounds in time, for each session.
     Timeouts "[pool.NAME.timeouts]" timeouts {
-        /// For finding a server that takes the connection, tries at several servers included.
+        /// For one connect to one server; all tries of a session together get three times that.
         connect: Duration = "\"3s\"",
         /// No byte either way.
         idle: Duration = "by service",

@@ -34,7 +34,7 @@ pub enum RelayWay {
 /// Table `[pool.*.timeouts]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// One deadline for finding a server that takes the connection, retries included. Default 3 s.
+    /// One connect to one server. All attempts of a session share a deadline of three times that. Default 3 s.
     pub connect: Duration,
     /// No byte either way. Default by service.
     pub idle: Duration,
