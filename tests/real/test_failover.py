@@ -45,6 +45,12 @@ def began(line):
     return datetime.fromisoformat(line["time"].replace("Z", "+00:00")).timestamp() - line["duration_seconds"]
 
 
+def left_unheard(line):
+    """Whether the client connected and left without a byte, as impyla does when it opens a lost session's socket once more:
+    there was nothing to carry, so no server was chosen."""
+    return line["stage"] == "greet" and line["reason"] == "client-closed" and line["bytes_from_client"] == 0
+
+
 class Failover(unittest.TestCase):
     def test_kill_9_of_one_server_while_20_clients_loop(self):
         killed, other = bed().pair
@@ -75,7 +81,7 @@ class Failover(unittest.TestCase):
         first = retried[0] if retried else death
         after = [line for line in lines if first + GRACE < began(line) < revival]
         self.assertGreater(len(after), CLIENTS)
-        wrong = [line for line in after if line["server"] != other.name or line["attempts"] != 1]
+        wrong = [line for line in after if not left_unheard(line) and (line["server"] != other.name or line["attempts"] != 1)]
         self.assertEqual(wrong, [], f"tried the dead server later than {GRACE:g} s after the first failed connect")
         cut = [line for line in lines if line["server"] == other.name and line["reason"] != "client-closed"]
         self.assertEqual(cut, [], "howdah ended sessions on the other server")
