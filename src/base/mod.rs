@@ -1,3 +1,4 @@
-//! Words that every room uses: units.
+//! What every room uses: units, and a TCP connect.
 
+pub mod connect;
 pub mod unit;

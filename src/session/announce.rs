@@ -3,12 +3,12 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 
 use super::ServerSide;
 use super::choose::Destination;
 use super::dial::Caller;
 use super::outcome::{End, Reason, Stage};
+use super::side::TlsSide;
 use crate::plan::{Host, ProxyVersion};
 use crate::pool::Lease;
 use crate::tls::connect::Connector;
@@ -56,11 +56,11 @@ async fn encrypt(
     };
     let name = connector.server_name(&host).map_err(|_| failed)?;
     let began = Instant::now();
-    let handshake = TlsConnector::from(connector.config()).connect(name, stream);
+    let handshake = TlsSide::connect(stream, connector.config(), name);
     match timeout_at(until, handshake).await {
         Ok(Ok(stream)) => {
             destination.metrics.tls_handshake(began.elapsed());
-            Ok(ServerSide::Tls(Box::new(stream)))
+            Ok(ServerSide::Tls(stream))
         }
         Ok(Err(error)) => {
             let server = &lease.server().name();

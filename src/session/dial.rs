@@ -7,9 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustix::net::sockopt::set_tcp_quickack;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::announce::announce;
@@ -18,6 +16,7 @@ use super::greet::Greeted;
 use super::outcome::{End, Reason, Stage};
 use super::registry::Place;
 use super::{Linked, Outcome, ServerSide};
+use crate::base::connect::connect;
 use crate::pool::{Lease, NoServer, ServerId};
 
 /// All attempts of one session together get this many times what one connect gets.
@@ -117,7 +116,7 @@ async fn attempt(
 ) -> Result<(ServerSide, Duration), End> {
     let server = lease.server();
     let began = Instant::now();
-    let stream = connect(&server.addresses(), caller.speaks_at_once, until).await?;
+    let stream = connect_any(&server.addresses(), caller.speaks_at_once, until).await?;
     let took = began.elapsed();
     server.metrics().connected(took);
     lease.observe(took, began + took);
@@ -128,7 +127,7 @@ async fn attempt(
 }
 
 /// Tries each address of a server's name in turn; what is left of the time is shared among those still untried.
-async fn connect(
+async fn connect_any(
     addresses: &[SocketAddr],
     speaks_at_once: bool,
     until: Instant,
@@ -148,17 +147,9 @@ async fn connect(
 
 /// No keepalive yet: see the relay, which sets it on sessions that last.
 async fn connect_to(address: SocketAddr, speaks_at_once: bool) -> io::Result<TcpStream> {
-    let kind = Type::STREAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    socket.set_tcp_nodelay(true)?;
-    if speaks_at_once {
-        // The last packet of TCP's handshake rides on the first bytes: one packet less for both ends. A kernel
-        // that will not do so loses nothing.
-        let _ = set_tcp_quickack(&socket, false);
-    }
-    TcpSocket::from_std_stream(socket.into())
-        .connect(address)
-        .await
+    let stream = connect(address, speaks_at_once).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn reason_of(error: &io::Error) -> Reason {

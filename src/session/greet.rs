@@ -5,20 +5,19 @@
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::ready;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use rustls::ProtocolVersion;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ProtocolVersion;
 
 use super::admit::{entitled, is_proxy};
 use super::choose::Destination;
 use super::outcome::{End, Reason, Stage};
+use super::side::{Side, TlsSide};
 use super::{Arrival, ClientSide, Course, Outcome, lend};
 use crate::plan::Dial;
 use crate::wire::client_hello::{self, Hello};
@@ -53,24 +52,21 @@ pub(super) async fn greet<'a>(
     let mut client = match &course.tls {
         Some(config) => {
             let began = Instant::now();
-            let accept = TlsAcceptor::from(Arc::clone(config)).accept(stream);
+            let accept = TlsSide::accept(stream, Arc::clone(config));
             let accept = async {
                 accept
                     .await
                     .map_err(|_| Stage::Greet.end(Reason::TlsFailed))
             };
-            let stream = within(deadline, accept).await?;
+            let side = within(deadline, accept).await?;
             course.metrics.tls_handshake(began.elapsed());
-            let (_, connection) = stream.get_ref();
-            outcome.sni = connection.server_name().map(Into::into);
-            outcome.tls = connection
-                .protocol_version()
-                .and_then(|version| match version {
-                    ProtocolVersion::TLSv1_2 => Some("1.2"),
-                    ProtocolVersion::TLSv1_3 => Some("1.3"),
-                    _ => None,
-                });
-            ClientSide::Tls(Box::new(stream))
+            outcome.sni = side.sni().map(Into::into);
+            outcome.tls = side.version().and_then(|version| match version {
+                ProtocolVersion::TLSv1_2 => Some("1.2"),
+                ProtocolVersion::TLSv1_3 => Some("1.3"),
+                _ => None,
+            });
+            ClientSide::Tls(side)
         }
         None if !course.switch.routes.is_empty() => {
             (head, outcome.sni) = within(deadline, read_hello(&mut stream)).await?;
@@ -156,7 +152,7 @@ async fn first_bytes(client: &mut ClientSide, patience: Duration) -> Result<Vec<
     let read = async {
         match client {
             ClientSide::Plain(stream) => read_some(stream, &mut head).await,
-            ClientSide::Tls(stream) => read_some(stream, &mut head).await,
+            ClientSide::Tls(side) => read_some(side, &mut head).await,
         }
     };
     match timeout(patience, read).await {
@@ -168,16 +164,12 @@ async fn first_bytes(client: &mut ClientSide, patience: Duration) -> Result<Vec<
 }
 
 /// One read through the worker's buffer, so that a client that says nothing holds none.
-async fn read_some(
-    stream: &mut (impl AsyncRead + Unpin),
-    into: &mut Vec<u8>,
-) -> Result<usize, End> {
+async fn read_some(side: &mut impl Side, into: &mut Vec<u8>) -> Result<usize, End> {
     poll_fn(|cx| {
         lend::buffer(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
-            into.extend_from_slice(buffer.filled());
-            std::task::Poll::Ready(read.map(|()| buffer.filled().len()))
+            let taken = ready!(side.poll_take(cx, buffer))?;
+            into.extend_from_slice(&buffer[..taken]);
+            Poll::Ready(Ok(taken))
         })
     })
     .await

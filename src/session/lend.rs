@@ -1,17 +1,25 @@
-//! The worker's one buffer, lent for the length of one poll.
+//! The worker's own buffers, lent for the length of one poll.
 //!
 //! Sessions are many and mostly silent, and a worker runs one of them at a time: so one buffer serves all.
 
 use std::cell::RefCell;
 
-/// As large as one burst of a result; fits the second-level cache.
-pub(super) const BUFFER: usize = 64 * 1024;
+/// Larger writes wake a TLS client less often; above this nothing more was won. Also the most that a slow one holds.
+pub(super) const BUFFER: usize = 128 * 1024;
+
+type Shared = RefCell<Box<[u8]>>;
 
 thread_local! {
-    static SHARED: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+    static BYTES: Shared = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+    static RECORDS: Shared = RefCell::new(vec![0; BUFFER].into_boxed_slice());
 }
 
-/// Runs `work` with the worker's buffer. Not to be nested.
+/// Runs `work` with the worker's buffer for what a session reads. Not to be nested.
 pub(super) fn buffer<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
-    SHARED.with_borrow_mut(|buffer| work(buffer))
+    BYTES.with_borrow_mut(|buffer| work(buffer))
+}
+
+/// Runs `work` with the worker's buffer for TLS records, of which [`buffer`] takes the plaintext. Not to be nested.
+pub(super) fn records<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    RECORDS.with_borrow_mut(|buffer| work(buffer))
 }

@@ -24,6 +24,7 @@ mod lend;
 mod outcome;
 pub mod registry;
 mod relay;
+mod side;
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -32,9 +33,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustls::{ClientConnection, ServerConnection};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::{client, server};
 
 use self::account::account;
 pub use self::admit::Limit;
@@ -47,6 +48,7 @@ pub use self::outcome::{Reason, Stage};
 use self::registry::Place;
 use self::relay::{Meter, relay};
 pub use self::relay::{keepalive, set_way};
+use self::side::{Side, TlsSide};
 use crate::plan::{ListenerPlan, PoolName};
 use crate::pool::Lease;
 use crate::telemetry::ListenerMetrics;
@@ -159,21 +161,21 @@ struct Linked {
 
 enum ClientSide {
     Plain(TcpStream),
-    Tls(Box<server::TlsStream<TcpStream>>),
+    Tls(TlsSide<ServerConnection>),
 }
 
 impl ClientSide {
     fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
+            Self::Tls(side) => side.tcp(),
         }
     }
 }
 
 enum ServerSide {
     Plain(TcpStream),
-    Tls(Box<client::TlsStream<TcpStream>>),
+    Tls(TlsSide<ClientConnection>),
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -49,6 +49,8 @@ pub fn server_config(plan: &AcceptTls) -> Result<Arc<ServerConfig>, TlsError> {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new()?;
     config.send_tls13_tickets = 1;
+    // What a client prefers of two good suites is its library's table, not its wish.
+    config.ignore_client_order = true;
     Ok(Arc::new(config))
 }
 

@@ -16,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::fault;
 use super::walk::{Answer, Asked, Walk};
+use crate::base::connect::connect;
 use crate::health::{Reason, Target};
 use crate::plan::{ProbePlan, ProxyVersion};
 use crate::tls::connect::Connector;
@@ -73,7 +74,7 @@ impl Road<'_> {
             let address = self.at_port(*address);
             let share = (deadline - Instant::now()) / left.max(1);
             left = left.saturating_sub(1);
-            let connect = TcpStream::connect(address);
+            let connect = connect(address, true);
             let connected = match left {
                 0 => connect.await,
                 _ => timeout_at(Instant::now() + share, connect)

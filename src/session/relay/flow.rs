@@ -2,18 +2,19 @@
 
 use std::cell::Cell;
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
 
 use super::pipe::Pipe;
-use super::side::Side;
 use crate::plan::RelayWay;
 use crate::session::lend;
+use crate::session::side::Side;
 
 /// What one poll may move in one direction before other sessions of the worker get their turn.
 const TURN: u64 = 256 * 1024;
+/// A read between two plain sockets that brings so much is a bulk, which goes on by splice.
+const BULK: usize = 64 * 1024;
 
 thread_local! {
     static WAY: Cell<RelayWay> = const { Cell::new(RelayWay::Auto) };
@@ -133,9 +134,9 @@ impl Flow {
             Stage::Ending | Stage::Breaking => {
                 if self.stage == Stage::Ending && (B::TLS || !last) {
                     // A sink that is gone already has heard of the end.
-                    let _ = ready!(Pin::new(&mut *sink).poll_shutdown(cx));
+                    let _ = ready!(sink.poll_end(cx));
                 } else {
-                    let _ = ready!(Pin::new(&mut *sink).poll_flush(cx));
+                    let _ = ready!(sink.poll_flush(cx));
                 }
                 self.stage = Stage::Over;
                 Poll::Ready(Ok(()))
@@ -173,9 +174,14 @@ impl Flow {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         lend::buffer(|buffer| {
-            let taken = match source.poll_take(cx, buffer) {
+            let room = if A::TLS || B::TLS {
+                buffer
+            } else {
+                &mut buffer[..BULK]
+            };
+            let taken = match source.poll_take(cx, room) {
                 Poll::Pending if self.unflushed => {
-                    ready!(Pin::new(&mut *sink).poll_flush(cx)).map_err(|_| Broken::Write)?;
+                    ready!(sink.poll_flush(cx)).map_err(|_| Broken::Write)?;
                     self.unflushed = false;
                     return Poll::Pending;
                 }
@@ -184,12 +190,12 @@ impl Flow {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Read(error))),
                 Poll::Ready(Ok(taken)) => taken,
             };
-            let bytes = &buffer[..taken];
+            let bytes = &room[..taken];
             if bytes.is_empty() {
                 self.stage = Stage::Ending;
                 return Poll::Ready(Ok(()));
             }
-            if bytes.len() == lend::BUFFER && !A::TLS && !B::TLS && WAY.get() == RelayWay::Auto {
+            if bytes.len() == BULK && !A::TLS && !B::TLS && WAY.get() == RelayWay::Auto {
                 self.pipe = Pipe::lend();
             }
             self.pass(bytes, sink, cx)

@@ -12,7 +12,6 @@
 
 mod flow;
 mod pipe;
-mod side;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -24,9 +23,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub use self::flow::set_way;
 use self::flow::{Broken, Flow};
-use self::side::Side;
 use super::outcome::Reason;
 use super::registry::Place;
+use super::side::Side;
 use super::{Boxed, Course, Outcome};
 use crate::plan::Timeouts;
 use crate::pool::Lease;
@@ -64,13 +63,14 @@ impl Meter {
 ///
 /// Not cancel-safe: what is under way when it is dropped is lost, as both sockets are.
 pub(super) fn relay<'a, C: Side, S: Side>(
-    client: C,
+    mut client: C,
     server: S,
     head: Vec<u8>,
     course: &'a Course,
     outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Boxed<'a, Reason> {
+    client.bide();
     let now = Instant::now();
     let mut relay = Relay {
         client,

@@ -1,17 +1,20 @@
-//! What the relay needs of a connection: a stream, and the socket below it.
+//! One end of a session, as the stages see it: bytes in, bytes out, the end, and the socket below.
+
+mod tls;
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
-use tokio_rustls::{client, server};
+
+pub(super) use self::tls::TlsSide;
 
 /// One side of a session: plain, or TLS that ends here.
-pub(crate) trait Side: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether what is written may wait in a buffer for a flush, and bytes are not the socket's own.
+pub(super) trait Side: Unpin + Send + 'static {
+    /// Whether what is given may wait in a buffer for a flush, and bytes are not the socket's own.
     const TLS: bool;
 
     /// Whether a stream that ends without TLS's own word of farewell has ended all the same. True for clients, of
@@ -21,20 +24,23 @@ pub(crate) trait Side: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// The socket itself.
     fn tcp(&self) -> &TcpStream;
 
-    /// Reads into `room`; 0 is the end. Also a plain socket's way past the C library, whose calls may be cancelled,
-    /// which a message pays twice.
-    fn poll_take(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(room);
-        ready!(Pin::new(self).poll_read(cx, &mut room))?;
-        Poll::Ready(Ok(room.filled().len()))
-    }
+    /// Reads into `room`; 0 is the end.
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes what the other side takes of `bytes`.
-    fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(self).poll_write(cx, bytes)
-    }
+    /// Gives the other side what it takes of `bytes`.
+    fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Ready when the socket has all that was given.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Tells the other side that nothing more comes.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// From here on something will be given, or the end told: what the side has to say of itself may wait for that.
+    fn bide(&mut self) {}
 }
 
+/// Plain reads and writes go past the C library, whose calls may be cancelled, which a message pays twice.
 impl Side for TcpStream {
     const TLS: bool = false;
     const MAY_LEAVE_SILENTLY: bool = true;
@@ -53,23 +59,13 @@ impl Side for TcpStream {
         let give = || Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?);
         poll_some(bytes.len(), Interest::WRITABLE, self, cx, give)
     }
-}
 
-impl Side for Box<server::TlsStream<TcpStream>> {
-    const TLS: bool = true;
-    const MAY_LEAVE_SILENTLY: bool = true;
-
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
-}
 
-impl Side for Box<client::TlsStream<TcpStream>> {
-    const TLS: bool = true;
-    const MAY_LEAVE_SILENTLY: bool = false;
-
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_shutdown(cx)
     }
 }
 

@@ -1,0 +1,318 @@
+//! A side whose TLS ends here: plaintext towards the session, records on its socket.
+//!
+//! rustls keeps the state, this drives it, with a session's cost in mind:
+//!
+//! * Records are read through a buffer of the worker's, 64 KiB at a time, and written all at once.
+//! * What TLS says of its own accord rides with what comes next, for a packet and a wake-up less at both ends: a
+//!   session ticket with the server's first answer, a client's Finished with its first bytes, `close_notify` with the FIN.
+//! * A silent side holds what rustls holds, and no buffer.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Read as _, Write as _};
+use std::ops::DerefMut;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use rustls::pki_types::ServerName;
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, ProtocolVersion, ServerConfig,
+    ServerConnection, SideData,
+};
+use tokio::io::{AsyncWrite, Interest};
+use tokio::net::TcpStream;
+
+use super::{Side, poll_some};
+use crate::session::lend;
+
+/// The longest record, header and all (RFC 8446, section 5.2). So much may have come of one without its end.
+const RECORD: usize = 5 + (1 << 14) + 256;
+/// Read at once during a handshake, in which rustls keeps what the peer said behind it: no more than it has room for.
+const HANDSHAKE: usize = 1 << 14;
+/// Records that wait for a slow socket, at most; plaintext above it is not taken.
+const WAITING: usize = lend::BUFFER;
+
+/// A connection and its TLS. In a box: what rustls keeps is large.
+pub(in crate::session) struct TlsSide<C>(Box<Inner<C>>);
+
+struct Inner<C> {
+    tcp: TcpStream,
+    tls: C,
+    /// The socket took less than it was offered.
+    stuck: bool,
+    /// What rustls says of its own accord waits for the next bytes.
+    bides: bool,
+    /// `close_notify` has been said.
+    ended: bool,
+}
+
+impl TlsSide<ServerConnection> {
+    /// Takes a client's handshake.
+    ///
+    /// # Errors
+    /// The socket's, and `InvalidData` for what is not TLS or not acceptable, of which the client has been told.
+    pub(in crate::session) async fn accept(
+        tcp: TcpStream,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<Self> {
+        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        Self::handshake(tcp, tls).await
+    }
+
+    /// The name the client asked for, in lower case.
+    pub(in crate::session) fn sni(&self) -> Option<&str> {
+        self.0.tls.server_name()
+    }
+}
+
+impl TlsSide<ClientConnection> {
+    /// Begins TLS with a server that must prove to be `name`.
+    ///
+    /// # Errors
+    /// As of [`accept`](TlsSide::accept).
+    pub(in crate::session) async fn connect(
+        tcp: TcpStream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
+        let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        Self::handshake(tcp, tls).await
+    }
+}
+
+impl<C, D> TlsSide<C>
+where
+    C: DerefMut<Target = ConnectionCommon<D>>,
+    D: SideData,
+{
+    async fn handshake(tcp: TcpStream, tls: C) -> io::Result<Self> {
+        let mut inner = Box::new(Inner {
+            tcp,
+            tls,
+            stuck: false,
+            bides: false,
+            ended: false,
+        });
+        inner.tls.set_buffer_limit(Some(WAITING));
+        poll_fn(|cx| inner.poll_handshake(cx)).await?;
+        Ok(Self(inner))
+    }
+
+    /// What was agreed on.
+    pub(in crate::session) fn version(&self) -> Option<ProtocolVersion> {
+        self.0.tls.protocol_version()
+    }
+}
+
+impl<C, D> Inner<C>
+where
+    C: DerefMut<Target = ConnectionCommon<D>>,
+    D: SideData,
+{
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.tls.is_handshaking() {
+            if self.tls.wants_write() {
+                ready!(self.poll_send(cx, SendFlags::NOSIGNAL))?;
+            } else {
+                ready!(self.poll_receive(cx, HANDSHAKE, &mut []))?;
+            }
+        }
+        if self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+            // Tickets of a server, the Finished of a client: both may ride with what comes next.
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_send(cx, SendFlags::NOSIGNAL)
+    }
+
+    /// Reads once, at most `most` bytes of records; returns how much plaintext of it is in `room`, which may be none.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+        room: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        lend::records(|records| {
+            let most = most.min(records.len());
+            let received = ready!(self.tcp.poll_take(cx, &mut records[..most]))?;
+            Poll::Ready(self.open(&records[..received], room, cx))
+        })
+    }
+
+    /// Decrypts `records`; none of them says that the stream has ended.
+    fn open(
+        &mut self,
+        mut records: &[u8],
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> io::Result<usize> {
+        if records.is_empty() && self.tls.is_handshaking() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut filled = 0;
+        loop {
+            let taken = self.tls.read_tls(&mut records)?;
+            if let Err(error) = self.tls.process_new_packets() {
+                // The alert that says why; a peer that takes none has lost nothing.
+                let _ = self.poll_send(cx, SendFlags::NOSIGNAL);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+            if filled < room.len() {
+                match self.tls.reader().read(&mut room[filled..]) {
+                    Ok(read) => filled += read,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    // Told again by the next read.
+                    Err(_) if filled > 0 => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if records.is_empty() || taken == 0 {
+                return Ok(filled);
+            }
+        }
+    }
+
+    /// Sends all that rustls holds.
+    fn poll_send(&mut self, cx: &mut Context<'_>, flags: SendFlags) -> Poll<io::Result<()>> {
+        while self.tls.wants_write() {
+            let mut socket = Socket {
+                tcp: &self.tcp,
+                cx,
+                flags,
+            };
+            match self.tls.write_tls(&mut socket) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.stuck = true;
+                    return Poll::Pending;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        self.stuck = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Whose certificate is verified decides whose silent end is borne.
+trait Role {
+    const MAY_LEAVE_SILENTLY: bool;
+}
+
+impl Role for ServerConnection {
+    const MAY_LEAVE_SILENTLY: bool = true;
+}
+
+impl Role for ClientConnection {
+    const MAY_LEAVE_SILENTLY: bool = false;
+}
+
+impl<C, D> Side for TlsSide<C>
+where
+    C: DerefMut<Target = ConnectionCommon<D>> + Role + Unpin + Send + 'static,
+    D: SideData,
+{
+    const TLS: bool = true;
+    const MAY_LEAVE_SILENTLY: bool = C::MAY_LEAVE_SILENTLY;
+
+    fn tcp(&self) -> &TcpStream {
+        &self.0.tcp
+    }
+
+    fn poll_take(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self.0;
+        match this.tls.reader().read(room) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return Poll::Ready(read),
+        }
+        // What is read must fit when it is open, with the record that had begun before.
+        let most = room.len().saturating_sub(RECORD).max(1);
+        loop {
+            match this.poll_receive(cx, most, room) {
+                Poll::Ready(Ok(0)) if this.tls.wants_read() => {}
+                Poll::Ready(Ok(0)) => return Poll::Ready(this.tls.reader().read(room)),
+                Poll::Pending if !this.bides => {
+                    let _ = this.poll_send(cx, SendFlags::NOSIGNAL)?;
+                    return Poll::Pending;
+                }
+                read => return read,
+            }
+        }
+    }
+
+    fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self.0;
+        if this.stuck {
+            ready!(this.poll_send(cx, SendFlags::NOSIGNAL))?;
+        }
+        let given = this.tls.writer().write(bytes)?;
+        // What the socket does not take now waits in rustls, within its limit.
+        let _ = this.poll_send(cx, SendFlags::NOSIGNAL)?;
+        Poll::Ready(Ok(given))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_send(cx, SendFlags::NOSIGNAL)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self.0;
+        if !this.ended {
+            this.ended = true;
+            this.tls.send_close_notify();
+        }
+        ready!(this.poll_send(cx, SendFlags::NOSIGNAL | SendFlags::MORE))?;
+        Pin::new(&mut this.tcp).poll_shutdown(cx)
+    }
+
+    fn bide(&mut self) {
+        self.0.bides = true;
+    }
+}
+
+/// Where rustls puts its records: one system call, tokio's readiness kept.
+struct Socket<'a, 'b> {
+    tcp: &'a TcpStream,
+    cx: &'a mut Context<'b>,
+    flags: SendFlags,
+}
+
+impl Socket<'_, '_> {
+    fn call(&mut self, all: usize, call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+        match poll_some(all, Interest::WRITABLE, self.tcp, self.cx, call) {
+            Poll::Ready(moved) => moved,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl io::Write for Socket<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (tcp, flags) = (self.tcp, self.flags);
+        self.call(bytes.len(), || Ok(send(tcp, bytes, flags)?))
+    }
+
+    fn write_vectored(&mut self, records: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let [record] = records {
+            return self.write(record);
+        }
+        let (tcp, flags) = (self.tcp, self.flags);
+        let all = records.iter().map(|record| record.len()).sum();
+        self.call(all, || {
+            Ok(sendmsg(
+                tcp,
+                records,
+                &mut SendAncillaryBuffer::default(),
+                flags,
+            )?)
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
