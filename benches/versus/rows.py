@@ -92,7 +92,7 @@ def stream(peer, bench):
     return Sample(mib, {"rate": mib / end["seconds"]})
 
 
-def handshakes(listener, flag, processes=2):
+def handshakes(listener, flag, processes=8):
     """`openssl s_time`: a handshake, one request, the answer, the end."""
 
     def work(peer, bench):

@@ -4,8 +4,8 @@ use super::cx::Cx;
 use super::words::{Value, Word};
 use super::{foreign, suggest};
 use crate::plan::{
-    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
-    TlsVersion,
+    Balance, ClientAuth, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay,
+    Service, TlsVersion,
 };
 
 /// Key `probe.type`.
@@ -85,6 +85,10 @@ choices! {
         "auto" => Self::Auto,
         "copy" => Self::Copy,
         "splice" => Self::Splice,
+    ];
+    CpuAffinity, "processor affinity", [
+        "auto" => Self::Auto,
+        "none" => Self::None,
     ];
     LogFormat, "log format", ["json" => Self::Json, "text" => Self::Text];
     Service, "service", [

@@ -15,8 +15,8 @@ use super::source::Span;
 use super::tables::{Key, Table, bare, in_order, tables, unknown_key};
 use super::words::{Field, FilePath, List, Many, Spot, Value, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay, Service,
-    TlsVersion,
+    Balance, ClientAuth, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay,
+    Service, TlsVersion,
 };
 
 tables! {
@@ -45,6 +45,9 @@ tables! {
         /// How bytes move between two sockets: small messages by copy and bulk by splice, or all in one way. A change
         /// needs a restart.
         relay: RelayWay = "\"auto\"",
+        /// Whether each worker keeps to a processor of its own, where there are as many workers as processors. `none`
+        /// leaves that to the kernel. A change needs a restart.
+        cpu_affinity: CpuAffinity = "\"auto\"",
     }
 
     /// The address of the dashboard `/`, the API `/api/v1`, `/metrics`, `/healthz` and `/readyz`.

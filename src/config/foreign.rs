@@ -17,6 +17,7 @@ pub(super) const HAPROXY_KEYS: &[(&str, &str)] = &[
     ("check", "probe"),
     ("crt", "cert"),
     ("crt", "certificates"),
+    ("cpu_map", "cpu_affinity"),
     ("crt", "certificate"),
     ("default_backend", "pool"),
     ("fastinter", "fast_interval"),
@@ -53,6 +54,7 @@ pub(super) const OTHER_KEYS: &[(&str, &str)] = &[
     ("upstream", "pool"),
     ("url", "address"),
     ("user", "username"),
+    ("worker_cpu_affinity", "cpu_affinity"),
 ];
 
 /// Keywords that have no key of their own here.

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use super::Listener;
 use super::accept::accept;
-use crate::plan::RelayWay;
+use crate::plan::{CpuAffinity, RelayWay};
 use crate::session::registry::{self, Who};
 use crate::session::{Arrival, Reason, serve, set_way};
 
@@ -72,7 +73,11 @@ impl Crew {
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had.
-    pub fn start(workers: usize, way: RelayWay) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub fn start(
+        workers: usize,
+        way: RelayWay,
+        affinity: CpuAffinity,
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let (inboxes, outlets): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::channel(INBOX)).unzip();
         let crew = Self {
@@ -80,6 +85,10 @@ impl Crew {
             loads: (0..workers).map(|_| Load::default()).collect(),
             // Ids of two runs differ, so that a log that spans a restart can be read.
             ids: Arc::new(AtomicU64::new(fastrand::u64(..) << 32)),
+        };
+        let homes = match affinity {
+            CpuAffinity::Auto => processors_for(workers),
+            CpuAffinity::None => None,
         };
         let mut threads = Vec::with_capacity(workers);
         for (index, outlet) in outlets.into_iter().enumerate() {
@@ -93,7 +102,9 @@ impl Crew {
                 ids: Arc::clone(&crew.ids),
             };
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            let home = homes.as_ref().map(|homes| homes[index]);
             threads.push(thread.spawn(move || {
+                settle(home);
                 set_way(way);
                 runtime.block_on(work(outlet, local));
             })?);
@@ -147,6 +158,28 @@ impl Crew {
         if inbox.send(command).await.is_err() {
             tracing::error!("a worker is gone");
         }
+    }
+}
+
+/// A processor for each worker: those this process may run on, when they are exactly as many.
+///
+/// Left to itself, the kernel pulls two workers onto one processor when both are woken from there, and one of them
+/// waits for a whole time slice (docs/performance.md). With fewer workers than processors there is room to move, and with
+/// a container's quota on time the processors are not ours to choose.
+fn processors_for(workers: usize) -> Option<Vec<usize>> {
+    let allowed = sched_getaffinity(None).ok()?;
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|processor| allowed.is_set(*processor))
+        .collect();
+    (all.len() == workers).then_some(all)
+}
+
+/// Keeps this thread to one processor. Where that is refused the kernel goes on choosing.
+fn settle(home: Option<usize>) {
+    if let Some(home) = home {
+        let mut own = CpuSet::new();
+        own.set(home);
+        let _ = sched_setaffinity(None, &own);
     }
 }
 

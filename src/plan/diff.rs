@@ -82,6 +82,10 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
     for (key, same) in [
         ("global.workers", old.global.workers == new.global.workers),
         ("global.relay", old.global.relay == new.global.relay),
+        (
+            "global.cpu_affinity",
+            old.global.cpu_affinity == new.global.cpu_affinity,
+        ),
         ("admin.bind", old.admin.bind == new.admin.bind),
         ("log.format", old.log.format == new.log.format),
     ] {

@@ -17,6 +17,18 @@ pub struct GlobalPlan {
     pub drain_timeout: Duration,
     /// How bytes move. Default auto; a change needs a restart.
     pub relay: RelayWay,
+    /// Where workers run. Default auto; a change needs a restart.
+    pub cpu_affinity: CpuAffinity,
+}
+
+/// Key `global.cpu_affinity`: whether each worker has a processor of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CpuAffinity {
+    /// Yes, where there are as many workers as processors this process may run on.
+    #[default]
+    Auto,
+    /// The kernel moves workers as it sees fit.
+    None,
 }
 
 /// Key `global.relay`: how bytes move between two sockets.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::eventually;
-use crate::support::{Door, Fault, Frame, Howdah, exchange, raw, read_all, read_line, soon};
+use crate::support::{Door, Fault, Frame, Howdah, exchange, plain, raw, read_all, read_line, soon};
 
 /// Three named servers, and a pool of them with weights 1, 2 and 5 on four workers.
 fn weighted(balance: &str) -> (Vec<Door>, String) {
@@ -354,23 +354,69 @@ async fn few_connections_are_spread_over_the_workers() {
     }
 }
 
+/// As many workers as processors: each keeps to its own, unless told not to.
+#[tokio::test]
+async fn each_worker_keeps_to_a_processor_of_its_own() {
+    let all = processors_of("/proc/self/status");
+    let server = raw::echo(&Frame::default()).unwrap();
+    for (affinity, want) in [
+        ("auto", all.iter().map(|own| vec![*own]).collect::<Vec<_>>()),
+        ("none", vec![all.clone(); all.len()]),
+    ] {
+        let workers = all.len();
+        let config = plain("front", &[server.address()], "")
+            + &format!("\n[global]\nworkers = {workers}\ncpu_affinity = \"{affinity}\"\n");
+        let howdah = Howdah::start(&config).await;
+        eventually!({
+            let workers = workers_of(howdah.pid());
+            let homes = workers
+                .iter()
+                .map(|(_, task)| processors_of(&format!("{task}/status")));
+            let mut homes: Vec<Vec<u32>> = homes.collect();
+            homes.sort();
+            homes == want
+        });
+    }
+}
+
+/// Where a thread may run: "0-2,5" is 0, 1, 2 and 5.
+fn processors_of(status: &str) -> Vec<u32> {
+    let status = std::fs::read_to_string(status).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let number = |text: &str| text.trim().parse::<u32>().unwrap();
+    let ranges = line.unwrap_or_default().split(',');
+    ranges
+        .filter(|range| !range.trim().is_empty())
+        .flat_map(|range| match range.split_once('-') {
+            Some((first, last)) => number(first)..=number(last),
+            None => number(range)..=number(range),
+        })
+        .collect()
+}
+
+/// Name and folder of each worker's thread.
+fn workers_of(pid: u32) -> Vec<(String, String)> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let named = tasks.flatten().map(|task| {
+        let folder = task.path().display().to_string();
+        let name = std::fs::read_to_string(format!("{folder}/comm")).unwrap_or_default();
+        (name.trim().to_owned(), folder)
+    });
+    named.filter(|(name, _)| name.contains("worker")).collect()
+}
+
 /// Processor ticks by worker thread.
 fn worker_ticks(pid: u32) -> BTreeMap<String, u64> {
     let mut ticks = BTreeMap::new();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))
-        .unwrap()
-        .flatten()
-    {
-        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+    for (name, task) in workers_of(pid) {
+        let stat = std::fs::read_to_string(format!("{task}/stat")).unwrap_or_default();
         let after_name = stat.rsplit(") ").next().unwrap_or_default();
         let fields: Vec<&str> = after_name.split(' ').collect();
-        if name.contains("worker") && fields.len() > 13 {
+        if fields.len() > 13 {
             let used = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-            ticks.insert(
-                format!("{} {}", name.trim(), task.file_name().display()),
-                used,
-            );
+            ticks.insert(format!("{name} {task}"), used);
         }
     }
     ticks

@@ -27,7 +27,8 @@ use super::file::{Admin, File, Global, Log, Pools};
 use super::source::Span;
 use super::words::{Field, Spot};
 use crate::plan::{
-    AccessTarget, AdminPlan, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, PoolName, RelayWay,
+    AccessTarget, AdminPlan, CpuAffinity, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, PoolName,
+    RelayWay,
 };
 
 /// The plan, as far as it can be made.
@@ -64,6 +65,7 @@ fn global(words: &Global) -> GlobalPlan {
         max_connections: defaults::count(&words.max_connections).unwrap_or(20_000),
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
         relay: words.relay.or(RelayWay::Auto),
+        cpu_affinity: words.cpu_affinity.or(CpuAffinity::Auto),
     }
 }
 
