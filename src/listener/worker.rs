@@ -205,7 +205,8 @@ impl Peers {
 impl Local {
     /// Finds a worker for a connection that this one accepted.
     pub(super) fn welcome(&self, stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>) {
-        let chosen = self.fewest();
+        let counts = self.loads.iter().map(|load| load.0.load(Ordering::Relaxed));
+        let chosen = place(self.index, counts);
         if chosen == self.index {
             let counted = Counted::on(&self.loads, self.index);
             return self.serve(stream, peer, Arc::clone(listener), counted);
@@ -256,18 +257,6 @@ impl Local {
         }
     }
 
-    /// The worker with the fewest sessions; this one, unless another has clearly fewer. What is clear grows with
-    /// the number: a few heavy sessions are spread evenly, thousands of short ones are not passed around.
-    fn fewest(&self) -> usize {
-        let count = |index: usize| self.loads[index].0.load(Ordering::Relaxed);
-        let own = count(self.index);
-        let all = (0..self.loads.len()).map(|index| (count(index), index));
-        match all.min() {
-            Some((fewest, index)) if own > fewest + SKEW.max(fewest / 8) => index,
-            _ => self.index,
-        }
-    }
-
     fn serve(
         &self,
         stream: TcpStream,
@@ -286,9 +275,24 @@ fn closed(error: &io::Error) {
     tracing::warn!(%error, "a connection could not be watched and was closed");
 }
 
-/// So many sessions more than the idlest worker has are not yet worth the trip: waking another thread costs as much
-/// as a third of a short session.
-const SKEW: u32 = 2;
+/// The worker with the fewest sessions; `own`, unless another has clearly fewer.
+fn place(own: usize, counts: impl Iterator<Item = u32> + Clone) -> usize {
+    let mine = counts.clone().nth(own).unwrap_or(0);
+    match counts.zip(0..).min() {
+        Some((fewest, index)) if mine > fewest + skew(fewest) => index,
+        _ => own,
+    }
+}
+
+/// So many sessions more than the idlest worker's `fewest` are not yet worth the trip: waking another thread costs as
+/// much as a third of a short session. Few sessions are heavy ones, and spread evenly; thousands of short ones are not
+/// passed around.
+fn skew(fewest: u32) -> u32 {
+    if fewest < FEW { 0 } else { (fewest / 8).max(2) }
+}
+
+/// A worker with fewer sessions may be waiting for work while another has too much.
+const FEW: u32 = 4;
 
 /// A session's share in the load of its worker.
 struct Counted {
@@ -348,3 +352,32 @@ async fn tick() {
 
 /// Shorter than the deadlines that sessions commonly set.
 const TICK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where sessions are when all arrive at the first of three workers.
+    fn after(arrivals: u32) -> [u32; 3] {
+        let mut counts = [0; 3];
+        for _ in 0..arrivals {
+            counts[place(0, counts.iter().copied())] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn few_sessions_are_spread_evenly() {
+        assert_eq!(after(1), [1, 0, 0]);
+        assert_eq!(after(6), [2, 2, 2]);
+        assert_eq!(after(9), [3, 3, 3]);
+    }
+
+    #[test]
+    fn many_sessions_are_passed_on_only_for_a_clear_difference() {
+        assert_eq!(place(0, [10, 8, 8].into_iter()), 0);
+        assert_eq!(place(0, [11, 8, 9].into_iter()), 1);
+        assert_eq!(place(1, [800, 900, 810].into_iter()), 1);
+        assert_eq!(place(1, [800, 901, 810].into_iter()), 0);
+    }
+}
