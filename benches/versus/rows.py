@@ -93,7 +93,8 @@ def stream(peer, bench):
 
 
 def handshakes(listener, flag, processes=8):
-    """`openssl s_time`: a handshake, one request, the answer, the end."""
+    """`openssl s_time`: a handshake, one request, the answer, the end. As many clients at once as come back after a
+    failover; with one or two the figure is that of waking up."""
 
     def work(peer, bench):
         command = ["openssl", "s_time", "-connect", peer.address(listener), flag, "-www", "/25"]
@@ -154,13 +155,26 @@ def idle(listener):
     return work
 
 
-def beside_bulk(peer, bench):
-    """Small requests at a fixed rate while four bulk streams run. The two ends of the small requests
-    run before all others, where that is allowed, so that what waits is the proxy and not they."""
+def four_bulks(peer, bench):
     bulk = load(
         bench, "bulk", peer.address("beside"), "--connections", 4, "--seconds", bench.seconds + 1
     )
     time.sleep(0.3)
+    return bulk
+
+
+def closed_beside_bulk(peer, bench):
+    """How many small requests pass at most while four bulk streams run."""
+    bulk = four_bulks(peer, bench)
+    sample = closed("small", 20)(peer, bench)
+    answer(bulk, bench.seconds + 30)
+    return sample
+
+
+def beside_bulk(peer, bench):
+    """Small requests at a fixed rate while four bulk streams run. The two ends of the small requests
+    run before all others, where that is allowed, so that what waits is the proxy and not they."""
+    bulk = four_bulks(peer, bench)
     words = ["paced", peer.address("plain"), "--connections", 20, "--rate", bench.pace]
     with machine.at_once(bench.server):
         client = load(bench, *words, *timed(bench))
