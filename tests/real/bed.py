@@ -46,10 +46,11 @@ class Bed:
         server = HiveServer(self.folder, "strict", "127.0.0.13", self.port, tls=self.tls, ldap=self.directory).start()
         return server.warm(user=Directory.USER, password=Directory.PASSWORD)
 
-    def begin_quiet(self):
-        """Starts the server that only a probe talks to, and the howdah that probes it."""
-        self.quiet = HiveServer(self.folder, "quiet", "127.0.0.14", self.port).start()
-        self.quiet_howdah = Howdah(self.folder, "quiet-howdah", f'''
+    @functools.cached_property
+    def quiet(self):
+        """A server that only a probe talks to, the howdah that probes it, and since when."""
+        server = HiveServer(self.folder, "quiet", "127.0.0.14", self.port).start()
+        howdah = Howdah(self.folder, "quiet-howdah", f'''
 [[listener]]
 name = "quiet"
 bind = "127.0.0.1:{kit.free_port()}"
@@ -57,10 +58,10 @@ pool = "quiet"
 
 [pool.quiet]
 service = "hiveserver2"
-servers = [{{ name = "quiet", address = "{self.quiet.address}" }}]
+servers = [{{ name = "quiet", address = "{server.address}" }}]
 probe = {{ type = "hiveserver2", depth = "handshake", interval = "{int(QUIET_INTERVAL * 1000)}ms", timeout = "3s" }}
 ''')
-        self.quiet_since = time.monotonic()
+        return server, howdah, time.monotonic()
 
     def pool(self, **probe):
         """The [pool.hive] of `a` and `b`; keywords are settings of its probe, in TOML."""

@@ -9,11 +9,11 @@ from .bed import QUIET_INTERVAL, QUIET_SECONDS, bed
 
 class Quiet(unittest.TestCase):
     def test_handshake_probing_leaves_no_error_in_the_servers_log(self):
-        howdah, server = bed().quiet_howdah, bed().quiet
+        server, howdah, since = bed().quiet
         kit.until("the probing to have gone on long enough",
-                  lambda: time.monotonic() - bed().quiet_since >= QUIET_SECONDS, QUIET_SECONDS + 5, 1)
+                  lambda: time.monotonic() - since >= QUIET_SECONDS, QUIET_SECONDS + 5, 1)
         probes = howdah.metric("howdah_health_probes_total", server="quiet")
-        seconds = time.monotonic() - bed().quiet_since
+        seconds = time.monotonic() - since
         self.assertEqual(howdah.awaits("quiet", "quiet", "up")["health"], "up")
         self.assertGreater(probes, 0.5 * seconds / QUIET_INTERVAL, "too few probes to show anything")
         self.assertEqual(server.faults(), [])
