@@ -48,7 +48,7 @@ pub enum TlsError {
 
 /// The one cryptography provider: aws-lc-rs with rustls's suites, those of AES-128 first.
 ///
-/// Nobody breaks either; 128 bits cost less per byte, and their SHA-256 a third of SHA-384's time in a handshake
+/// Nobody breaks either; 128 bits cost less per byte, and their SHA-256 a fifth of SHA-384's time in a handshake
 /// (docs/adr/0015-aes-128-first.md).
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::howdah::standin::{Authority, Flaw, Validity, Wardrobe};
+use rustls::CipherSuite;
 use rustls::HandshakeKind;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
@@ -116,6 +117,27 @@ async fn both_versions_are_spoken_unless_one_is_forbidden() {
                 assert!(!twelve);
                 assert_eq!(world.howdah.ended().await["reason"], "tls-failed");
             }
+        }
+    }
+}
+
+/// rustls's clients list AES-256 first, as most do.
+#[tokio::test]
+async fn of_two_good_suites_aes_128_is_chosen_and_aes_256_is_to_be_had() {
+    let world = world(BOTH).await;
+    let only_256: fn(CipherSuite) -> bool = |suite| suite.as_str().unwrap().contains("AES_256");
+    for (suites, chosen) in [
+        ((|_| true) as fn(_) -> _, "AES_128_GCM"),
+        (only_256, "AES_256_GCM"),
+    ] {
+        for versions in [ONLY_13, ONLY_12] {
+            let client = world.certificates.client().with_versions(versions);
+            let client = client.with_suites(suites);
+            let stream = world.howdah.connect("front").await;
+            let stream = client.over(stream, "one.test").await.unwrap();
+            let suite = stream.get_ref().1.negotiated_cipher_suite().unwrap();
+            let name = suite.suite().as_str().unwrap();
+            assert!(name.contains(chosen), "{name}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! rustls keeps the state, this drives it, with a session's cost in mind:
 //!
 //! * Records are read through a buffer of the worker's, 64 KiB at a time, and written all at once.
-//! * What TLS says of its own accord rides with what comes next, for a packet and a wake-up less at both ends: a
+//! * What TLS says of its own accord rides with what comes next, not in a packet that wakes the client for itself: a
 //!   session ticket with the server's first answer, a client's Finished with its first bytes, `close_notify` with the FIN.
 //! * A silent side holds what rustls holds, and no buffer.
 

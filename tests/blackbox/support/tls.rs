@@ -6,7 +6,9 @@ use std::sync::Arc;
 use howdah::standin::{Authority, Minted, Validity};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    CipherSuite, ClientConfig, RootCertStore, SupportedCipherSuite, SupportedProtocolVersion,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -40,6 +42,7 @@ impl Certificates {
             authority: &self.authority,
             identity: None,
             versions: rustls::ALL_VERSIONS,
+            suites: |_| true,
         }
     }
 }
@@ -49,6 +52,7 @@ pub(crate) struct TlsClient<'a> {
     authority: &'a Authority,
     identity: Option<Minted>,
     versions: &'a [&'static SupportedProtocolVersion],
+    suites: fn(CipherSuite) -> bool,
 }
 
 impl<'a> TlsClient<'a> {
@@ -66,11 +70,19 @@ impl<'a> TlsClient<'a> {
         self
     }
 
+    /// Offers only these.
+    pub(crate) fn with_suites(mut self, suites: fn(CipherSuite) -> bool) -> Self {
+        self.suites = suites;
+        self
+    }
+
     pub(crate) fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(der(self.authority.pem())).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        let offered = |suite: &SupportedCipherSuite| (self.suites)(suite.suite());
+        provider.cipher_suites.retain(offered);
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(self.versions)
             .unwrap()
             .with_root_certificates(roots);

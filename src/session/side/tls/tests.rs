@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -6,6 +7,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -13,6 +15,12 @@ use super::*;
 use crate::tls::provider;
 
 const LARGE: usize = 3 << 20;
+
+/// What should come and never does fails, rather than hang.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(60);
+    timeout(patience, what).await.expect("soon")
+}
 
 /// What both ends need to trust each other.
 struct Trust {
@@ -65,10 +73,13 @@ async fn pair(
     let trust = trust(version);
     let (near, far) = sockets().await;
     let connector = TlsConnector::from(trust.client);
-    let (client, side) = tokio::join!(
-        connector.connect(name(), near),
-        TlsSide::accept(far, trust.server)
-    );
+    let both = async {
+        tokio::join!(
+            connector.connect(name(), near),
+            TlsSide::accept(far, trust.server)
+        )
+    };
+    let (client, side) = soon(both).await;
     (client.unwrap(), side.unwrap())
 }
 
@@ -76,7 +87,7 @@ fn take<'a>(
     side: &'a mut impl Side,
     room: &'a mut [u8],
 ) -> impl Future<Output = io::Result<usize>> + 'a {
-    poll_fn(move |cx| side.poll_take(cx, room))
+    soon(poll_fn(move |cx| side.poll_take(cx, room)))
 }
 
 /// Whether the side would wait for more.
@@ -173,7 +184,7 @@ async fn what_follows_the_handshake_at_once_is_kept_whole() {
         let mut side = TlsSide::accept(far, trust.server).await.unwrap();
         take_all(&mut side, lend::BUFFER).await
     };
-    let (_near, taken) = tokio::join!(sending, taking);
+    let (_near, taken) = soon(async { tokio::join!(sending, taking) }).await;
     assert!(taken == sent);
 }
 
@@ -196,7 +207,8 @@ async fn large_streams_pass_both_ways_into_rooms_of_any_size() {
         };
         let mut received = Vec::new();
         // Fails with UnexpectedEof unless the end is told in TLS's own words.
-        let (read, ()) = tokio::join!(reading.read_to_end(&mut received), download);
+        let both = async { tokio::join!(reading.read_to_end(&mut received), download) };
+        let (read, ()) = soon(both).await;
         read.unwrap();
         assert!(received == sent, "down, room {room}");
     }
@@ -218,7 +230,7 @@ async fn a_side_towards_a_server_begins_tls_and_sees_an_end_without_farewell_as_
         assert_eq!(take(&mut side, &mut [0; 100]).await.unwrap(), 8);
         side
     };
-    let (mut near, mut far) = tokio::join!(asking, answering);
+    let (mut near, mut far) = soon(async { tokio::join!(asking, answering) }).await;
     let mut room = [0; 100];
     give(&mut far, b"half an answ").await;
     drop(far);
@@ -232,7 +244,10 @@ async fn what_is_not_tls_is_refused_with_an_alert() {
     let trust = trust(&TLS13);
     let (mut near, far) = sockets().await;
     near.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    let refused = TlsSide::accept(far, trust.server).await.err().unwrap();
+    let refused = soon(TlsSide::accept(far, trust.server))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
     let mut alert = [0; 3];
     near.read_exact(&mut alert).await.unwrap();
@@ -244,6 +259,9 @@ async fn a_client_that_leaves_during_the_handshake_is_an_unexpected_end() {
     let trust = trust(&TLS13);
     let (near, far) = sockets().await;
     drop(near);
-    let gone = TlsSide::accept(far, trust.server).await.err().unwrap();
+    let gone = soon(TlsSide::accept(far, trust.server))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
 }
