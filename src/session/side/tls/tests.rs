@@ -184,7 +184,7 @@ async fn what_follows_the_handshake_at_once_is_kept_whole() {
         let mut side = TlsSide::accept(far, trust.server).await.unwrap();
         take_all(&mut side, lend::BUFFER).await
     };
-    let (_near, taken) = soon(async { tokio::join!(sending, taking) }).await;
+    let (_near, taken) = soon(Box::pin(async { tokio::join!(sending, taking) })).await;
     assert!(taken == sent);
 }
 
