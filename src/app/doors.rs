@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use super::reload::ReloadError;
+use super::error::ReloadError;
 use super::{App, Door, Socket};
 use crate::listener::Listener;
 use crate::listener::bind;

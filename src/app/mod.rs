@@ -6,13 +6,13 @@
 //! for nothing.
 
 mod doors;
+mod error;
 pub mod reload;
 mod show;
 pub mod signal;
 mod teams;
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +24,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep};
 
-use self::reload::ReloadError;
-use self::show::CERTIFICATES_EVERY;
+pub use self::error::{ReloadError, StartError};
 use self::signal::Word;
-use crate::admin::{self, AdminServer, Command, Front, House};
+use crate::admin::{AdminServer, Command, Front, House};
 use crate::discovery::Names;
 use crate::health::Checkers;
 use crate::listener::Listener;
@@ -83,23 +82,6 @@ struct Socket {
 struct Team {
     pool: Arc<Pool>,
     connector: Option<Connector>,
-}
-
-/// Why howdah did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A thread or its runtime was refused.
-    #[error("the worker threads cannot be started: {0}")]
-    Workers(#[source] io::Error),
-    /// The log's file or pipe.
-    #[error("the access log cannot be opened: {0}")]
-    AccessLog(#[source] io::Error),
-    /// The admin address.
-    #[error(transparent)]
-    Admin(#[from] admin::BindError),
-    /// The plan cannot be put to work.
-    #[error(transparent)]
-    Plan(#[from] ReloadError),
 }
 
 impl App {
@@ -314,6 +296,8 @@ impl Tasks {
     }
 }
 
+/// How often certificates are looked at while nothing else happens.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Orders that may wait; each is answered, so more would only hide a stuck control thread.
 const COMMANDS: usize = 16;
 /// How often a draining howdah counts its sessions.

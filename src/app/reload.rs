@@ -12,47 +12,16 @@ use rustls::ServerConfig;
 
 use super::App;
 use super::doors::Opened;
+use super::error::ReloadError;
 use super::teams::connector;
 use crate::admin::{Rejected, Reloaded};
 use crate::config;
-use crate::listener::bind::BindError;
 use crate::plan::diff::{Delta, diff};
 use crate::plan::{AccessTarget, ListenerName, Plan, PoolName};
 use crate::telemetry::ReloadResult;
 use crate::telemetry::access::{AccessLog, Sink};
 use crate::telemetry::log;
-use crate::tls::TlsError;
 use crate::tls::connect::Connector;
-
-/// Why a plan was not taken. Everything stays as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The file is faulty.
-    #[error("the configuration is faulty\n{0}")]
-    Faulty(config::Report),
-    /// This howdah was not started from a file.
-    #[error("there is no file to read again")]
-    NoFile,
-    /// An address cannot be listened on.
-    #[error("listener \"{listener}\": {source}")]
-    Bind {
-        /// Whose address.
-        listener: ListenerName,
-        /// Which, and why.
-        source: BindError,
-    },
-    /// Certificates that cannot be put to work.
-    #[error("{owner}: {source}")]
-    Tls {
-        /// Listener or pool.
-        owner: String,
-        /// Why.
-        source: Box<TlsError>,
-    },
-    /// The file of the access log.
-    #[error("the access log cannot be opened: {0}")]
-    AccessLog(#[source] io::Error),
-}
 
 /// A plan with all that could have failed already done.
 pub struct Staged {
@@ -175,20 +144,6 @@ impl App {
         (changed || is_file)
             .then(|| AccessLog::open(&plan.log.access))
             .transpose()
-    }
-}
-
-impl From<ReloadError> for Rejected {
-    fn from(error: ReloadError) -> Self {
-        let faults = match &error {
-            ReloadError::Faulty(report) => report.faults.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
-        };
-        let error = match error {
-            ReloadError::Faulty(_) => "the configuration is faulty; nothing has changed".to_owned(),
-            other => format!("{other}; nothing has changed"),
-        };
-        Self { error, faults }
     }
 }
 

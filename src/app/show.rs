@@ -63,5 +63,3 @@ impl App {
 const DAY: u64 = 24 * 60 * 60;
 /// A certificate is renewed in the last third of its ninety days.
 const SOON: Duration = Duration::from_secs(30 * DAY);
-/// How often certificates are looked at while nothing else happens.
-pub(super) const CERTIFICATES_EVERY: Duration = Duration::from_secs(DAY);

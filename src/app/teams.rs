@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::reload::ReloadError;
+use super::error::ReloadError;
 use super::{App, Team};
 use crate::plan::{PoolName, PoolPlan, ServerPlan};
 use crate::pool::{Change, Health, Member, Pool, Server, Snapshot};

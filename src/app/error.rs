@@ -1,0 +1,72 @@
+//! Why howdah did not start, and why a plan was not taken.
+//!
+//! Below every other file of this room: what can fail names its error from here.
+
+use std::io;
+
+use crate::admin::{self, Rejected};
+use crate::config;
+use crate::listener::bind::BindError;
+use crate::plan::ListenerName;
+use crate::tls::TlsError;
+
+/// Why howdah did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread or its runtime was refused.
+    #[error("the worker threads cannot be started: {0}")]
+    Workers(#[source] io::Error),
+    /// The log's file or pipe.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(#[source] io::Error),
+    /// The admin address.
+    #[error(transparent)]
+    Admin(#[from] admin::BindError),
+    /// The plan cannot be put to work.
+    #[error(transparent)]
+    Plan(#[from] ReloadError),
+}
+
+/// Why a plan was not taken. Everything stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The file is faulty.
+    #[error("the configuration is faulty\n{0}")]
+    Faulty(config::Report),
+    /// This howdah was not started from a file.
+    #[error("there is no file to read again")]
+    NoFile,
+    /// An address cannot be listened on.
+    #[error("listener \"{listener}\": {source}")]
+    Bind {
+        /// Whose address.
+        listener: ListenerName,
+        /// Which, and why.
+        source: BindError,
+    },
+    /// Certificates that cannot be put to work.
+    #[error("{owner}: {source}")]
+    Tls {
+        /// Listener or pool.
+        owner: String,
+        /// Why.
+        source: Box<TlsError>,
+    },
+    /// The file of the access log.
+    #[error("the access log cannot be opened: {0}")]
+    AccessLog(#[source] io::Error),
+}
+
+impl From<ReloadError> for Rejected {
+    fn from(error: ReloadError) -> Self {
+        let faults = match &error {
+            ReloadError::Faulty(report) => report.faults.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        let error = match error {
+            ReloadError::Faulty(_) => "the configuration is faulty; nothing has changed".to_owned(),
+            other => format!("{other}; nothing has changed"),
+        };
+        Self { error, faults }
+    }
+}
