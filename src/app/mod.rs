@@ -30,7 +30,7 @@ use crate::admin::{AdminServer, Command, Front, House};
 use crate::discovery::Names;
 use crate::health::Checkers;
 use crate::listener::Listener;
-use crate::listener::worker::Crew;
+use crate::listener::crew::Crew;
 use crate::plan::{ListenerName, Plan, PoolName};
 use crate::pool::Pool;
 use crate::session::registry::Who;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Listener;
-use super::worker::Local;
+use super::spread::Local;
 use crate::telemetry::label::words;
 
 /// Accepted in one go before the sessions already here get their turn.

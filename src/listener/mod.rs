@@ -3,14 +3,17 @@
 //! Each worker thread has a runtime of its own and, for each address of each listener, a listening socket of its
 //! own (`SO_REUSEPORT`), so that accepting needs no lock. The kernel spreads connections by a hash, which skews
 //! when a handful of Hue hosts make few, heavy ones: so each new connection is handed to the worker that has the
-//! fewest (see [`accept`]). From then on it lives there.
+//! fewest (see [`spread`]). From then on it lives there.
 //!
 //! A [`Listener`] is the shared, lasting part: its name, bounds and counters, and the [`Course`] that its next
 //! session will follow. A reload stores a new course; sessions keep the one they began with.
 
 mod accept;
 pub mod bind;
-pub mod worker;
+pub mod crew;
+mod inbox;
+mod spread;
+mod worker;
 
 use std::sync::Arc;
 

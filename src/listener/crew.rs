@@ -1,0 +1,138 @@
+//! All workers, as the rest of the program sees them: started here, given sockets, told to end sessions.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread::JoinHandle;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::sync::{mpsc, watch};
+
+use super::Listener;
+use super::inbox::{Command, Counts, INBOX};
+use super::spread::{Local, Peers};
+use super::worker::work;
+use crate::plan::{CpuAffinity, RelayWay};
+use crate::session::registry::Who;
+use crate::session::{Reason, set_way};
+
+/// All workers, as the rest of the house sees them.
+#[derive(Clone)]
+pub struct Crew {
+    inboxes: Arc<[mpsc::Sender<Command>]>,
+    counts: Counts,
+    ids: Arc<AtomicU64>,
+}
+
+impl Crew {
+    /// Starts `workers` threads, which end when the last `Crew` is dropped and their last session is over.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be had.
+    pub fn start(
+        workers: usize,
+        way: RelayWay,
+        affinity: CpuAffinity,
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let (inboxes, outlets): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| mpsc::channel(INBOX)).unzip();
+        let crew = Self {
+            inboxes: inboxes.into(),
+            counts: Counts::of(workers),
+            // Ids of two runs differ, so that a log that spans a restart can be read.
+            ids: Arc::new(AtomicU64::new(fastrand::u64(..) << 32)),
+        };
+        let homes = match affinity {
+            CpuAffinity::Auto => processors_for(workers),
+            CpuAffinity::None => None,
+        };
+        let mut threads = Vec::with_capacity(workers);
+        for (index, outlet) in outlets.into_iter().enumerate() {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let local = Local {
+                index,
+                counts: crew.counts.clone(),
+                peers: Peers::of(&crew.inboxes),
+                ids: Arc::clone(&crew.ids),
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            let home = homes.as_ref().map(|homes| homes[index]);
+            threads.push(thread.spawn(move || {
+                settle(home);
+                set_way(way);
+                runtime.block_on(work(outlet, local));
+            })?);
+        }
+        Ok((crew, threads))
+    }
+
+    /// How many there are.
+    pub fn workers(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// Sessions on all of them.
+    pub fn sessions(&self) -> u32 {
+        self.counts.each().sum()
+    }
+
+    /// Gives each worker one of `sockets`, which must be as many.
+    pub async fn listen(
+        &self,
+        sockets: Vec<TcpListener>,
+        listener: &Arc<Listener>,
+        retired: &watch::Receiver<bool>,
+    ) {
+        for (inbox, socket) in self.inboxes.iter().zip(sockets) {
+            let (listener, retired) = (Arc::clone(listener), retired.clone());
+            self.tell(
+                inbox,
+                Command::Listen {
+                    socket,
+                    listener,
+                    retired,
+                },
+            )
+            .await;
+        }
+    }
+
+    /// Ends sessions on all workers.
+    pub async fn cut(&self, who: Who, reason: Reason) {
+        for inbox in self.inboxes.iter() {
+            self.tell(inbox, Command::Cut { who, reason }).await;
+        }
+    }
+
+    /// A worker ends only after this crew has.
+    async fn tell(&self, inbox: &mpsc::Sender<Command>, command: Command) {
+        if inbox.send(command).await.is_err() {
+            tracing::error!("a worker is gone");
+        }
+    }
+}
+
+/// A processor for each worker: those this process may run on, when they are exactly as many.
+///
+/// Left to itself, the kernel pulls two workers onto one processor when both are woken from there, and one of them
+/// waits for a whole time slice (docs/performance.md). With fewer workers than processors there is room to move, and with
+/// a container's quota on time the processors are not ours to choose.
+fn processors_for(workers: usize) -> Option<Vec<usize>> {
+    let allowed = sched_getaffinity(None).ok()?;
+    let all: Vec<usize> = (0..CpuSet::MAX_CPU)
+        .filter(|processor| allowed.is_set(*processor))
+        .collect();
+    (all.len() == workers).then_some(all)
+}
+
+/// Keeps this thread to one processor. Where that is refused the kernel goes on choosing.
+fn settle(home: Option<usize>) {
+    if let Some(home) = home {
+        let mut own = CpuSet::new();
+        own.set(home);
+        let _ = sched_setaffinity(None, &own);
+    }
+}
