@@ -5,7 +5,7 @@
 //!
 //! # Floors
 //!
-//! Imports go down, or along an arrow. `tests/floors.rs` names the line that does not.
+//! Imports go down, or along an arrow. `tests/floors/` names the line that does not.
 //!
 //! | floor | rooms |
 //! |---|---|
