@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::io::Errno;
 use rustix::net::sockopt::set_tcp_quickack;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
@@ -21,4 +22,19 @@ pub async fn connect(address: SocketAddr, at_once: bool) -> io::Result<TcpStream
     TcpSocket::from_std_stream(socket.into())
         .connect(address)
         .await
+}
+
+/// Whether a connect failed for a limit of our own process or machine (descriptors, ports, memory): it tells nothing of
+/// the server.
+pub fn is_own_limit(error: &io::Error) -> bool {
+    let ours = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::ADDRNOTAVAIL,
+    ];
+    let number = error.raw_os_error();
+    ours.iter()
+        .any(|errno| Some(errno.raw_os_error()) == number)
 }

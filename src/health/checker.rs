@@ -135,7 +135,9 @@ impl<A: Asker> Checker<A> {
     fn show(&self, finding: &Finding) {
         let verdict = Health::from(finding.verdict);
         self.server.metrics().probed(verdict, finding.took);
-        if finding.verdict == Verdict::Up {
+        if finding.verdict != Verdict::Up {
+            self.server.metrics().faulted(finding.reason);
+        } else {
             self.pool.probed(&self.server, finding.took, Instant::now());
         }
         self.server.set_last_probe(LastProbe {

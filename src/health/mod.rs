@@ -17,88 +17,91 @@ use std::time::Duration;
 
 pub use self::checkers::Checkers;
 use crate::plan::ProxyVersion;
+use crate::telemetry::label::words;
 
-/// What an answer means for new sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Route to it.
-    Up,
-    /// It answers, but must not get new sessions: passive, shutting down, authentication in the way.
-    Alive,
-    /// It does not answer as it should.
-    Down,
+words! {
+    /// What an answer means for new sessions.
+    pub enum Verdict {
+        /// Route to it.
+        Up = "up",
+        /// It answers, but must not get new sessions: passive, shutting down, authentication in the way.
+        Alive = "alive",
+        /// It does not answer as it should.
+        Down = "down",
+    }
 }
 
-/// Why; the word in the log, the API and the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// All went well.
-    Ok,
-    /// The name has no address.
-    ResolveFailed,
-    /// Nobody listens.
-    ConnectRefused,
-    /// No answer to the connect.
-    ConnectTimeout,
-    /// A real session could not connect; no probe was put.
-    DialFailed,
-    /// Any other failure to connect: no route, no descriptor left.
-    ConnectFailed,
-    /// Connected, but silent in the step that the finding names: often a full thread pool or a stopped process.
-    Timeout,
-    /// The peer reset the connection.
-    Reset,
-    /// The peer closed the connection without an answer.
-    Closed,
-    /// The handshake failed for a cause that has no word of its own.
-    TlsFailed,
-    /// The certificate is for other names.
-    CertificateName,
-    /// The certificate is past its end or before its begin.
-    CertificateExpired,
-    /// The certificate does not come from whom it must.
-    CertificateUntrusted,
-    /// The server asks for a client certificate that it does not get.
-    ClientCertificate,
-    /// Something else than TLS where TLS is expected.
-    NotTls,
-    /// TLS where plain bytes are expected.
-    SpeaksTls,
-    /// An HTTP server where Thrift is expected.
-    SpeaksHttp,
-    /// SASL where bare Thrift is expected.
-    SpeaksSasl,
-    /// Something else than SASL where it is expected.
-    NotSasl,
-    /// Something else than Thrift where it is expected.
-    NotThrift,
-    /// Something else than HTTP where it is expected.
-    NotHttp,
-    /// Login refused.
-    BadCredentials,
-    /// The server lives, but takes no PLAIN: Kerberos only.
-    UnsupportedMechanism,
-    /// The server lives, but wants an account, and none is configured.
-    AccountNeeded,
-    /// Another status than expected.
-    HttpStatus,
-    /// The body lacks what is expected.
-    HttpBody,
-    /// Sent elsewhere; not followed.
-    HttpRedirect,
-    /// The passive one of a pair, or taken out of service.
-    Passive,
-    /// Finishing what it has.
-    ShuttingDown,
-    /// An Impala daemon that takes no clients.
-    NotCoordinator,
-    /// The server refuses to open a session.
-    SessionRefused,
-    /// The query did not come to its result.
-    QueryFailed,
-    /// The question could not be put, for a cause on our side (settings, no descriptor or port left): nothing is known of
-    /// the server, and nothing should be concluded.
-    Unusable,
+words! {
+    /// Why; the word in the log, the API and the metrics.
+    pub enum Reason {
+        /// All went well.
+        Ok = "ok",
+        /// The name has no address.
+        ResolveFailed = "resolve-failed",
+        /// Nobody listens.
+        ConnectRefused = "connect-refused",
+        /// No answer to the connect.
+        ConnectTimeout = "connect-timeout",
+        /// A real session could not connect; no probe was put.
+        DialFailed = "dial-failed",
+        /// Any other failure to connect: no route, no descriptor left.
+        ConnectFailed = "connect-failed",
+        /// Connected, but silent in the step that the finding names: often a full thread pool or a stopped process.
+        Timeout = "timeout",
+        /// The peer reset the connection.
+        Reset = "reset",
+        /// The peer closed the connection without an answer.
+        Closed = "closed",
+        /// The handshake failed for a cause that has no word of its own.
+        TlsFailed = "tls-failed",
+        /// The certificate is for other names.
+        CertificateName = "certificate-name",
+        /// The certificate is past its end or before its begin.
+        CertificateExpired = "certificate-expired",
+        /// The certificate does not come from whom it must.
+        CertificateUntrusted = "certificate-untrusted",
+        /// The server asks for a client certificate that it does not get.
+        ClientCertificate = "client-certificate",
+        /// Something else than TLS where TLS is expected.
+        NotTls = "not-tls",
+        /// TLS where plain bytes are expected.
+        SpeaksTls = "speaks-tls",
+        /// An HTTP server where Thrift is expected.
+        SpeaksHttp = "speaks-http",
+        /// SASL where bare Thrift is expected.
+        SpeaksSasl = "speaks-sasl",
+        /// Something else than SASL where it is expected.
+        NotSasl = "not-sasl",
+        /// Something else than Thrift where it is expected.
+        NotThrift = "not-thrift",
+        /// Something else than HTTP where it is expected.
+        NotHttp = "not-http",
+        /// Login refused.
+        BadCredentials = "bad-credentials",
+        /// The server lives, but takes no PLAIN: Kerberos only.
+        UnsupportedMechanism = "unsupported-mechanism",
+        /// The server lives, but wants an account, and none is configured.
+        AccountNeeded = "account-needed",
+        /// Another status than expected.
+        HttpStatus = "http-status",
+        /// The body lacks what is expected.
+        HttpBody = "http-body",
+        /// Sent elsewhere; not followed.
+        HttpRedirect = "http-redirect",
+        /// The passive one of a pair, or taken out of service.
+        Passive = "passive",
+        /// Finishing what it has.
+        ShuttingDown = "shutting-down",
+        /// An Impala daemon that takes no clients.
+        NotCoordinator = "not-coordinator",
+        /// The server refuses to open a session.
+        SessionRefused = "session-refused",
+        /// The query did not come to its result.
+        QueryFailed = "query-failed",
+        /// The question could not be put, for a cause on our side (settings, no descriptor or port left): nothing is known of
+        /// the server, and nothing should be concluded.
+        Unusable = "unusable",
+    }
 }
 
 /// The answer to one question.
@@ -166,61 +169,10 @@ impl Effort {
     }
 }
 
-impl Verdict {
-    /// The word in log, API and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Alive => "alive",
-            Self::Down => "down",
-        }
-    }
-}
-
-impl Reason {
-    /// The word in log, API and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::ResolveFailed => "resolve-failed",
-            Self::ConnectRefused => "connect-refused",
-            Self::ConnectTimeout => "connect-timeout",
-            Self::DialFailed => "dial-failed",
-            Self::ConnectFailed => "connect-failed",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::Closed => "closed",
-            Self::TlsFailed => "tls-failed",
-            Self::CertificateName => "certificate-name",
-            Self::CertificateExpired => "certificate-expired",
-            Self::CertificateUntrusted => "certificate-untrusted",
-            Self::ClientCertificate => "client-certificate",
-            Self::NotTls => "not-tls",
-            Self::SpeaksTls => "speaks-tls",
-            Self::SpeaksHttp => "speaks-http",
-            Self::SpeaksSasl => "speaks-sasl",
-            Self::NotSasl => "not-sasl",
-            Self::NotThrift => "not-thrift",
-            Self::NotHttp => "not-http",
-            Self::BadCredentials => "bad-credentials",
-            Self::UnsupportedMechanism => "unsupported-mechanism",
-            Self::AccountNeeded => "account-needed",
-            Self::HttpStatus => "http-status",
-            Self::HttpBody => "http-body",
-            Self::HttpRedirect => "http-redirect",
-            Self::Passive => "passive",
-            Self::ShuttingDown => "shutting-down",
-            Self::NotCoordinator => "not-coordinator",
-            Self::SessionRefused => "session-refused",
-            Self::QueryFailed => "query-failed",
-            Self::Unusable => "unusable",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Label;
 
     fn finding(verdict: Verdict, loud: bool) -> Finding {
         Finding {
@@ -245,5 +197,17 @@ mod tests {
         assert_eq!(next(Verdict::Down, true), None);
         let due = Effort::next(Some(&finding(Verdict::Down, true)), true);
         assert_eq!(due, Some(Effort::Full));
+    }
+
+    #[test]
+    fn the_document_explains_every_reason() {
+        let document = include_str!("../../docs/operating/health.md");
+        for reason in Reason::ALL {
+            let row = format!("| `{reason}` |");
+            assert!(
+                document.contains(&row),
+                "docs/operating/health.md lacks {row}"
+            );
+        }
     }
 }

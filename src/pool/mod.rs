@@ -11,6 +11,7 @@
 mod affinity;
 mod keeper;
 mod lease;
+mod observed;
 mod server;
 mod snapshot;
 mod standing;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 use self::affinity::Affinity;
 pub use self::keeper::Keeper;
 pub use self::lease::{Lease, Pick};
+pub use self::observed::DialFailure;
 pub use self::server::{LastProbe, Server, ServerId};
 use self::snapshot::Side;
 pub use self::snapshot::{Member, Snapshot};

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Health;
+use super::{DialFailure, Health};
 use crate::balance::Load;
 use crate::plan::{Address, Host, ServerName, ServerPlan};
 use crate::telemetry::ServerMetrics;
@@ -113,9 +113,11 @@ impl Server {
         self.load.total()
     }
 
-    /// A session could not connect to it. Wakes its checker; many failures at once wake it once.
-    pub fn dial_failed(&self) {
-        if !self.dial_failed.swap(true, Ordering::AcqRel) {
+    /// A session could not connect to it. Counts it; wakes its checker where the server is to blame: many failures at
+    /// once wake it once.
+    pub fn dial_failed(&self, why: DialFailure) {
+        self.metrics.dial_failed(why);
+        if why.blames_server() && !self.dial_failed.swap(true, Ordering::AcqRel) {
             self.nudge.notify_one();
         }
     }

@@ -7,10 +7,9 @@ use tokio::time::{Instant, timeout_at};
 use super::ServerSide;
 use super::choose::Destination;
 use super::dial::Caller;
-use super::outcome::{End, Reason, Stage};
 use super::side::TlsSide;
 use crate::plan::{Host, ProxyVersion};
-use crate::pool::Lease;
+use crate::pool::{DialFailure, Lease};
 use crate::tls::connect::Connector;
 use crate::wire::proxy_protocol::{self, Ends};
 
@@ -20,7 +19,7 @@ pub(super) async fn announce(
     lease: &Lease,
     caller: &Caller<'_>,
     until: Instant,
-) -> Result<ServerSide, End> {
+) -> Result<ServerSide, DialFailure> {
     if let Some(version) = lease.plan().send_proxy {
         let ends = Ends {
             source: caller.client,
@@ -33,7 +32,7 @@ pub(super) async fn announce(
         // A few dozen bytes into an empty socket buffer: never waits on a sound server.
         let written = timeout_at(until, stream.write_all(&header)).await;
         let Ok(Ok(())) = written else {
-            return Err(Stage::Announce.end(Reason::ConnectFailed));
+            return Err(DialFailure::HeaderFailed);
         };
     }
     match &caller.destination.connector {
@@ -48,8 +47,8 @@ async fn encrypt(
     lease: &Lease,
     destination: &Destination,
     until: Instant,
-) -> Result<ServerSide, End> {
-    let failed = Stage::Announce.end(Reason::ServerTlsFailed);
+) -> Result<ServerSide, DialFailure> {
+    let failed = DialFailure::TlsFailed;
     let host = match &lease.server().address().host {
         Host::Ip(ip) => ip.to_string(),
         Host::Name(name) => name.clone(),
@@ -67,6 +66,6 @@ async fn encrypt(
             tracing::debug!(%server, %error, "TLS to the server failed");
             Err(failed)
         }
-        Err(_) => Err(Stage::Announce.end(Reason::ConnectTimeout)),
+        Err(_) => Err(DialFailure::TlsTimeout),
     }
 }

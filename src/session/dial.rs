@@ -17,7 +17,7 @@ use super::outcome::{End, Reason, Stage};
 use super::registry::Place;
 use super::{Linked, Outcome, ServerSide};
 use crate::base::connect::connect;
-use crate::pool::{Lease, NoServer, ServerId};
+use crate::pool::{DialFailure, Lease, NoServer, ServerId};
 
 /// All attempts of one session together get this many times what one connect gets.
 const ATTEMPTS_WORTH: u32 = 3;
@@ -87,11 +87,10 @@ pub(super) async fn dial(
                     head,
                 });
             }
-            Err(end) => {
-                server.dial_failed();
-                server.metrics().dial_failed(end.reason);
+            Err(why) => {
+                server.dial_failed(why);
                 tried.push(server.id());
-                failure = Some(end);
+                failure = Some(why.into());
                 outcome.lease = Some(lease);
             }
         }
@@ -113,7 +112,7 @@ async fn attempt(
     caller: &Caller<'_>,
     place: &Place,
     until: Instant,
-) -> Result<(ServerSide, Duration), End> {
+) -> Result<(ServerSide, Duration), DialFailure> {
     let server = lease.server();
     let began = Instant::now();
     let stream = connect_any(&server.addresses(), caller.speaks_at_once, until).await?;
@@ -131,15 +130,15 @@ async fn connect_any(
     addresses: &[SocketAddr],
     speaks_at_once: bool,
     until: Instant,
-) -> Result<TcpStream, End> {
-    let mut failure = Stage::Dial.end(Reason::ConnectFailed);
+) -> Result<TcpStream, DialFailure> {
+    let mut failure = DialFailure::NoAddress;
     for (index, address) in addresses.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         match timeout_at(Instant::now() + share, connect_to(*address, speaks_at_once)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = Stage::Dial.end(reason_of(&error)),
-            Err(_) => failure = Stage::Dial.end(Reason::ConnectTimeout),
+            Ok(Err(error)) => failure = DialFailure::of_connect(&error),
+            Err(_) => failure = DialFailure::ConnectTimeout,
         }
     }
     Err(failure)
@@ -150,12 +149,4 @@ async fn connect_to(address: SocketAddr, speaks_at_once: bool) -> io::Result<Tcp
     let stream = connect(address, speaks_at_once).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-fn reason_of(error: &io::Error) -> Reason {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Reason::ConnectRefused,
-        io::ErrorKind::TimedOut => Reason::ConnectTimeout,
-        _ => Reason::ConnectFailed,
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::pool::DialFailure;
 use crate::telemetry::label::words;
 
 words! {
@@ -95,6 +96,22 @@ impl Reason {
             io::ErrorKind::InvalidData => Self::TlsFailed,
             _ => Self::ClientReset,
         }
+    }
+}
+
+impl From<DialFailure> for End {
+    fn from(failure: DialFailure) -> Self {
+        let (stage, reason) = match failure {
+            DialFailure::ConnectRefused => (Stage::Dial, Reason::ConnectRefused),
+            DialFailure::ConnectTimeout => (Stage::Dial, Reason::ConnectTimeout),
+            DialFailure::NoAddress | DialFailure::ConnectFailed | DialFailure::OwnLimit => {
+                (Stage::Dial, Reason::ConnectFailed)
+            }
+            DialFailure::HeaderFailed => (Stage::Announce, Reason::ConnectFailed),
+            DialFailure::TlsFailed => (Stage::Announce, Reason::ServerTlsFailed),
+            DialFailure::TlsTimeout => (Stage::Announce, Reason::ConnectTimeout),
+        };
+        stage.end(reason)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::plan::{
     Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service,
     Timeouts,
 };
-use crate::pool::Standing;
+use crate::pool::{DialFailure, Standing};
 use crate::telemetry::Metrics;
 
 /// Answers as told; remembers when it was asked, and how.
@@ -189,7 +189,7 @@ async fn a_failed_dial_takes_a_dead_server_out_within_a_second() {
     watched.until(Health::Up).await;
     sleep(secs(30)).await;
     watched.answer(Verdict::Down, false);
-    watched.server.dial_failed();
+    watched.server.dial_failed(DialFailure::ConnectRefused);
     let took = watched.until(Health::Down).await;
     assert!(took < ms(600), "{took:?}");
 }
@@ -201,7 +201,7 @@ async fn a_storm_of_failed_dials_costs_a_probe_for_each_fast_interval() {
     sleep(secs(5)).await;
     watched.asked();
     for _ in 0..1000 {
-        watched.server.dial_failed();
+        watched.server.dial_failed(DialFailure::ConnectRefused);
         sleep(ms(1)).await;
     }
     sleep(ms(500)).await;
@@ -215,7 +215,7 @@ async fn a_dial_that_succeeds_takes_the_failure_back() {
     let watched = watch(Verdict::Up, false);
     watched.until(Health::Up).await;
     for _ in 0..10 {
-        watched.server.dial_failed();
+        watched.server.dial_failed(DialFailure::ConnectRefused);
         watched.server.dial_succeeded();
         sleep(secs(1)).await;
         assert_eq!(watched.health(), Health::Up);
@@ -295,12 +295,12 @@ async fn a_howdah_without_descriptors_blames_nobody() {
     *watched.script.reason.lock().expect("no panic") = Reason::Unusable;
     for _ in 0..100 {
         sleep(secs(1)).await;
-        watched.server.dial_failed();
+        watched.server.dial_failed(DialFailure::ConnectRefused);
     }
     assert_eq!(watched.health(), Health::Up);
     let shown = watched.server.last_probe().expect("a probe");
     assert_eq!(shown.reason, "unusable", "and yet it is seen");
     *watched.script.reason.lock().expect("no panic") = Reason::ConnectRefused;
-    watched.server.dial_failed();
+    watched.server.dial_failed(DialFailure::ConnectRefused);
     watched.until(Health::Down).await;
 }

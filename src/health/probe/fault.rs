@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use super::walk::Answer;
+use crate::base::connect::is_own_limit;
 use crate::health::Reason;
 
 /// A connect to `address` failed.
@@ -14,7 +15,7 @@ pub(super) fn of_connect(error: &io::Error, address: SocketAddr) -> Answer {
         ErrorKind::ConnectionRefused => Reason::ConnectRefused,
         ErrorKind::TimedOut => Reason::ConnectTimeout,
         ErrorKind::ConnectionReset => Reason::Reset,
-        _ if is_ours(error) => Reason::Unusable,
+        _ if is_own_limit(error) => Reason::Unusable,
         _ => Reason::ConnectFailed,
     };
     Answer::down(reason, &format!("{address}: {error}"))
@@ -71,21 +72,6 @@ fn of_certificate(fault: &CertificateError) -> Reason {
         | CertificateError::NotValidYetContext { .. } => Reason::CertificateExpired,
         _ => Reason::CertificateUntrusted,
     }
-}
-
-/// Our own process or machine is at its limit: nothing is known of the server.
-fn is_ours(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let ours = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::NOBUFS,
-        Errno::NOMEM,
-        Errno::ADDRNOTAVAIL,
-    ];
-    let number = error.raw_os_error();
-    ours.iter()
-        .any(|errno| Some(errno.raw_os_error()) == number)
 }
 
 fn tls_error(error: &io::Error) -> Option<&TlsError> {

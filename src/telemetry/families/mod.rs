@@ -52,6 +52,7 @@ pub(super) struct Families {
     pub(super) server_admin: IntGaugeVec,
     pub(super) health_probes: IntCounterVec,
     pub(super) health_probe: HistogramVec,
+    pub(super) health_faults: IntCounterVec,
     pub(super) health_transitions: IntCounterVec,
     pub(super) discovery_answers: IntCounterVec,
     pub(super) app_reloads: IntCounterVec,
@@ -211,6 +212,11 @@ impl Families {
                 "Time that a probe took, whatever its verdict.",
                 SERVER,
                 ANSWERS,
+            ),
+            health_faults: to.counters(
+                "howdah_health_faults_total",
+                "Probes whose verdict was not up, by reason.",
+                &["pool", "server", "reason"],
             ),
             health_transitions: to.counters(
                 "howdah_health_transitions_total",

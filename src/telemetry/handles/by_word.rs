@@ -3,10 +3,10 @@
 //! They are made at their first use, all of the enum at once, so that the others stand at 0 beside it. After that,
 //! one costs an atomic load and an index.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prometheus::core::{MetricVec, MetricVecBuilder};
-use prometheus::{IntCounterVec, IntGaugeVec};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use crate::telemetry::label::Label;
 
@@ -24,6 +24,48 @@ pub(super) struct ByWord<F: Family> {
 
 /// Each with its word, by index.
 type Children<C> = Box<[(&'static str, C)]>;
+
+/// Counters of which few are ever needed: each appears with its first event.
+pub(super) struct Rare {
+    family: IntCounterVec,
+    own: Box<[String]>,
+    seen: Mutex<Vec<(&'static str, IntCounter)>>,
+}
+
+impl Rare {
+    pub(super) fn new(family: &IntCounterVec, own: &[&str]) -> Self {
+        Self {
+            family: family.clone(),
+            own: own.iter().copied().map(str::to_owned).collect(),
+            seen: Mutex::default(),
+        }
+    }
+
+    pub(super) fn inc<L: Label>(&self, label: L) {
+        let word = label.as_str();
+        let mut seen = self.seen();
+        if let Some((_, counter)) = seen.iter().find(|(known, _)| *known == word) {
+            return counter.inc();
+        }
+        let counter = self.family.child(&self.with(word));
+        counter.inc();
+        seen.push((word, counter));
+    }
+
+    pub(super) fn remove(&self) {
+        for (word, _) in self.seen().iter() {
+            Family::remove(&self.family, &self.with(word));
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Vec<(&'static str, IntCounter)>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<'a>(&'a self, word: &'a str) -> Vec<&'a str> {
+        self.own.iter().map(String::as_str).chain([word]).collect()
+    }
+}
 
 impl<F: Family> ByWord<F> {
     pub(super) fn new(family: &F, own: &[&str]) -> Self {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-use super::by_word::{Counters, OneOf};
+use super::by_word::{Counters, OneOf, Rare};
 use super::{FROM_CLIENT, FROM_SERVER, add};
 use crate::plan::{PoolName, ServerName};
 use crate::telemetry::label::Label;
@@ -26,6 +26,7 @@ pub struct ServerMetrics {
     admin: OneOf,
     probes: Counters,
     probe: Histogram,
+    faults: Rare,
     transitions: Counters,
     registered: Registered,
 }
@@ -57,6 +58,7 @@ impl ServerMetrics {
             admin: OneOf::new(&all.server_admin, own),
             probes: Counters::new(&all.health_probes, own),
             probe: all.health_probe.with_label_values(own),
+            faults: Rare::new(&all.health_faults, own),
             transitions: Counters::new(&all.health_transitions, own),
             registered,
         }
@@ -115,6 +117,11 @@ impl ServerMetrics {
         self.probe.observe(took.as_secs_f64());
     }
 
+    /// A probe's verdict was not up, for this reason.
+    pub fn faulted<L: Label>(&self, reason: L) {
+        self.faults.inc(reason);
+    }
+
     /// The health changed to this.
     pub fn became<L: Label>(&self, health: L) {
         self.transitions.inc(health);
@@ -140,6 +147,7 @@ impl Drop for ServerMetrics {
             }
             self.dial_failures.remove();
             self.probes.remove();
+            self.faults.remove();
             self.transitions.remove();
             self.health.remove();
             self.admin.remove();
