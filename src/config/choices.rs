@@ -1,7 +1,8 @@
 //! The keys whose value is one of a few words, with what other programs call them.
 
 use super::cx::Cx;
-use super::words::{Value, Word};
+use super::field::Value;
+use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
     Balance, ClientAuth, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay,

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::field::Value;
 use super::report::{Fault, Severity};
 use super::source::{Source, Span};
-use super::words::{Field, Spot, Value, Word};
 
 /// Faults are noted here, never returned: reading and lowering go on.
 pub(super) struct Cx {
@@ -63,20 +63,6 @@ impl Cx {
     /// A path of the file, relative to the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
-    }
-
-    /// Reads the value of one key.
-    pub(super) fn field<T: Word>(&mut self, key: &str, value: &Value<'_>) -> Field<T> {
-        let outer = std::mem::replace(&mut self.key, key.to_owned());
-        let field = match T::read(value, self) {
-            Some(read) => Field::Given(Spot {
-                value: read,
-                span: value.span(),
-            }),
-            None => Field::Faulty,
-        };
-        self.key = outer;
-        field
     }
 
     /// The key being read, and whose it is: `weight of server "hs2-1" of pool "hive"`.

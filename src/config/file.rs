@@ -3,17 +3,21 @@
 //! Nothing here is judged beyond its own value: what belongs together, and what the defaults of a service are, is the
 //! matter of `lower`.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::choices::{Auth, ProbeType, StickyBy, Transport, Via};
 use super::cx::{Cx, kind_of};
+use super::field::{Field, Spot, Value};
 use super::source::Span;
-use super::tables::{Key, Table, bare, in_order, tables, unknown_key};
-use super::words::{Field, FilePath, List, Many, Spot, Value, Whole, Word};
+use super::suggest;
+use super::tables::{Key, Table, bare, in_order, tables};
+use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
     Balance, ClientAuth, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay,
     Service, TlsVersion,
@@ -392,8 +396,38 @@ impl Word for ProbeTls {
     }
 }
 
+/// Notes a key that nobody knows; gives the known one that was probably meant, which then is not called missing.
+fn unknown_key(
+    key: &Spanned<Cow<'_, str>>,
+    header: &str,
+    keys: &[Key],
+    cx: &mut Cx,
+) -> Option<&'static str> {
+    let word = key.get_ref().as_ref();
+    let known: Vec<&'static str> = keys.iter().map(|key| key.name).collect();
+    let meant = suggest::key(word, &known);
+    let fix = if let (Some((meant, _)), "") = (&meant, header) {
+        format!("did you mean {}?", header_of(meant))
+    } else if let Some((_, hint)) = &meant {
+        hint.clone()
+    } else if let Some(advice) = suggest::advice(word) {
+        advice.to_owned()
+    } else if let Some(home) = home_of(word) {
+        format!("{word} belongs to {home}")
+    } else {
+        format!("known here: {}", known.join(", "))
+    };
+    let (noun, why) = match header {
+        "" => ("table", "no such table".to_owned()),
+        header => ("key", format!("no key of {header}")),
+    };
+    let what = format!("{} has an unknown {noun} {word:?}", cx.owner);
+    cx.error(&key.span(), what).why(why).fix(fix);
+    meant.map(|(meant, _)| meant)
+}
+
 /// The header of the table that knows `key`, if just one does.
-pub(super) fn home_of(key: &str) -> Option<&'static str> {
+fn home_of(key: &str) -> Option<&'static str> {
     let mut homes = all_tables()
         .into_iter()
         .filter(|(_, _, keys)| keys.iter().any(|known| known.name == key));
@@ -402,7 +436,7 @@ pub(super) fn home_of(key: &str) -> Option<&'static str> {
 }
 
 /// How the header of a table of the file is written.
-pub(super) fn header_of(key: &str) -> String {
+fn header_of(key: &str) -> String {
     match key {
         "listener" => "[[listener]]".into(),
         "pool" => "[pool.NAME]".into(),

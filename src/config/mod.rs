@@ -10,6 +10,7 @@
 
 mod choices;
 mod cx;
+mod field;
 mod file;
 mod foreign;
 mod lower;

@@ -4,9 +4,6 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::cx::Cx;
-use super::suggest;
-
 /// One key, for the reference and for "did you mean".
 pub(super) struct Key {
     pub(super) name: &'static str,
@@ -103,34 +100,4 @@ pub(super) fn in_order<'t, 'i>(
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
-}
-
-/// Notes a key that nobody knows; gives the known one that was probably meant, which then is not called missing.
-pub(super) fn unknown_key(
-    key: &Spanned<std::borrow::Cow<'_, str>>,
-    header: &str,
-    keys: &[Key],
-    cx: &mut Cx,
-) -> Option<&'static str> {
-    let word = key.get_ref().as_ref();
-    let known: Vec<&'static str> = keys.iter().map(|key| key.name).collect();
-    let meant = suggest::key(word, &known);
-    let fix = if let (Some((meant, _)), "") = (&meant, header) {
-        format!("did you mean {}?", super::file::header_of(meant))
-    } else if let Some((_, hint)) = &meant {
-        hint.clone()
-    } else if let Some(advice) = suggest::advice(word) {
-        advice.to_owned()
-    } else if let Some(home) = super::file::home_of(word) {
-        format!("{word} belongs to {home}")
-    } else {
-        format!("known here: {}", known.join(", "))
-    };
-    let (noun, why) = match header {
-        "" => ("table", "no such table".to_owned()),
-        header => ("key", format!("no key of {header}")),
-    };
-    let what = format!("{} has an unknown {noun} {word:?}", cx.owner);
-    cx.error(&key.span(), what).why(why).fix(fix);
-    meant.map(|(meant, _)| meant)
 }

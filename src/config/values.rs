@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::cx::Cx;
-use super::words::{FilePath, Value, Whole, Word};
+use super::field::Value;
+use super::words::{FilePath, Whole, Word};
 use crate::base::unit;
 
 impl Word for String {

@@ -1,36 +1,13 @@
-//! Values of the file, each with its place, and what to say when one is not what was asked for.
+//! Reading values of the file, and what to say when one is not what was asked for.
 //!
 //! Between the TOML parser and the tables of `file`: a [`Word`] is a type that can be read from one value. Reading never
 //! stops at a fault: it is noted in [`Cx`] and the field becomes [`Field::Faulty`], so that one run shows them all and
 //! nothing is reported twice.
 
-use toml::Spanned;
 use toml::de::DeValue;
 
 use super::cx::Cx;
-use super::source::Span;
-
-/// A value of the file.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
-
-/// Something read, and where it stood.
-#[derive(Clone, Debug)]
-pub(super) struct Spot<T> {
-    pub(super) value: T,
-    pub(super) span: Span,
-}
-
-/// What became of one key.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Field<T> {
-    /// Not in the file: the default holds.
-    #[default]
-    Absent,
-    /// In the file, but wrong, which has been said.
-    Faulty,
-    /// Read.
-    Given(Spot<T>),
-}
+use super::field::{Field, Spot, Value};
 
 /// Can be read from one value.
 pub(super) trait Word: Sized {
@@ -61,30 +38,19 @@ pub(super) struct Whole<const LOW: u64, const HIGH: u64>(pub(super) u64);
 #[derive(Clone, Debug)]
 pub(super) struct FilePath(pub(super) String);
 
-impl<T> Field<T> {
-    pub(super) fn get(&self) -> Option<&Spot<T>> {
-        match self {
-            Self::Given(spot) => Some(spot),
-            Self::Absent | Self::Faulty => None,
-        }
-    }
-
-    pub(super) fn value(&self) -> Option<&T> {
-        self.get().map(|spot| &spot.value)
-    }
-
-    pub(super) fn span(&self) -> Option<Span> {
-        self.get().map(|spot| spot.span.clone())
-    }
-
-    pub(super) fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
-}
-
-impl<T: Clone> Field<T> {
-    pub(super) fn or(&self, default: T) -> T {
-        self.value().cloned().unwrap_or(default)
+impl Cx {
+    /// Reads the value of one key.
+    pub(super) fn field<T: Word>(&mut self, key: &str, value: &Value<'_>) -> Field<T> {
+        let outer = std::mem::replace(&mut self.key, key.to_owned());
+        let field = match T::read(value, self) {
+            Some(read) => Field::Given(Spot {
+                value: read,
+                span: value.span(),
+            }),
+            None => Field::Faulty,
+        };
+        self.key = outer;
+        field
     }
 }
 

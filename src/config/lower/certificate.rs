@@ -11,9 +11,10 @@ use rustls::sign::CertifiedKey;
 
 use super::material;
 use crate::config::cx::Cx;
+use crate::config::field::{Field, Spot};
 use crate::config::report::count;
 use crate::config::source::Span;
-use crate::config::words::{Field, FilePath, Spot};
+use crate::config::words::FilePath;
 use crate::plan::{Identity, Roots};
 
 /// Certificates to trust.

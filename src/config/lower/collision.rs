@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::config::cx::Cx;
+use crate::config::field::Spot;
 use crate::config::file::Listener;
-use crate::config::words::Spot;
 
 /// Notes every name and address that was there before.
 pub(super) fn judge(listeners: &[Spot<Listener>], admin: SocketAddr, cx: &mut Cx) {

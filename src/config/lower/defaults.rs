@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::choices::ProbeType;
-use crate::config::words::{Field, Whole};
+use crate::config::field::Field;
+use crate::config::words::Whole;
 use crate::plan::{Balance, Dial, Service, StickyPlan};
 
 /// Where the service usually listens.

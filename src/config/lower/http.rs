@@ -1,8 +1,8 @@
 //! The keys of an HTTP question → [`HttpAsk`].
 
 use crate::config::cx::Cx;
+use crate::config::field::Spot;
 use crate::config::file::Probe;
-use crate::config::words::Spot;
 use crate::plan::HttpAsk;
 
 pub(super) fn ask(words: &Probe, path: &str, cx: &mut Cx) -> HttpAsk {

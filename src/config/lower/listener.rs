@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::{certificate, collision, defaults, judge_name, material, pool_reference, route};
 use crate::config::cx::Cx;
+use crate::config::field::Field;
 use crate::config::file::{AcceptTls, Listener, Pools};
-use crate::config::words::{Field, List, Many};
+use crate::config::words::{List, Many};
 use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, TlsVersion};
 
 pub(super) fn lower(

@@ -7,8 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::cx::Cx;
+use crate::config::field::Spot;
 use crate::config::source::Span;
-use crate::config::words::{FilePath, Spot};
+use crate::config::words::FilePath;
 use crate::plan::Secret;
 
 /// What stands in a file, without the line's end.

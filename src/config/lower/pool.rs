@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{address, certificate, defaults, judge_name, probe, server};
+use super::tls::connect_tls;
+use super::{defaults, judge_name, missing, probe, server};
 use crate::config::choices::StickyBy;
 use crate::config::cx::Cx;
-use crate::config::file::{ConnectTls, Listener, Pool, Pools, Sticky, Timeouts};
-use crate::config::words::{Field, List};
+use crate::config::field::Field;
+use crate::config::file::{Listener, Pool, Pools, Sticky, Timeouts};
+use crate::config::words::List;
 use crate::plan::{self, GlobalPlan, PoolName, PoolPlan, Service, StickyPlan};
 
 pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<PoolPlan> {
@@ -22,7 +24,7 @@ pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<Pool
 fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     if words.service.is_absent() {
         let example = "service = \"hiveserver2\" (or impala, hue, tcp), which brings port, probe and timeouts";
-        super::missing(&words.span, "service", example, cx);
+        missing(&words.span, "service", example, cx);
     }
     // An unknown service is judged as HiveServer2, which has every default: no fault but its own comes of it.
     let service = words.service.or(Service::HiveServer2);
@@ -92,45 +94,6 @@ fn timeouts(words: &Timeouts, service: Service) -> plan::Timeouts {
         idle: words.idle.or(defaults::idle(service)),
         half_close: words.half_close.or(Duration::from_secs(600)),
         first_byte: words.first_byte.or(Duration::from_secs(60)),
-    }
-}
-
-/// Also for `probe.tls`.
-pub(super) fn connect_tls(words: &ConnectTls, cx: &mut Cx) -> plan::ConnectTls {
-    let outer = cx.owner.clone();
-    cx.owner = format!("tls of {outer}");
-    let roots = words
-        .ca
-        .get()
-        .and_then(|path| certificate::roots(path, "ca", cx));
-    if let Some(name) = words.server_name.get()
-        && name.value.parse::<std::net::IpAddr>().is_err()
-        && let Err(why) = address::host_name(&name.value)
-    {
-        let what = format!(
-            "{} expects a server_name that no certificate can carry",
-            cx.owner
-        );
-        cx.error(&name.span, what)
-            .why(why)
-            .fix("a host name without a port, such as \"hive.example.com\"");
-    }
-    let identity = if words.certificate.is_absent() && words.key.is_absent() {
-        None
-    } else {
-        certificate::identity(
-            &words.certificate,
-            &words.key,
-            ["certificate", "key"],
-            &words.span,
-            cx,
-        )
-    };
-    cx.owner = outer;
-    plan::ConnectTls {
-        roots,
-        server_name: words.server_name.value().cloned(),
-        identity,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::{defaults, http, material, pool, probe_rules};
-use crate::config::choices::{Auth, ProbeType, Transport, Via};
+use super::probe_rules::{self, asks_web};
+use super::tls::connect_tls;
+use super::{defaults, http, material};
+use crate::config::choices::{Auth, ProbeType, Transport};
 use crate::config::cx::Cx;
+use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
-use crate::config::words::Field;
 use crate::plan::{Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ProbePlan, Secret, Service};
 
 pub(super) fn lower(
@@ -64,10 +66,6 @@ fn port(words: &Probe, kind: ProbeType) -> Option<u16> {
     own.or(asks_web(words, kind).then_some(defaults::IMPALA_WEB_PORT))
 }
 
-pub(super) fn asks_web(words: &Probe, kind: ProbeType) -> bool {
-    kind == ProbeType::Impala && words.via.or(Via::Web) == Via::Web
-}
-
 fn tls(
     words: &Probe,
     kind: ProbeType,
@@ -83,7 +81,7 @@ fn tls(
         })
     };
     match words.tls.value() {
-        Some(ProbeTls::Own(own)) => Some(pool::connect_tls(own, cx)),
+        Some(ProbeTls::Own(own)) => Some(connect_tls(own, cx)),
         Some(ProbeTls::Plain(true)) => Some(as_pool()),
         Some(ProbeTls::Plain(false)) => None,
         None if kind == ProbeType::Tls => Some(as_pool()),

@@ -1,12 +1,11 @@
 //! What does not go together in a probe: keys of another type, intervals that contradict each other.
 
-use super::probe::asks_web;
 use crate::base::unit::show_duration;
-use crate::config::choices::{Choice, ProbeType};
+use crate::config::choices::{Choice, ProbeType, Via};
 use crate::config::cx::Cx;
+use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls};
 use crate::config::source::Span;
-use crate::config::words::Field;
 use crate::plan::ProbePlan;
 
 /// Keys that the type of this probe does not know.
@@ -55,6 +54,11 @@ pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
             .why("which one?")
             .fix("leave it out, or say type = \"tcp\"");
     }
+}
+
+/// Whether the web server of an Impala is asked, on a port of its own, and not its Thrift.
+pub(super) fn asks_web(words: &Probe, kind: ProbeType) -> bool {
+    kind == ProbeType::Impala && words.via.or(Via::Web) == Via::Web
 }
 
 /// The web server and Thrift are two questions.

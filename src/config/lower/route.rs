@@ -2,8 +2,8 @@
 
 use super::pool_reference;
 use crate::config::cx::Cx;
+use crate::config::field::Spot;
 use crate::config::file::{Listener, Pools, Route};
-use crate::config::words::Spot;
 use crate::plan::{self, SniPattern};
 
 pub(super) fn lower(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> Vec<plan::Route> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{address, defaults, judge_name};
 use crate::config::cx::Cx;
+use crate::config::field::{Field, Spot};
 use crate::config::file::{Pool, Server, ServerWord};
 use crate::config::source::Span;
-use crate::config::words::{Field, Spot};
 use crate::plan::{Address, ServerName, ServerPlan, Service};
 
 pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<ServerPlan>> {
