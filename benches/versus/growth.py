@@ -10,7 +10,7 @@ import urllib.request
 
 import machine
 import peers as contenders
-from rows import Row
+from rows import Row, server
 
 SIZES = (1, 10, 100, 1_000, 10_000)
 ADMIN = "http://127.0.0.1:27190"
@@ -56,8 +56,7 @@ def probes(bench):
     """Processor share of 1,000 TCP probes every 2 s, after all are up."""
     lines = ["### 1,000 servers probed over TCP every 2 s (`probes`)", "",
              "| | share of one core | µs/probe | up |", "|---|---|---|---|"]
-    listening = subprocess.Popen([bench.load, "server", "127.1.0.1+1000:27003"], stdout=subprocess.PIPE)
-    listening.stdout.readline()
+    listening = server(bench, "127.1.0.1+1000:27003")
     seconds = 5 if bench.seconds <= 1 else 20
     try:
         for peer in (
@@ -106,7 +105,7 @@ def haproxy_peer(bench, size, check):
             "    timeout connect 3s\n    timeout client 12h\n    timeout server 12h\n"
             f"listen plain\n    bind 127.0.0.1:27101\n{servers}"
         )
-    return contenders.Peer("haproxy", ["haproxy", "-db", "-f", "growth.cfg"], ports=[27101])
+    return contenders.Peer("haproxy", [bench.haproxy, "-db", "-f", "growth.cfg"], ports=[27101])
 
 
 def address(n):

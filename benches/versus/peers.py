@@ -1,4 +1,7 @@
-"""The contenders: how each is started, reached and ended. One runs at a time, all on the same ports."""
+"""The contenders: how each is started, reached and ended. One runs at a time, all on the same ports.
+
+Each is in a session of its own: where the kernel groups processes by session to share the processors out (autogroup),
+a contender in the session of its clients would be one of many, and wait for them."""
 
 import os
 import shutil
@@ -38,6 +41,7 @@ class Peer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         machine.wait_for(self._listens, 20, f"{self.name} did not listen")
 
@@ -68,11 +72,11 @@ class Peer:
         return set(self.ports) <= machine.listening_ports()
 
 
-def all_peers(howdah, work, maxconn):
+def all_peers(howdah, haproxy, work, maxconn):
     """The order of the columns."""
     for file in ("haproxy.cfg", "nginx.conf", "howdah.toml"):
         shutil.copy(os.path.join(HERE, file), work)
-    haproxy = ["haproxy", "-db", "-f", "haproxy.cfg"]
+    haproxy = [haproxy, "-db", "-f", "haproxy.cfg"]
     peers = []
     if howdah:
         peers.append(Peer("howdah", [howdah, "run", "--config", os.path.join(work, "howdah.toml")]))

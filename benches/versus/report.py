@@ -7,7 +7,7 @@ def table(row, samples, reference="howdah"):
     """Markdown. `samples` is {peer: [values of each round]}."""
     lines = [f"### {row.title} (`{row.name}`)", ""]
     head = ["", *(column.title for column in row.columns), "resident MiB"]
-    compared = [column for column in row.columns if reference in samples]
+    compared = [column for column in row.columns if column.better and reference in samples]
     head += [f"howdah / it: {column.title}" for column in compared]
     lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for peer, rounds in samples.items():
@@ -49,6 +49,9 @@ def verdicts(rows, results, reference="howdah"):
         for column in row.columns:
             if column.goal is None or reference not in samples:
                 continue
+            mine = median(values[column.key] for values in samples[reference])
+            if column.limit is not None:
+                lines.append(verdict(row, column, f"{mine:.1f}", "≤", column.limit, mine <= column.limit))
             against = {}
             for peer, rounds in samples.items():
                 values = [values[column.key] for values in rounds if values.get(column.key)]
@@ -57,12 +60,12 @@ def verdicts(rows, results, reference="howdah"):
             if not against:
                 continue
             best = (max if column.better > 0 else min)(against, key=against.get)
-            mine = median(values[column.key] for values in samples[reference])
             got = mine / against[best]
             held = got >= column.goal if column.better > 0 else got <= column.goal
             sign = "≥" if column.better > 0 else "≤"
-            lines.append(
-                f"| {row.name} | {column.title} | {got:.2f} ({best}) | {sign} {column.goal} "
-                f"| {'holds' if held else '**behind**'} |"
-            )
+            lines.append(verdict(row, column, f"{got:.2f} ({best})", sign, column.goal, held))
     return "\n".join([*lines, ""])
+
+
+def verdict(row, column, got, sign, goal, held):
+    return f"| {row.name} | {column.title} | {got} | {sign} {goal} | {'holds' if held else '**behind**'} |"

@@ -20,13 +20,15 @@ class Sample:
 
 @dataclass
 class Column:
-    """One figure of a row. `better` is +1 when more is better, -1 when less is."""
+    """One figure of a row. `better` is +1 when more is better, -1 when less is, 0 when neither. `goal` is howdah's share of what the
+    better peer has, `limit` what howdah may not exceed, whatever the peers do."""
 
     key: str
     title: str
     better: int
     form: str = "{:,.0f}"
     goal: float = None
+    limit: float = None
 
 
 @dataclass
@@ -37,11 +39,21 @@ class Row:
     columns: list
     peers: tuple = ("howdah", "haproxy", "haproxy-splice", "nginx", "direct")
     rounds: int = None
+    contenders: callable = None  # those of this row alone, for the names in `peers`
+    prepare: callable = None  # starts servers before each contender; they end after it
 
 
 def load(bench, *words):
     command = [bench.load, *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+
+
+def server(bench, *words):
+    """A server that listens; like a contender, in a session of its own."""
+    command = [bench.load, "server", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    process.stdout.readline()
+    return process
 
 
 def answer(process, limit):

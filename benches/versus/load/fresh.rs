@@ -1,6 +1,7 @@
 //! A new connection for every request: the burst after a failover. The client ends first.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::Load;
@@ -11,7 +12,7 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
     let mut watch = Watch::new()?;
     let mut links = Vec::with_capacity(load.connections);
     for index in 0..load.connections {
-        links.push(begin(load, &watch, index)?);
+        links.push(begin(load.target, &watch, index)?);
     }
     let mut tally = Tally::new();
     let mut ready = Vec::with_capacity(256);
@@ -36,7 +37,7 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
                 tally.measured += 1;
                 tally.latency.add(now - links[*index].asked());
             }
-            links[*index] = begin(load, &watch, *index)?;
+            links[*index] = begin(load.target, &watch, *index)?;
         }
         if ready.is_empty() {
             now = Instant::now();
@@ -48,9 +49,13 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
 }
 
 /// Connects and asks; the clock starts before the connect. What stood at `index` closes.
-fn begin(load: &Load, watch: &Watch, index: usize) -> Result<Link, Box<dyn Error>> {
+pub(crate) fn begin(
+    target: SocketAddr,
+    watch: &Watch,
+    index: usize,
+) -> Result<Link, Box<dyn Error>> {
     let now = Instant::now();
-    let mut link = Link::open(load.target)?;
+    let mut link = Link::open(target)?;
     link.ask(SMALL, SMALL_ANSWER, now)?;
     watch.link(&link, index)?;
     Ok(link)

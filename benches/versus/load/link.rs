@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
@@ -18,6 +18,9 @@ pub(crate) const SMALL: &[u8; 64] =
     b"GET /25?0123456789012345678901234567890123456789012 HTTP/1.1\r\n\r\n";
 /// Bytes of its answer.
 pub(crate) const SMALL_ANSWER: usize = 64;
+
+/// How long one answer is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection that awaits the rest of one answer.
 pub(crate) struct Link {
@@ -42,6 +45,18 @@ impl Link {
             missing: 0,
             asked: Instant::now(),
         })
+    }
+
+    /// Connects, asks once and waits; the last byte of the answer, by which servers tell themselves apart.
+    pub(crate) fn meet(target: SocketAddr) -> io::Result<(Self, u8)> {
+        let link = Self::open(target)?;
+        sockopt::set_socket_timeout(&link.socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
+        rustix::net::send(&link.socket, SMALL, SendFlags::NOSIGNAL)?;
+        let mut answer = [0; SMALL_ANSWER];
+        match rustix::net::recv(&link.socket, &mut answer, RecvFlags::WAITALL)? {
+            (_, SMALL_ANSWER) => Ok((link, answer[SMALL_ANSWER - 1])),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 
     pub(crate) fn no_delay(&self) -> io::Result<()> {
@@ -71,6 +86,15 @@ impl Link {
             Err(Errno::AGAIN) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Open, with nothing to read.
+    pub(crate) fn is_silent(&self) -> bool {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        matches!(
+            rustix::net::recv(&self.socket, &mut [0; 1], flags),
+            Err(Errno::AGAIN)
+        )
     }
 
     pub(crate) fn asked(&self) -> Instant {

@@ -2,7 +2,7 @@
 //!
 //! It must weigh less than the proxies it measures, so it is one thread with one epoll set, sockets
 //! that keep their blocking flag (`MSG_DONTWAIT` spares the call that would change it), and answers
-//! thrown away inside the kernel (`MSG_TRUNC`). Every mode runs for a bounded time or count and
+//! thrown away inside the kernel (`MSG_TRUNC`); `recover` alone takes three. Every mode runs for a bounded time or count and
 //! prints one JSON line. wrk, iperf3 and `openssl s_time` can talk to the server as well: what it
 //! speaks is the smallest possible HTTP.
 
@@ -12,6 +12,7 @@ mod histogram;
 mod idle;
 mod link;
 mod paced;
+mod recover;
 mod server;
 mod small;
 
@@ -21,6 +22,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use recover::Recover;
 
 /// What every client mode needs.
 #[derive(Args)]
@@ -48,6 +51,12 @@ enum Mode {
         /// `ADDRESS:PORT`, or `ADDRESS+COUNT:PORT` for COUNT addresses one after another.
         #[arg(required = true)]
         listen: Vec<String>,
+        /// The letter of which answers consist.
+        #[arg(long, default_value_t = 'x')]
+        mark: char,
+        /// When this process dies, its connections are reset; otherwise the kernel ends them in order.
+        #[arg(long)]
+        abrupt: bool,
     },
     /// 64 bytes out, 64 bytes back, over kept connections, as fast as they come.
     Small(Load),
@@ -80,6 +89,8 @@ enum Mode {
         #[arg(long)]
         ca: Option<PathBuf>,
     },
+    /// Open sessions, kill a server at the first line of standard input, and come back.
+    Recover(Recover),
 }
 
 #[derive(Parser)]
@@ -91,7 +102,11 @@ struct Cli {
 
 fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().mode {
-        Mode::Server { listen } => server::run(&listen),
+        Mode::Server {
+            listen,
+            mark,
+            abrupt,
+        } => server::run(&listen, mark as u8, abrupt),
         Mode::Small(load) => small::run(&load),
         Mode::Fresh(load) => fresh::run(&load),
         Mode::Bulk { load, size } => bulk::run(&load, size),
@@ -101,6 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             sessions,
             ca,
         } => idle::run(target, sessions, ca.as_deref()),
+        Mode::Recover(recover) => recover.run(),
     }
 }
 

@@ -15,14 +15,50 @@ use crate::histogram::Tally;
 use crate::link::{Link, SMALL, SMALL_ANSWER, Watch};
 
 pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
+    let mut links = Vec::with_capacity(load.connections);
+    for _ in 0..load.connections {
+        links.push(Link::open(load.target)?);
+    }
+    let mut tally = Tally::new();
+    let begin = Instant::now();
+    let from = begin + load.warmup();
+    let until = from + load.seconds();
+    let late = keep(
+        &mut links,
+        rate,
+        |due, took| {
+            tally.total += 1;
+            if due >= from {
+                tally.measured += 1;
+                tally.latency.add(took);
+            }
+        },
+        |now| now < until,
+    )?;
+    // Those still waiting are late by at least so much: leaving them out would flatter a stall.
+    for (due, so_far) in late {
+        if due >= from {
+            tally.latency.add(so_far);
+        }
+    }
+    tally.took = from.elapsed();
+    tally.print();
+    Ok(())
+}
+
+/// Asks over these links for as long as `go_on`; tells of each answer when it was due and how long it took, and returns
+/// the same of those that were still waiting to be asked.
+pub(crate) fn keep(
+    links: &mut [Link],
+    rate: f64,
+    mut told: impl FnMut(Instant, Duration),
+    go_on: impl Fn(Instant) -> bool,
+) -> Result<Vec<(Instant, Duration)>, Box<dyn Error>> {
     let pace = Duration::from_secs_f64(1.0 / rate);
     let mut watch = Watch::new()?;
-    let mut links = Vec::with_capacity(load.connections);
-    for index in 0..load.connections {
-        let link = Link::open(load.target)?;
+    for (index, link) in links.iter().enumerate() {
         link.no_delay()?;
-        watch.link(&link, index)?;
-        links.push(link);
+        watch.link(link, index)?;
     }
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
     let tick = Timespec::try_from(pace)?;
@@ -34,32 +70,21 @@ pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
             it_value: tick,
         },
     )?;
-    watch.add(&timer, load.connections)?;
+    watch.add(&timer, links.len())?;
 
-    let mut idle: Vec<usize> = (0..load.connections).collect();
+    let mut idle: Vec<usize> = (0..links.len()).collect();
     let mut due: VecDeque<Instant> = VecDeque::new();
-    let mut tally = Tally::new();
     let (mut ready, mut room) = (Vec::with_capacity(256), [0; 256]);
-    let begin = Instant::now();
-    let (from, until) = (
-        begin + load.warmup(),
-        begin + load.warmup() + load.seconds(),
-    );
-    let mut next = begin + pace;
-    let mut now = begin;
-    while now < until {
+    let mut now = Instant::now();
+    let mut next = now + pace;
+    while go_on(now) {
         watch.ready(&mut ready)?;
         now = Instant::now();
         for index in &ready {
-            if *index == load.connections {
+            if *index == links.len() {
                 rustix::io::read(&timer, &mut room)?;
             } else if links[*index].hear(&mut room)? {
-                let end = Instant::now();
-                tally.total += 1;
-                if links[*index].asked() >= from {
-                    tally.measured += 1;
-                    tally.latency.add(end - links[*index].asked());
-                }
+                told(links[*index].asked(), links[*index].asked().elapsed());
                 idle.push(*index);
             }
         }
@@ -73,11 +98,5 @@ pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
             due.pop_front();
         }
     }
-    // Those still waiting are late by at least so much: leaving them out would flatter a stall.
-    for when in due.iter().filter(|when| **when >= from) {
-        tally.latency.add(now.saturating_duration_since(*when));
-    }
-    tally.took = now.saturating_duration_since(from);
-    tally.print();
-    Ok(())
+    Ok(due.iter().map(|when| (*when, now - *when)).collect())
 }

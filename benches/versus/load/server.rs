@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::Duration;
 
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
@@ -30,7 +31,14 @@ struct Server {
     epoll: OwnedFd,
     doors: Vec<OwnedFd>,
     visits: Slab<Visit>,
-    answers: HashMap<usize, Rc<[u8]>>,
+    answers: Answers,
+    abrupt: bool,
+}
+
+/// What was answered before, by size, and the byte of which answers consist.
+struct Answers {
+    known: HashMap<usize, Rc<[u8]>>,
+    mark: u8,
 }
 
 enum Next {
@@ -39,8 +47,8 @@ enum Next {
     Close,
 }
 
-/// Serves until the process is ended.
-pub(crate) fn run(listen: &[String]) -> Result<(), Box<dyn Error>> {
+/// Serves until the process is ended. What is open then ends in order, or, when `abrupt`, by reset.
+pub(crate) fn run(listen: &[String], mark: u8, abrupt: bool) -> Result<(), Box<dyn Error>> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut doors = Vec::new();
     for address in listen.iter().map(|text| addresses(text)) {
@@ -56,7 +64,11 @@ pub(crate) fn run(listen: &[String]) -> Result<(), Box<dyn Error>> {
         epoll,
         doors,
         visits: Slab::new(),
-        answers: HashMap::new(),
+        answers: Answers {
+            known: HashMap::new(),
+            mark,
+        },
+        abrupt,
     };
     let mut events = Vec::with_capacity(256);
     loop {
@@ -105,6 +117,10 @@ impl Server {
             let Ok(socket) = accept_with(&self.doors[door], SocketFlags::CLOEXEC) else {
                 return;
             };
+            if self.abrupt {
+                let at_once = Some(Duration::ZERO);
+                let _ = sockopt::set_socket_linger(&socket, at_once);
+            }
             let entry = self.visits.vacant_entry();
             let name = epoll::EventData::new_u64((self.doors.len() + entry.key()) as u64);
             if epoll::add(&self.epoll, &socket, name, epoll::EventFlags::IN).is_ok() {
@@ -121,7 +137,7 @@ impl Server {
 }
 
 impl Visit {
-    fn serve(&mut self, answers: &mut HashMap<usize, Rc<[u8]>>) -> Next {
+    fn serve(&mut self, answers: &mut Answers) -> Next {
         if self.answer.is_none() {
             let mut room = [0; 4096];
             let got = match rustix::net::recv(&self.socket, &mut room, RecvFlags::DONTWAIT) {
@@ -148,8 +164,7 @@ impl Visit {
             let Some((size, last)) = request else {
                 return Next::Close;
             };
-            let answer = answers.entry(size).or_insert_with(|| answer(size));
-            self.answer = Some((Rc::clone(answer), 0));
+            self.answer = Some((answers.of(size), 0));
             self.last = last;
         }
         self.write()
@@ -181,10 +196,16 @@ fn parse(request: &[u8]) -> Option<(usize, bool)> {
     (size <= LARGEST).then_some((size, line[..end].ends_with(b"/1.0")))
 }
 
-fn answer(size: usize) -> Rc<[u8]> {
-    let mut bytes = head(size).into_bytes();
-    bytes.resize(bytes.len() + size, b'x');
-    bytes.into()
+impl Answers {
+    fn of(&mut self, size: usize) -> Rc<[u8]> {
+        let mark = self.mark;
+        let answer = self.known.entry(size).or_insert_with(|| {
+            let mut bytes = head(size).into_bytes();
+            bytes.resize(bytes.len() + size, mark);
+            bytes.into()
+        });
+        Rc::clone(answer)
+    }
 }
 
 /// `127.0.0.1+3:80` is 127.0.0.1, .2 and .3, all on port 80.
