@@ -13,7 +13,7 @@
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 road | [`listener`] → [`session`] |
 //! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool` · [`standin`] → `tls`, `wire` |
-//! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`balance`] · [`wire`] |
+//! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
 //! # A session
@@ -53,6 +53,7 @@ pub mod balance;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod discovery;
 pub mod health;
 pub mod listener;

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use super::{DONE, FAILED, FAULTY, check};
 use crate::app::App;
 use crate::app::signal::Signals;
-use crate::config;
-use crate::plan::Plan;
+use crate::config::{self, Loaded};
+use crate::confine::confine;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -24,7 +24,7 @@ pub fn run(path: &Path) -> ExitCode {
         }
     };
     check::show_warnings(&loaded.warnings);
-    match serve(loaded.plan, path) {
+    match serve(loaded, path) {
         Ok(()) => DONE.into(),
         Err(error) => {
             eprintln!("error: {error}");
@@ -33,10 +33,14 @@ pub fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(plan: Plan, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let plan = loaded.plan;
     let metrics = Metrics::new();
     let files = raise_open_files();
+    // Before the first thread, the log's: threads inherit what their maker is.
+    let confined = confine(&plan, path, &loaded.files)?;
     let log = Log::start(&plan.log, &metrics)?;
+    confined.tell();
     // Reloads and commands are rare and small: one thread is enough for all that is not a session.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

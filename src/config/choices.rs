@@ -5,8 +5,8 @@ use super::field::Value;
 use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
-    Balance, ClientAuth, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay,
-    Service, TlsVersion,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion,
+    RelayWay, Service, TlsVersion,
 };
 
 /// Key `probe.type`.
@@ -90,6 +90,12 @@ choices! {
     CpuAffinity, "processor affinity", [
         "auto" => Self::Auto,
         "none" => Self::None,
+    ];
+    Confine, "lock", [
+        "auto" => Self::Auto,
+        "landlock" => Self::Landlock,
+        "seccomp" => Self::Seccomp,
+        "off" => Self::Off,
     ];
     LogFormat, "log format", ["json" => Self::Json, "text" => Self::Text];
     Service, "service", [

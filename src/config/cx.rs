@@ -16,6 +16,8 @@ pub(super) struct Cx {
     pub(super) owner: String,
     /// The key whose value is being read.
     pub(super) key: String,
+    /// Read while lowering: what a reload will have to read again.
+    pub(super) files: Vec<PathBuf>,
     base: PathBuf,
 }
 
@@ -27,6 +29,7 @@ impl Cx {
             faults: Vec::new(),
             owner: String::new(),
             key: String::new(),
+            files: Vec::new(),
             base,
         }
     }

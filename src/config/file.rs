@@ -19,8 +19,8 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion, RelayWay,
-    Service, TlsVersion,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion,
+    RelayWay, Service, TlsVersion,
 };
 
 tables! {
@@ -52,6 +52,12 @@ tables! {
         /// Whether each worker keeps to a processor of its own, where there are as many workers as processors. `none`
         /// leaves that to the kernel. A change needs a restart.
         cpu_affinity: CpuAffinity = "\"auto\"",
+        /// A user of this machine, who howdah becomes when it was started as root: with that user's groups, and of root's
+        /// rights none but to bind ports below 1024, where a listener has one. A change needs a restart.
+        user: String = "who started it",
+        /// Locks that howdah puts on itself: `landlock` for files, `seccomp` for system calls, both, or none with `off`.
+        /// A change needs a restart.
+        confine: Confine = "\"auto\"",
     }
 
     /// The address of the dashboard `/`, the API `/api/v1`, `/metrics`, `/healthz` and `/readyz`.

@@ -25,7 +25,7 @@ mod words;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::cx::Cx;
 pub use self::reference::reference;
@@ -40,6 +40,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// What someone should look at, in the order of the file.
     pub warnings: Vec<Fault>,
+    /// The files that it names, as they were opened.
+    pub files: Vec<PathBuf>,
 }
 
 /// Reads and judges `path` and the files that it names. Blocks on disk: not for a worker thread.
@@ -70,6 +72,7 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
         let file = file::File::read(&root, &mut cx)?;
         lower::lower(&file, &mut cx)
     });
+    let files = cx.files;
     let mut faults = cx.faults;
     faults.sort_by_key(|fault| fault.place.as_ref().map(|place| (place.line, place.column)));
     let report = Report {
@@ -80,6 +83,7 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
         Some(plan) if report.errors() == 0 => Ok(Loaded {
             plan,
             warnings: report.faults,
+            files,
         }),
         _ => Err(report),
     }

@@ -19,7 +19,8 @@ pub enum BindError {
     /// Below 1024 without the right.
     #[error(
         "{0} needs a privilege: choose a port of 1024 or above, or grant CAP_NET_BIND_SERVICE \
-         (`setcap cap_net_bind_service=+ep howdah`, or AmbientCapabilities in its systemd unit)"
+         (`setcap cap_net_bind_service=+ep howdah`, or AmbientCapabilities in its systemd unit); a howdah that was \
+         started as root and became `user` has it where the configuration of its start had such a port: restart it"
     )]
     Privileged(SocketAddr),
     /// The address belongs to no interface.

@@ -86,6 +86,8 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             "global.cpu_affinity",
             old.global.cpu_affinity == new.global.cpu_affinity,
         ),
+        ("global.user", old.global.user == new.global.user),
+        ("global.confine", old.global.confine == new.global.confine),
         ("admin.bind", old.admin.bind == new.admin.bind),
         ("log.format", old.log.format == new.log.format),
     ] {

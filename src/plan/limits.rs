@@ -19,6 +19,49 @@ pub struct GlobalPlan {
     pub relay: RelayWay,
     /// Where workers run. Default auto; a change needs a restart.
     pub cpu_affinity: CpuAffinity,
+    /// Who howdah becomes when it is started as root. A change needs a restart.
+    pub user: Option<RunAs>,
+    /// Which locks it puts on itself. Default auto; a change needs a restart.
+    pub confine: Confine,
+}
+
+/// Key `global.user`: a user of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAs {
+    /// As written.
+    pub name: String,
+    /// The user's number.
+    pub uid: u32,
+    /// Its own group.
+    pub gid: u32,
+    /// Every group that it belongs to.
+    pub groups: Vec<u32>,
+}
+
+/// Key `global.confine`: which of the kernel's locks howdah puts on itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confine {
+    /// Both, as far as the kernel has them.
+    #[default]
+    Auto,
+    /// Files alone.
+    Landlock,
+    /// System calls alone.
+    Seccomp,
+    /// None.
+    Off,
+}
+
+impl Confine {
+    /// Whether files are locked.
+    pub fn files(self) -> bool {
+        matches!(self, Self::Auto | Self::Landlock)
+    }
+
+    /// Whether system calls are.
+    pub fn calls(self) -> bool {
+        matches!(self, Self::Auto | Self::Seccomp)
+    }
 }
 
 /// Key `global.cpu_affinity`: whether each worker has a processor of its own.

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use self::limits::{CpuAffinity, GlobalPlan, RelayWay, Timeouts, WEIGHT_MAX};
+pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, Route, SniPattern};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::pool::{

@@ -20,6 +20,7 @@ mod admin;
 mod bad_input;
 mod balance;
 mod chaos;
+mod confine;
 mod demo;
 mod drain;
 mod health;

@@ -111,7 +111,7 @@ const KNOWN: [&str; 6] = [
 ];
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -123,6 +123,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("standin", 2),
     ("pool", 1),
     ("tls", 1),
+    ("confine", 1),
     ("balance", 1),
     ("wire", 1),
     ("plan", 0),
@@ -139,11 +140,12 @@ const ARROWS: [(&str, &str); 4] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 9] = [
+const NARROW: [(&str, &[&str]); 10] = [
     ("config", &["plan", "base"]),
     ("discovery", &["pool", "plan", "telemetry", "base"]),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),
+    ("confine", &["plan", "base"]),
     ("balance", &["base"]),
     ("wire", &["base"]),
     ("plan", &["base"]),

@@ -6,11 +6,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::{passwd, reach};
 use crate::config::cx::Cx;
 use crate::config::field::Spot;
 use crate::config::source::Span;
 use crate::config::words::FilePath;
-use crate::plan::Secret;
+use crate::plan::{RunAs, Secret};
 
 /// What stands in a file, without the line's end.
 pub(super) fn secret(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<Secret> {
@@ -50,18 +51,51 @@ pub(super) fn writable(path: &Path, word: &Spot<String>, cx: &mut Cx) {
         "its folder does not exist"
     } else if word.value.is_empty() {
         "it is empty"
+    } else if !reach::may_write(path) {
+        "outside the folders that howdah locked itself into when it started"
     } else {
         return;
     };
+    let reachable = reach::may_write(path);
     let hint = crate::config::suggest::value(&word.value, &["stdout", "stderr", "off"], &[]);
     let what = format!(
         "access in [log] names no file that could be written: {:?}",
         word.value
     );
     let fault = cx.error(&word.span, what).why(why);
+    if !reachable {
+        fault.fix("name a file in the folder of the present access log, or restart howdah");
+        return;
+    }
     fault.fix(
         hint.unwrap_or_else(|| "stdout, stderr, off, or a file in a folder that exists".into()),
     );
+}
+
+/// A user of this machine, or a fault.
+pub(super) fn user(name: &Spot<String>, cx: &mut Cx) -> Option<RunAs> {
+    let text = |path| fs::read_to_string(path).unwrap_or_default();
+    let Some(ids) = passwd::find(&text("/etc/passwd"), &text("/etc/group"), &name.value) else {
+        let what = format!(
+            "[global] names a user {:?} that this machine does not have",
+            name.value
+        );
+        cx.error(&name.span, what)
+            .why("not in /etc/passwd")
+            .fix("useradd --system --shell /usr/sbin/nologin NAME makes one");
+        return None;
+    };
+    if ids.uid == 0 {
+        cx.warning(&name.span, "user in [global] is root")
+            .why("nothing is given up")
+            .fix("name a user of howdah's own");
+    }
+    Some(RunAs {
+        name: name.value.clone(),
+        uid: ids.uid,
+        gid: ids.gid,
+        groups: ids.groups,
+    })
 }
 
 /// Warns of a port that this process may not bind.
@@ -108,7 +142,23 @@ pub(super) fn secret_mode(full: &Path, path: &Spot<FilePath>, key: &str, cx: &mu
 pub(super) fn read(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<(PathBuf, Vec<u8>)> {
     let full = cx.resolve(&path.value.0);
     match read_bounded(&full) {
-        Ok(bytes) => Some((full, bytes)),
+        Ok(bytes) => {
+            cx.files.push(full.clone());
+            Some((full, bytes))
+        }
+        Err(error)
+            if error.kind() == io::ErrorKind::PermissionDenied && !reach::may_read(&full) =>
+        {
+            let what = format!("{} cannot be read", cx.subject_of(key));
+            let absolute = std::path::absolute(&full).unwrap_or(full);
+            cx.error(&path.span, what)
+                .why("outside the folders that howdah locked itself into when it started")
+                .fix(format!(
+                    "put {} into the configuration's folder, or restart howdah",
+                    absolute.display()
+                ));
+            None
+        }
         Err(error) => {
             let what = format!("{} cannot be read", cx.subject_of(key));
             let absolute = std::path::absolute(&full).unwrap_or(full);

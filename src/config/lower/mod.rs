@@ -29,12 +29,13 @@ use super::cx::Cx;
 use super::field::{Field, Spot};
 use super::file::{Admin, File, Global, Log, Pools};
 use crate::plan::{
-    AccessTarget, AdminPlan, CpuAffinity, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, RelayWay,
+    AccessTarget, AdminPlan, Confine, CpuAffinity, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan,
+    RelayWay,
 };
 
 /// The plan, as far as it can be made.
 pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
-    let global = global(&file.global.or(Global::default()));
+    let global = global(&file.global.or(Global::default()), cx);
     let admin = admin(&file.admin.or(Admin::default()), cx);
     let log = log(&file.log.or(Log::default()), cx);
     let no_pools = Pools::default();
@@ -56,7 +57,8 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     })
 }
 
-fn global(words: &Global) -> GlobalPlan {
+fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
+    "[global]".clone_into(&mut cx.owner);
     let workers = words
         .workers
         .value()
@@ -67,6 +69,8 @@ fn global(words: &Global) -> GlobalPlan {
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
         relay: words.relay.or(RelayWay::Auto),
         cpu_affinity: words.cpu_affinity.or(CpuAffinity::Auto),
+        user: words.user.get().and_then(|name| material::user(name, cx)),
+        confine: words.confine.or(Confine::Auto),
     }
 }
 
