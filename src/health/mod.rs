@@ -48,6 +48,8 @@ words! {
         ConnectFailed = "connect-failed",
         /// Connected, but silent in the step that the finding names: often a full thread pool or a stopped process.
         Timeout = "timeout",
+        /// The answer does not end, or comes in too many pieces (17 MiB, 8192 reads).
+        Endless = "endless",
         /// The peer reset the connection.
         Reset = "reset",
         /// The peer closed the connection without an answer.

@@ -35,12 +35,16 @@ pub(super) struct Road<'a> {
     pub(super) tls: Option<&'a Connector>,
 }
 
+/// Most reads: an answer of the longest kind comes in a tenth of that, and one that dribbles must not cost a core.
+const READS_MAX: u32 = 8192;
+
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Link {
     stream: Stream,
     inbox: Vec<u8>,
+    reads: u32,
     ended: bool,
     /// Until then silence is waited for; then our side is shut, as a hint.
     patience: Option<Instant>,
@@ -146,6 +150,7 @@ impl Link {
         Self {
             stream,
             inbox: Vec::new(),
+            reads: 0,
             ended: false,
             patience: None,
             shut: false,
@@ -163,11 +168,6 @@ impl Link {
     /// Everything that came in and was not taken.
     pub(super) fn inbox(&self) -> &[u8] {
         &self.inbox
-    }
-
-    /// The server has ended its side.
-    pub(super) fn ended(&self) -> bool {
-        self.ended
     }
 
     pub(super) fn take(&mut self, count: usize) {
@@ -193,9 +193,14 @@ impl Link {
 
     /// Waits for more; `Ok(false)` when the server has ended its side.
     pub(super) async fn more(&mut self) -> Asked<bool> {
-        if self.ended || self.inbox.len() > INBOX_MAX {
+        if self.ended {
             return Ok(false);
         }
+        if self.inbox.len() > INBOX_MAX || self.reads >= READS_MAX {
+            let text = "the answer does not end, or comes in too many pieces";
+            return Err(Answer::down(Reason::Endless, text));
+        }
+        self.reads += 1;
         match self.patience.take_if(|_| self.inbox.is_empty()) {
             Some(patience) => match timeout_at(patience, self.receive()).await {
                 Ok(received) => received,
