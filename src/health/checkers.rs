@@ -1,6 +1,8 @@
 //! Who is watched: starts and stops a checker for each server of each pool.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,28 +139,48 @@ impl Asker for Prober {
     async fn ask(&self, server: &Server, effort: Effort, rapport: &mut Rapport) -> Finding {
         let addresses = server.addresses();
         if addresses.is_empty() {
-            let detail = format!("{} has no address yet", server.address());
-            return unasked(Reason::ResolveFailed, "resolve", detail);
+            return unresolved(server);
         }
         let (Some(probe), Ok(tls)) = (&self.plan.probe, &self.tls) else {
             let why = self.tls.as_ref().err().cloned();
             return unasked(Reason::Unusable, "prepare", why.unwrap_or_default());
         };
-        let number;
-        let host = match &server.address().host {
-            Host::Name(name) => name,
-            Host::Ip(ip) => {
-                number = ip.to_string();
-                &number
-            }
-        };
-        let target = Target {
-            addresses: &addresses,
-            host,
-            send_proxy: self.plan.send_proxy,
-        };
+        let host = host(server);
+        let target = self.target(&addresses, &host);
         probe::ask(&target, probe, effort, tls.as_ref(), rapport).await
     }
+
+    async fn knock(&self, server: &Server) -> Finding {
+        let addresses = server.addresses();
+        match &self.plan.probe {
+            Some(probe) if !addresses.is_empty() => {
+                probe::knock(&self.target(&addresses, &host(server)), probe).await
+            }
+            _ => unresolved(server),
+        }
+    }
+}
+
+impl Prober {
+    fn target<'a>(&self, addresses: &'a [SocketAddr], host: &'a str) -> Target<'a> {
+        Target {
+            addresses,
+            host,
+            send_proxy: self.plan.send_proxy,
+        }
+    }
+}
+
+fn host(server: &Server) -> Cow<'_, str> {
+    match &server.address().host {
+        Host::Name(name) => name.into(),
+        Host::Ip(ip) => ip.to_string().into(),
+    }
+}
+
+fn unresolved(server: &Server) -> Finding {
+    let detail = format!("{} has no address yet", server.address());
+    unasked(Reason::ResolveFailed, "resolve", detail)
 }
 
 fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
@@ -175,7 +197,6 @@ fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::time::SystemTime;
 
     use tokio::net::TcpListener;

@@ -9,8 +9,8 @@ mod checker;
 mod checkers;
 pub mod machine;
 pub mod pace;
+mod passive;
 pub mod probe;
-mod witness;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -31,6 +31,8 @@ const INBOX_MAX: usize = 17 * 1024 * 1024;
 /// What a probe needs to make its connections.
 pub(super) struct Road<'a> {
     pub(super) target: Target<'a>,
+    /// Instead of the one that takes sessions.
+    pub(super) port: Option<u16>,
     pub(super) plan: &'a ProbePlan,
     pub(super) tls: Option<&'a Connector>,
 }
@@ -116,7 +118,7 @@ impl Road<'_> {
 
     async fn announced(&self, mut tcp: TcpStream) -> Asked<TcpStream> {
         let header = match self.target.send_proxy {
-            Some(_) if self.plan.port.is_some() => return Ok(tcp),
+            Some(_) if self.port.is_some() => return Ok(tcp),
             None => return Ok(tcp),
             Some(ProxyVersion::V1) => LOCAL_V1,
             Some(ProxyVersion::V2) => LOCAL_V2,
@@ -128,7 +130,6 @@ impl Road<'_> {
     /// `host:port`, for the Host header.
     pub(super) fn authority(&self) -> String {
         let port = self
-            .plan
             .port
             .or(self.target.addresses.first().map(SocketAddr::port));
         let host = self.target.host;
@@ -141,7 +142,7 @@ impl Road<'_> {
     }
 
     fn at_port(&self, address: SocketAddr) -> SocketAddr {
-        SocketAddr::new(address.ip(), self.plan.port.unwrap_or(address.port()))
+        SocketAddr::new(address.ip(), self.port.unwrap_or(address.port()))
     }
 }
 

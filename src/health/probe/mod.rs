@@ -15,6 +15,7 @@ mod tls;
 mod walk;
 
 pub use self::hive::Rapport;
+pub(super) use self::walk::printable;
 
 use tokio::time::timeout_at;
 
@@ -38,6 +39,7 @@ pub async fn ask(
 ) -> Finding {
     let road = Road {
         target: *target,
+        port: plan.port,
         plan,
         tls,
     };
@@ -46,6 +48,17 @@ pub async fn ask(
         (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&road, walk).await,
         _ => Box::pin(converse(&road, walk, effort, rapport)).await,
     }
+}
+
+/// Does anybody take connections where sessions go, whatever port the plan asks? Bounded as [`ask`].
+pub async fn knock(target: &Target<'_>, plan: &ProbePlan) -> Finding {
+    let road = Road {
+        target: *target,
+        port: None,
+        plan,
+        tls: None,
+    };
+    connect_only(&road, Walk::begin(plan.timeout)).await
 }
 
 async fn connect_only(road: &Road<'_>, walk: Walk) -> Finding {

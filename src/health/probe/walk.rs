@@ -113,7 +113,7 @@ impl Walk {
 }
 
 /// A peer's words, fit for a log: control characters escaped, cut to [`DETAIL_MAX`] bytes.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::health) fn printable(text: &str) -> String {
     let mut out = String::new();
     for letter in text.trim().chars() {
         let before = out.len();
