@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::machine::{Rule, State, Transition, step};
 use super::probe::Rapport;
-use super::{Effort, Finding, Reason, Verdict, pace, passive};
+use super::{Effort, Finding, Verdict, pace, passive};
 use crate::plan::ProbePlan;
 use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
 
@@ -202,10 +202,10 @@ impl<A: Asker> Checker<A> {
         !self.sees_port() && (self.doubt || failed)
     }
 
-    /// Our own fault (no descriptor left, say) tells nothing of the server, and is said once.
+    /// Our own fault (no descriptor left, no time, say) tells nothing of the server, and is said once.
     fn is_blind(&mut self, finding: &Finding) -> bool {
         let before = self.blind;
-        self.blind = finding.reason == Reason::Unusable;
+        self.blind = !finding.reason.is_of_server();
         if self.blind && !before {
             let (pool, server) = (self.pool.name(), self.server.name());
             let (step, detail) = (finding.step, &finding.detail);

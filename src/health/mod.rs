@@ -100,9 +100,18 @@ words! {
         SessionRefused = "session-refused",
         /// The query did not come to its result.
         QueryFailed = "query-failed",
+        /// No answer in time, but howdah was late itself: nothing is known of the server, and nothing is concluded.
+        OwnDelay = "own-delay",
         /// The question could not be put, for a cause on our side (settings, no descriptor or port left): nothing is known of
         /// the server, and nothing should be concluded.
         Unusable = "unusable",
+    }
+}
+
+impl Reason {
+    /// Whether a verdict for this reason says something of the server, and not of ourselves.
+    pub fn is_of_server(self) -> bool {
+        !matches!(self, Self::Unusable | Self::OwnDelay)
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
 use super::*;
+use crate::health::Reason;
 use crate::plan::{
     Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service,
     Timeouts,
@@ -346,6 +347,9 @@ async fn a_howdah_without_descriptors_blames_nobody() {
     assert_eq!(watched.health(), Health::Up);
     let shown = watched.server.last_probe().expect("a probe");
     assert_eq!(shown.reason, "unusable", "and yet it is seen");
+    *watched.script.reason.lock().expect("no panic") = Reason::OwnDelay;
+    sleep(secs(100)).await;
+    assert_eq!(watched.health(), Health::Up, "nor one without time");
     *watched.script.reason.lock().expect("no panic") = Reason::ConnectRefused;
     watched.server.dial_failed(DialFailure::ConnectRefused);
     watched.until(Health::Down).await;
