@@ -85,6 +85,8 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_reuse_port(shared)?;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
+    // A byte that a client marks urgent keeps its place in the stream instead of leaving it.
+    socket.set_out_of_band_inline(true)?;
     socket.bind(&address.into())?;
     if shared {
         socket.listen(BACKLOG)?;

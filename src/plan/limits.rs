@@ -93,7 +93,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// No byte either way. Default by service.
     pub idle: Duration,
-    /// One side has ended, the other has not. Default 10 min.
+    /// One side has ended, the other has not: counted from that end, and from each byte after it. Default 10 min.
     pub half_close: Duration,
     /// How long a client may stay silent before its first byte, where howdah waits for that byte
     /// before it dials ([`super::Dial::Late`]). Default 60 s.

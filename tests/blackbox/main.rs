@@ -23,6 +23,7 @@ mod chaos;
 mod confine;
 mod demo;
 mod drain;
+mod faults;
 mod health;
 mod probe;
 mod proxy_protocol;

@@ -30,8 +30,20 @@ pub fn set_way(way: RelayWay) {
 pub(super) enum Broken {
     /// The source broke.
     Read(io::Error),
-    /// The sink takes no more.
+    /// The sink broke.
     Write,
+    /// The sink had ended in order before, and refuses what comes after that end.
+    Refused,
+}
+
+impl Broken {
+    /// Linux says EPIPE where a reset followed the peer's own end, and names the fault where none had come.
+    fn write(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Refused,
+            _ => Self::Write,
+        }
+    }
 }
 
 /// The state of one direction.
@@ -40,6 +52,8 @@ pub(super) struct Flow {
     /// Delivered to the sink (for TLS: taken by it), PROXY header and TLS overhead not counted.
     pub(super) bytes: u64,
     stage: Stage,
+    /// The source's connection has broken already, and what it still yields ends in no order.
+    doomed: bool,
     /// Read, not yet taken by the sink. Empty, and without memory, unless the sink is slow.
     rest: Vec<u8>,
     /// How much of `rest` the sink has.
@@ -54,12 +68,14 @@ pub(super) struct Flow {
 enum Stage {
     #[default]
     Open,
-    /// The source has ended; what is left goes out, then the end itself.
+    /// The source has ended in order; what is left goes out, then the end itself.
     Ending,
-    /// As `Ending`, without telling the sink: the source broke.
+    /// The source broke; what is left goes out, and no end in order.
     Breaking,
-    /// All is said.
-    Over,
+    /// All was delivered, and the end told.
+    Whole,
+    /// Over before its end.
+    Cut,
 }
 
 impl Flow {
@@ -76,27 +92,52 @@ impl Flow {
         self.stage != Stage::Open
     }
 
-    /// The sink has been told so.
+    /// Nothing more will move.
     pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
+        self.is_whole() || self.stage == Stage::Cut
+    }
+
+    /// The source ended in order, and the sink has everything.
+    pub(super) fn is_whole(&self) -> bool {
+        self.stage == Stage::Whole
+    }
+
+    /// The source broke, and what it said before is still on its way.
+    pub(super) fn is_breaking(&self) -> bool {
+        self.stage == Stage::Breaking
+    }
+
+    /// Holds bytes that the sink has not taken.
+    pub(super) fn is_loaded(&self) -> bool {
+        let piped = self.pipe.as_ref().is_some_and(|pipe| pipe.filled() > 0);
+        self.unflushed || piped || !self.rest.is_empty()
     }
 
     /// Drops what is under way and reads no more.
-    pub(super) fn give_up(&mut self) {
-        self.stage = Stage::Over;
+    pub(super) fn cut(&mut self) {
+        if !self.is_over() {
+            self.stage = Stage::Cut;
+        }
         self.rest = Vec::new();
         self.pipe = None;
     }
 
-    /// Delivers what had been read before the source broke.
-    pub(super) fn finish_without_end(&mut self) {
+    /// The source broke: what had been read before is delivered, and no end in order after it.
+    pub(super) fn break_off(&mut self) {
         if self.stage == Stage::Open {
             self.stage = Stage::Breaking;
         }
     }
 
-    /// Moves what can be moved now. `last`: the opposite flow is over, so that closing the sink, which comes next,
-    /// tells the end of this one too, for a system call less. On return without error the flow is over, or its task will be woken.
+    /// The source's connection is known to be broken, but may hold bytes that came before. Whatever follows them
+    /// then looks like an end in order, as the fault itself is told only once.
+    pub(super) fn doom(&mut self) {
+        self.doomed = true;
+    }
+
+    /// Moves what can be moved now. `last`: the opposite flow is whole, so that closing the sink, which comes next,
+    /// tells the end of this one too, for a system call less. On return without error the flow is over, or its task
+    /// will be woken.
     pub(super) fn pump<A: Side, B: Side>(
         &mut self,
         source: &mut A,
@@ -105,7 +146,7 @@ impl Flow {
         cx: &mut Context<'_>,
     ) -> Result<(), Broken> {
         let until = self.bytes + TURN;
-        while self.stage != Stage::Over {
+        while !self.is_over() {
             match self.step(source, sink, last, cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(broken)) => return Err(broken),
@@ -131,17 +172,19 @@ impl Flow {
         match self.stage {
             Stage::Open if splices => self.splice(source, sink, cx),
             Stage::Open => self.copy(source, sink, cx),
-            Stage::Ending | Stage::Breaking => {
-                if self.stage == Stage::Ending && (B::TLS || !last) {
-                    // A sink that is gone already has heard of the end.
-                    let _ = ready!(sink.poll_end(cx));
-                } else {
-                    let _ = ready!(sink.poll_flush(cx));
+            Stage::Ending => {
+                if B::TLS || !last {
+                    ready!(sink.poll_end(cx)).map_err(|error| Broken::write(&error))?;
                 }
-                self.stage = Stage::Over;
+                self.stage = Stage::Whole;
                 Poll::Ready(Ok(()))
             }
-            Stage::Over => Poll::Ready(Ok(())),
+            Stage::Breaking => {
+                let _ = ready!(sink.poll_flush(cx));
+                self.stage = Stage::Cut;
+                Poll::Ready(Ok(()))
+            }
+            Stage::Whole | Stage::Cut => Poll::Ready(Ok(())),
         }
     }
 
@@ -149,7 +192,7 @@ impl Flow {
     fn deliver<B: Side>(&mut self, sink: &mut B, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         while self.taken < self.rest.len() {
             let written = ready!(sink.poll_give(cx, &self.rest[self.taken..]));
-            let written = written.map_err(|_| Broken::Write)?;
+            let written = written.map_err(|error| Broken::write(&error))?;
             if written == 0 {
                 return Poll::Ready(Err(Broken::Write));
             }
@@ -181,7 +224,7 @@ impl Flow {
             };
             let taken = match source.poll_take(cx, room) {
                 Poll::Pending if self.unflushed => {
-                    ready!(sink.poll_flush(cx)).map_err(|_| Broken::Write)?;
+                    ready!(sink.poll_flush(cx)).map_err(|error| Broken::write(&error))?;
                     self.unflushed = false;
                     return Poll::Pending;
                 }
@@ -192,7 +235,7 @@ impl Flow {
             };
             let bytes = &room[..taken];
             if bytes.is_empty() {
-                self.stage = Stage::Ending;
+                self.end();
                 return Poll::Ready(Ok(()));
             }
             if bytes.len() == BULK && !A::TLS && !B::TLS && WAY.get() == RelayWay::Auto {
@@ -211,13 +254,22 @@ impl Flow {
     ) -> Poll<Result<(), Broken>> {
         let written = match sink.poll_give(cx, bytes) {
             Poll::Ready(Ok(written)) => written,
-            Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Write)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::write(&error))),
             Poll::Pending => 0,
         };
         self.bytes += written as u64;
         self.unflushed = B::TLS;
         self.rest.extend_from_slice(&bytes[written..]);
         Poll::Ready(Ok(()))
+    }
+
+    /// The source's stream is at its end.
+    fn end(&mut self) {
+        self.stage = if self.doomed {
+            Stage::Breaking
+        } else {
+            Stage::Ending
+        };
     }
 
     fn wants_splice(&mut self) -> bool {
@@ -230,15 +282,15 @@ impl Flow {
     /// The pipe is empty here: fills it, or gives it back when the bulk is over.
     fn splice<A: Side, B: Side>(
         &mut self,
-        source: &A,
-        sink: &B,
+        source: &mut A,
+        sink: &mut B,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
         let Some(mut pipe) = self.pipe.take() else {
             return Poll::Ready(Ok(()));
         };
-        let source = source.tcp();
         let moved = loop {
+            let source = source.tcp();
             match source.poll_read_ready(cx) {
                 Poll::Pending => {
                     pipe.give_back();
@@ -255,9 +307,9 @@ impl Flow {
         match moved {
             Err(error) => Poll::Ready(Err(Broken::Read(error))),
             Ok(0) => {
+                // The end, or a byte marked urgent, before which splice stops and which only a read gets past.
                 pipe.give_back();
-                self.stage = Stage::Ending;
-                Poll::Ready(Ok(()))
+                self.copy(source, sink, cx)
             }
             Ok(_) => {
                 self.pipe = Some(pipe);
@@ -269,11 +321,11 @@ impl Flow {
     fn drain<B: Side>(&mut self, sink: &B, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let sink = sink.tcp();
         while let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.filled() > 0) {
-            ready!(sink.poll_write_ready(cx)).map_err(|_| Broken::Write)?;
+            ready!(sink.poll_write_ready(cx)).map_err(|error| Broken::write(&error))?;
             match sink.try_io(Interest::WRITABLE, || pipe.drain(sink)) {
                 Ok(moved) => self.bytes += moved as u64,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Poll::Ready(Err(Broken::Write)),
+                Err(error) => return Poll::Ready(Err(Broken::write(&error))),
             }
         }
         Poll::Ready(Ok(()))

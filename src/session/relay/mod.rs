@@ -4,14 +4,16 @@
 //!
 //! * A half-close is passed on exactly: the end of one side's stream is told to the other after its last byte,
 //!   and the opposite flow goes on.
+//! * A fault of one side reaches the other as soon as the kernel tells of it, as a reset, after all that had
+//!   arrived: a cut answer never looks like a whole one (see [`parting`]).
 //! * Back-pressure is the kernel's: what one side has not taken is not read from the other, but for one buffer.
 //! * A silent session holds no buffer and no pipe: bytes pass through the worker's own (see [`super::lend`]).
-//! * When the server breaks the connection the client sees a reset, after all that had arrived: a cut answer
-//!   never looks like a whole one.
 //! * One timer a session. It is not moved by every byte; when it fires it looks at when the last byte was.
 
 mod flow;
+mod parting;
 mod pipe;
+mod turn;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -23,6 +25,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub use self::flow::set_way;
 use self::flow::{Broken, Flow};
+use self::parting::{Parting, part};
+use self::turn::Turn;
 use super::outcome::Reason;
 use super::registry::Place;
 use super::side::Side;
@@ -33,6 +37,10 @@ use crate::pool::Lease;
 /// A session that lives this long gets keepalive on its server's side; most short ones never pay for it.
 /// (The client's side inherits it from the listening socket.)
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(15);
+
+/// A session without a byte for so long is silent: what ends it then cuts nothing. An answer may pause, so a shorter
+/// silence is not believed.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// The counters of a session that lasts are brought up to date after so many bytes, not only at its end.
 const TELL_EVERY: u64 = 1 << 20;
@@ -79,7 +87,7 @@ pub(super) fn relay<'a, C: Side, S: Side>(
         up: Flow::with(head),
         down: Flow::default(),
         first_end: None,
-        last_byte: now,
+        last_event: now,
         kept_alive: false,
     };
     Box::pin(async move {
@@ -107,10 +115,9 @@ pub(super) fn relay<'a, C: Side, S: Side>(
         })
         .await;
         meter.tell(&relay.up, &relay.down, course, lease);
-        if reason == Reason::ServerReset {
-            // So that the client sees a reset, not an orderly end.
-            let _ = relay.client.tcp().set_zero_linger();
-        }
+        let (to_client, to_server) = relay.partings(reason);
+        part(&mut relay.server, to_server).await;
+        part(&mut relay.client, to_client).await;
         reason
     })
 }
@@ -122,7 +129,8 @@ struct Relay<C, S> {
     down: Flow,
     /// What the first side to end makes of the session's end.
     first_end: Option<Reason>,
-    last_byte: Instant,
+    /// When a byte was moved last, or a side ended.
+    last_event: Instant,
     turn: Turn,
     kept_alive: bool,
 }
@@ -132,85 +140,131 @@ impl<C: Side, S: Side> Relay<C, S> {
         self.up.bytes + self.down.bytes
     }
 
+    /// Moves what can be moved; ready when both flows are over.
     fn poll(&mut self, cx: &mut Context<'_>, lease: &Lease, meter: &mut Meter) -> Poll<Reason> {
         let before = (self.up.bytes, self.down.bytes);
-        let up = self
-            .up
-            .pump(&mut self.client, &mut self.server, self.down.is_over(), cx);
-        let down = self
-            .down
-            .pump(&mut self.server, &mut self.client, self.up.is_over(), cx);
-        if before != (self.up.bytes, self.down.bytes) {
+        let ended = self.ended();
+        // A fault of one flow changes what the other is to do, which nothing would wake it for.
+        while self.pump(cx) {}
+        let moved = before != (self.up.bytes, self.down.bytes);
+        if moved || ended != self.ended() {
             let now = Instant::now();
-            self.last_byte = now;
+            self.last_event = now;
             self.account_turn(before, now, lease, meter);
         }
-        let broken = up.err().and_then(|broken| self.up_broken(&broken));
-        if let Some(reason) =
-            broken.or_else(|| down.err().and_then(|broken| self.down_broken(&broken)))
-        {
-            return Poll::Ready(reason);
+        match (self.first_end, self.up.is_over() && self.down.is_over()) {
+            (Some(reason), true) => Poll::Ready(reason),
+            _ => Poll::Pending,
         }
+    }
+
+    /// Both flows once; true when one of them broke. What a fault of the first means for the second is known before
+    /// the second reads: the kernel tells a fault once, and an end in order from then on.
+    fn pump(&mut self, cx: &mut Context<'_>) -> bool {
+        let (client, server) = (&mut self.client, &mut self.server);
+        let up = self.up.pump(client, server, self.down.is_whole(), cx);
+        let up = up.map_err(|broken| self.up_broken(&broken));
+        let (client, server) = (&mut self.client, &mut self.server);
+        let down = self.down.pump(server, client, self.up.is_whole(), cx);
+        let down = down.map_err(|broken| self.down_broken(&broken));
         if self.up.has_ended() {
             self.first_end.get_or_insert(Reason::ClientClosed);
         }
         if self.down.has_ended() {
             self.first_end.get_or_insert(Reason::ServerClosed);
         }
-        match (self.up.is_over(), self.down.is_over()) {
-            (true, true) => Poll::Ready(self.first_end.unwrap_or(Reason::ClientClosed)),
-            _ => Poll::Pending,
-        }
+        up.is_err() || down.is_err()
     }
 
-    /// The flow from the client broke. A client that is gone ends the session; a server that takes no more may
-    /// have said something before it went, so the other flow goes on to its end.
-    fn up_broken(&mut self, broken: &Broken) -> Option<Reason> {
+    /// The flow from the client broke. Nothing more is wanted from a client that is gone, nor for it. A server that
+    /// refuses more may have said something before: the other flow goes on to its end.
+    fn up_broken(&mut self, broken: &Broken) {
         match broken {
-            Broken::Read(error) => Some(self.first_end.unwrap_or(Reason::of_client(error))),
-            Broken::Write => {
-                self.up.give_up();
-                self.first_end.get_or_insert(Reason::ServerReset);
-                None
+            Broken::Read(error) => {
+                self.first_end.get_or_insert(Reason::of_client(error));
+                self.up.cut();
+                self.down.cut();
             }
+            Broken::Write => {
+                self.first_end = Some(Reason::ServerReset);
+                self.up.cut();
+                self.down.doom();
+            }
+            Broken::Refused => self.up.cut(),
         }
     }
 
-    /// The flow from the server broke: what had arrived still goes to the client. A client that takes no more
-    /// may have sent something before it went (a CloseSession), so the other flow goes on to its end.
-    fn down_broken(&mut self, broken: &Broken) -> Option<Reason> {
+    /// The flow from the server broke: what had arrived still goes to the client. A client that takes no more may
+    /// have sent something before it went (a CloseSession): the other flow goes on to its end.
+    fn down_broken(&mut self, broken: &Broken) {
         match broken {
             Broken::Read(_) => {
-                self.up.give_up();
-                self.down.finish_without_end();
                 // An earlier end in order by the client does not make the server's break one.
                 self.first_end = Some(Reason::ServerReset);
-                None
+                self.up.cut();
+                self.down.break_off();
             }
             Broken::Write => {
-                self.down.give_up();
                 self.first_end.get_or_insert(Reason::ClientReset);
-                None
+                self.down.cut();
+                self.up.doom();
+            }
+            Broken::Refused => {
+                self.first_end.get_or_insert(Reason::ClientClosed);
+                self.down.cut();
             }
         }
     }
 
-    /// Response time is what the server takes, turn by turn: bytes out to it until bytes back.
+    fn ended(&self) -> (bool, bool) {
+        (self.up.has_ended(), self.down.has_ended())
+    }
+
+    /// What client and server are to see of an end for `reason`.
+    fn partings(&self, reason: Reason) -> (Parting, Parting) {
+        let in_order = self.cuts_nothing(reason);
+        let of = |flow: &Flow| match flow.is_whole() {
+            true => Parting::Told,
+            false if in_order => Parting::InOrder,
+            false => Parting::Reset,
+        };
+        let to_client = match (of(&self.down), reason) {
+            (Parting::Reset, Reason::ServerReset) => Parting::ResetAfterRest,
+            // It has been told by TLS's own alert, which a reset would overtake.
+            (Parting::Reset, Reason::TlsFailed) => Parting::Told,
+            (parting, _) => parting,
+        };
+        (to_client, of(&self.up))
+    }
+
+    /// Whether the session was silent, and is ended for no fault of a side.
+    fn cuts_nothing(&self, reason: Reason) -> bool {
+        let silence = match reason {
+            Reason::IdleTimeout => Duration::ZERO,
+            Reason::Drained | Reason::Shutdown => SILENCE,
+            _ => return false,
+        };
+        let nothing_open = !self.up.is_loaded() && !self.down.is_loaded() && !self.turn.is_open();
+        nothing_open && self.silent_for(silence)
+    }
+
+    /// Response time is what the server takes, turn by turn: bytes out to it until bytes back. What comes from the
+    /// server in the same poll as a question is taken for its answer: a client asks when it has heard the last one.
     fn account_turn(&mut self, before: (u64, u64), now: Instant, lease: &Lease, meter: &mut Meter) {
-        if self.down.bytes != before.1
-            && let Some(took) = self.turn.answered(now)
-        {
+        if self.down.bytes == before.1 {
+            if self.up.bytes != before.0 {
+                self.turn.asked(now);
+            }
+        } else if let Some(took) = self.turn.answered(now) {
             meter.first_byte.get_or_insert(took);
             lease.observe(took, now);
-        }
-        if self.up.bytes != before.0 {
-            self.turn.asked(now);
         }
     }
 
     /// How much silence is borne in the present state.
     fn patience(&self, timeouts: &Timeouts) -> Duration {
-        match (self.up.has_ended(), self.down.has_ended()) {
+        match self.ended() {
+            _ if self.up.is_breaking() || self.down.is_breaking() => parting::PATIENCE,
             (false, false) if !self.kept_alive => timeouts.idle.min(KEEPALIVE_AFTER),
             (false, false) => timeouts.idle,
             _ => timeouts.half_close.min(timeouts.idle),
@@ -224,7 +278,7 @@ impl<C: Side, S: Side> Relay<C, S> {
         timeouts: &Timeouts,
     ) -> Poll<Reason> {
         loop {
-            let due = self.last_byte + self.patience(timeouts);
+            let due = self.last_event + self.patience(timeouts);
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
@@ -235,7 +289,7 @@ impl<C: Side, S: Side> Relay<C, S> {
                 timer.as_mut().reset(due);
                 continue;
             }
-            match (self.up.has_ended(), self.down.has_ended()) {
+            match self.ended() {
                 (false, false) if self.kept_alive || self.silent_for(timeouts.idle) => {
                     return Poll::Ready(Reason::IdleTimeout);
                 }
@@ -246,7 +300,7 @@ impl<C: Side, S: Side> Relay<C, S> {
     }
 
     fn silent_for(&self, limit: Duration) -> bool {
-        self.last_byte.elapsed() >= limit
+        self.last_event.elapsed() >= limit
     }
 
     /// What running out of patience means once one side has ended.
@@ -272,34 +326,4 @@ pub fn keepalive() -> TcpKeepalive {
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15))
         .with_retries(4)
-}
-
-/// One question of the client and the time until the first byte of the answer.
-struct Turn {
-    since: Option<Instant>,
-    asked: bool,
-}
-
-impl Turn {
-    /// The first turn counts the connect in. Where nothing was asked yet, the server may speak first, and the
-    /// client's first question starts the turn anew.
-    fn begun(dialled: Instant, asked: bool) -> Self {
-        Self {
-            since: Some(dialled),
-            asked,
-        }
-    }
-
-    fn asked(&mut self, now: Instant) {
-        if self.since.is_none() || !self.asked {
-            *self = Self {
-                since: Some(now),
-                asked: true,
-            };
-        }
-    }
-
-    fn answered(&mut self, now: Instant) -> Option<Duration> {
-        self.since.take().map(|since| now - since)
-    }
 }
