@@ -2,8 +2,7 @@
 //!
 //! [`ask`] makes the connection, puts the question of the plan, and brings back a [`Finding`] that names the step which
 //! decided. A probe holds only its exchange: how often to ask and what to conclude is decided elsewhere. Redirects are not
-//! followed, nothing is asked twice, and the connection ends with FIN. A deadline that we were too late for ourselves ends
-//! without a verdict, see [`patience`].
+//! followed, nothing is asked twice, and the connection ends with FIN.
 
 mod fault;
 mod hive;
@@ -11,16 +10,15 @@ mod http;
 mod hue;
 mod impala;
 mod link;
-mod patience;
 mod tcp;
 mod tls;
 mod walk;
 
 pub use self::hive::Rapport;
-pub(super) use self::walk::printable;
+
+use tokio::time::timeout_at;
 
 use self::link::{Link, Road};
-use self::patience::{Waited, wait};
 use self::walk::{Answer, Asked, Walk};
 use super::{Effort, Finding, Target};
 use crate::plan::{Ask, Depth, ProbePlan};
@@ -29,7 +27,7 @@ use crate::tls::connect::Connector;
 /// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool; `rapport` is this server's, and makes the next
 /// question quieter.
 ///
-/// Ends at [`ProbePlan::timeout`] at the latest, or at twice that when this thread was late; the polite close after the verdict is bounded by it too. Dropping the
+/// Ends at [`ProbePlan::timeout`] at the latest; the polite close after the verdict is bounded by it too. Dropping the
 /// future ends the question without an answer.
 pub async fn ask(
     target: &Target<'_>,
@@ -40,7 +38,6 @@ pub async fn ask(
 ) -> Finding {
     let road = Road {
         target: *target,
-        port: plan.port,
         plan,
         tls,
     };
@@ -51,31 +48,19 @@ pub async fn ask(
     }
 }
 
-/// Does anybody take connections where sessions go, whatever port the plan asks? Bounded as [`ask`].
-pub async fn knock(target: &Target<'_>, plan: &ProbePlan) -> Finding {
-    let road = Road {
-        target: *target,
-        port: None,
-        plan,
-        tls: None,
-    };
-    connect_only(&road, Walk::begin(plan.timeout)).await
-}
-
 async fn connect_only(road: &Road<'_>, walk: Walk) -> Finding {
-    let (deadline, timeout) = (walk.deadline(), road.plan.timeout);
-    match wait(tcp::exchange(road, &walk), deadline, timeout).await {
-        Waited::Done(Ok(stream)) => {
+    let deadline = walk.deadline();
+    match timeout_at(deadline, tcp::exchange(road, &walk)).await {
+        Ok(Ok(stream)) => {
             let finding = walk.finish(Answer::up());
             tcp::part(stream);
             finding
         }
-        Waited::Done(Err(answer)) => walk.finish(answer),
-        Waited::TooLate => {
+        Ok(Err(answer)) => walk.finish(answer),
+        Err(_) => {
             let answer = walk.too_late();
             walk.finish(answer)
         }
-        Waited::OwnDelay(delay) => walk.finish(Answer::own_delay(delay)),
     }
 }
 
@@ -87,11 +72,14 @@ async fn converse(
 ) -> Finding {
     let deadline = walk.deadline();
     let mut link = None;
-    let exchange = exchange(road, &mut walk, &mut link, effort, rapport);
-    let answer = match wait(exchange, deadline, road.plan.timeout).await {
-        Waited::Done(Ok(answer) | Err(answer)) => answer,
-        Waited::TooLate => walk.too_late(),
-        Waited::OwnDelay(delay) => Answer::own_delay(delay),
+    let asked = timeout_at(
+        deadline,
+        exchange(road, &mut walk, &mut link, effort, rapport),
+    )
+    .await;
+    let answer = match asked {
+        Ok(Ok(answer) | Err(answer)) => answer,
+        Err(_) => walk.too_late(),
     };
     let finding = walk.finish(answer);
     if let Some(link) = link.and_then(|link| rapport.keeps(link)) {

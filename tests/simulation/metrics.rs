@@ -1,0 +1,55 @@
+//! What Prometheus is told, read back.
+
+use std::collections::HashMap;
+
+use howdah::telemetry::Metrics;
+
+use super::model::Model;
+
+/// The metrics of servers and of the pool agree with the model.
+pub(crate) fn compare(metrics: &Metrics, model: &Model) {
+    let text = metrics.render();
+    let active: HashMap<&str, u32> = series(&text, "howdah_server_sessions_active")
+        .map(|(labels, value)| (label(labels, "server"), value as u32))
+        .collect();
+    let mut expected = model.open_by_name();
+    // Of a name that nobody bears any more, the series goes.
+    let borne = |name: &str| {
+        model
+            .seats
+            .iter()
+            .any(|seat| seat.plan.name.as_str() == name)
+    };
+    expected.retain(|name, open| *open > 0 || borne(name));
+    assert_eq!(active, expected);
+
+    let picks: f64 = series(&text, "howdah_pool_picks_total")
+        .map(|(_, value)| value)
+        .sum();
+    assert_eq!(picks as u64, model.given);
+    let evicted: f64 = series(&text, "howdah_pool_sticky_evicted_total")
+        .map(|(_, value)| value)
+        .sum();
+    assert_eq!(evicted as u64, model.table.evicted);
+    let entries: f64 = series(&text, "howdah_pool_sticky_entries")
+        .map(|(_, value)| value)
+        .sum();
+    assert_eq!(entries as usize, model.table.shown);
+}
+
+fn series<'a>(text: &'a str, family: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+    text.lines().filter_map(move |line| {
+        let (labels, value) = line
+            .strip_prefix(family)?
+            .strip_prefix('{')?
+            .split_once("} ")?;
+        Some((labels, value.parse().expect("a number")))
+    })
+}
+
+fn label<'a>(labels: &'a str, name: &str) -> &'a str {
+    let value = labels
+        .split(',')
+        .find_map(|pair| pair.strip_prefix(name)?.strip_prefix("=\""));
+    value.expect("the label is there").trim_end_matches('"')
+}
