@@ -43,8 +43,8 @@
 //!
 //! # Threads
 //!
-//! One control thread (keepers, probes, admin, signals) and one thread for each worker, each with a runtime of its
-//! own. A session lives on one worker from accept to account; what workers share are immutable snapshots behind one
+//! One control thread (keepers, probes, signals), one for the admin server, and one for each worker, each with a runtime
+//! of its own. A session lives on one worker from accept to account; what workers share are immutable snapshots behind one
 //! pointer, and counters.
 
 pub mod admin;

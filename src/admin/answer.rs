@@ -72,10 +72,15 @@ impl Fault {
 
 /// 200 with JSON.
 pub(super) fn json(value: &impl Serialize) -> Answer {
+    with(JSON, lines(value))
+}
+
+/// JSON with a line's end.
+pub(super) fn lines(value: &impl Serialize) -> Vec<u8> {
     // What is shown here are strings, numbers and lists of them: that always serialises.
     let mut body = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
     body.push(b'\n');
-    with("application/json", body)
+    body
 }
 
 /// 200 with plain text.
@@ -100,6 +105,7 @@ pub(super) fn with(kind: &'static str, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
+pub(super) const JSON: &str = "application/json";
 /// The page has its style and script inside, and asks nobody but us.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -12,9 +12,9 @@
 //! | `PUT /api/v1/pools/{pool}/servers/{server}/weight` | the server |
 //! | `POST /api/v1/reload` | 200 with what changed, 422 with the faults |
 //!
-//! Faults are `{"error": "..."}`. The server runs on the control thread: nothing here touches a session, and no
-//! client of this address, however slow or malformed, holds more than one of a bounded number of connections for
-//! a bounded time. What runs is seen through the [`House`], which `app` replaces as a whole after each reload;
+//! Faults are `{"error": "..."}`. The server runs on a thread of its own, below all others in priority: nothing here
+//! touches a session or a probe, however many ask. No client of this address, however slow or malformed, holds more
+//! than one of a bounded number of connections for a bounded time. What runs is seen through the [`House`], which `app` replaces as a whole after each reload;
 //! what only `app` can do is asked of it by a [`Command`].
 
 mod answer;
@@ -25,6 +25,7 @@ mod path;
 mod ready;
 mod routes;
 mod server;
+mod shared;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::path::encode;
-pub use self::server::{AdminServer, BindError};
+pub use self::server::{AdminServer, AdminThread, BindError};
 use crate::plan::{ListenerName, PoolName, Secret};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request};
+use tokio::task::JoinError;
 
-use super::answer::{Answer, Fault, json, text, with};
+use super::answer::{Answer, Fault, JSON, lines, text, with};
 use super::orders::{self, Deadlines};
 use super::path::{PathError, Route};
+use super::shared::Shared;
 use super::status::Status;
 use super::{Front, guard, ready};
 
@@ -17,6 +19,8 @@ use super::{Front, guard, ready};
 pub(super) struct Desk {
     pub(super) front: Front,
     pub(super) deadlines: Deadlines,
+    status: Shared,
+    metrics: Shared,
 }
 
 impl Desk {
@@ -24,6 +28,8 @@ impl Desk {
         Arc::new(Self {
             front,
             deadlines: Deadlines::default(),
+            status: Shared::default(),
+            metrics: Shared::default(),
         })
     }
 
@@ -62,7 +68,7 @@ impl Desk {
                 }
                 Err(Fault::Later("howdah is not ready".into(), reasons))
             }
-            (&Method::GET | &Method::HEAD, Route::Status) => Ok(json(&Status::of(&house))),
+            (&Method::GET | &Method::HEAD, Route::Status) => Ok(with(JSON, self.status().await?)),
             (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&house, &named),
             (&Method::POST, Route::Order(named, order)) => {
                 guard::admit(request.headers(), house.token.as_ref())?;
@@ -84,11 +90,23 @@ impl Desk {
 }
 
 impl Desk {
-    /// Printed on another thread: thousands of servers and descriptors take longer than a probe should wait.
-    async fn metrics(&self) -> Result<String, Fault> {
+    async fn status(&self) -> Result<Bytes, Fault> {
+        let house = Arc::clone(&self.front.house);
+        let print = move || lines(&Status::of(&house.load_full()));
+        self.status.ask(print).await.map_err(Fault::of)
+    }
+
+    async fn metrics(&self) -> Result<Bytes, Fault> {
         let metrics = self.front.metrics.clone();
-        let printed = tokio::task::spawn_blocking(move || metrics.render()).await;
-        printed.map_err(|error| Fault::Later(error.to_string(), Vec::new()))
+        let print = move || metrics.render().into_bytes();
+        self.metrics.ask(print).await.map_err(Fault::of)
+    }
+}
+
+impl Fault {
+    /// A rendering that panicked.
+    fn of(error: JoinError) -> Self {
+        Self::Later(error.to_string(), Vec::new())
     }
 }
 

@@ -1,15 +1,20 @@
-//! The listening socket of the admin address and its connections.
+//! The listening socket of the admin address, its connections, and the thread that serves them.
+//!
+//! The thread is one of its own, with a runtime of its own and a low priority: however many ask, and however large the
+//! answers are, probes on the control thread and sessions on the workers go on as before.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as Listening};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 use super::Front;
 use super::crowd::{Crowd, Place};
@@ -19,8 +24,13 @@ use crate::telemetry::label::words;
 
 /// Bound, and ready to serve.
 pub struct AdminServer {
-    listener: TcpListener,
+    listener: Listening,
     address: SocketAddr,
+}
+
+/// A server that answers; its drop ends it.
+pub struct AdminThread {
+    _end: oneshot::Sender<()>,
 }
 
 /// The address cannot be had: for the operator.
@@ -49,13 +59,14 @@ words! {
 }
 
 impl AdminServer {
-    /// Takes the address; nobody is answered before [`Self::serve`].
+    /// Takes the address; nobody is answered before [`Self::start`].
     ///
     /// # Errors
     /// When the address is in use, is not of this machine, or needs a privilege.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = Listening::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address })
     }
@@ -65,12 +76,41 @@ impl AdminServer {
         self.address
     }
 
-    /// Answers until dropped. Run it on the control thread.
-    pub async fn serve(self, front: Front) {
+    /// Answers on a thread of its own, until what this returns is dropped.
+    ///
+    /// # Errors
+    /// When the system has no thread or no descriptor left.
+    pub fn start(self, front: Front) -> io::Result<AdminThread> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(RENDERERS)
+            .build()?;
+        let (end, ended) = oneshot::channel();
+        thread::Builder::new().name("admin".into()).spawn(move || {
+            // Of this thread alone, and of those that render for it. A system that refuses serves at the usual one.
+            let _ = rustix::process::nice(LOWER);
+            runtime.block_on(async {
+                tokio::select! {
+                    served = self.serve(front) => {
+                        let Err(error) = served;
+                        tracing::error!(%error, "the admin server cannot serve");
+                    }
+                    _ = ended => {}
+                }
+            });
+            // A rendering that still runs is of no use to anybody.
+            runtime.shutdown_background();
+        })?;
+        Ok(AdminThread { _end: end })
+    }
+
+    /// Answers until dropped.
+    pub(super) async fn serve(self, front: Front) -> io::Result<Infallible> {
+        let listener = TcpListener::from_std(self.listener)?;
         let desk = Desk::new(front);
         let crowd = Crowd::new(CONNECTIONS);
         loop {
-            match self.listener.accept().await {
+            match listener.accept().await {
                 Ok((stream, _)) => match crowd.enter() {
                     Some(place) => {
                         tokio::spawn(converse(stream, place, Arc::clone(&desk)));
@@ -153,6 +193,10 @@ fn advice(address: &SocketAddr, error: &io::Error) -> String {
 
 /// At once. A scraper, a few browsers and a health check need ten.
 const CONNECTIONS: usize = 64;
+/// Threads that print status and metrics.
+const RENDERERS: usize = 2;
+/// Added to the niceness of the process; see nice(2): on Linux it is a thread's own.
+const LOWER: i32 = 10;
 /// For a request's head to arrive, for an idle connection to ask again, for a client to take some bytes.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// hyper's least is 8 KiB.

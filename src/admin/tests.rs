@@ -19,7 +19,7 @@ struct Stage {
     address: SocketAddr,
     front: Front,
     commands: mpsc::Receiver<Command>,
-    serving: JoinHandle<()>,
+    serving: JoinHandle<std::io::Result<std::convert::Infallible>>,
 }
 
 impl Drop for Stage {
@@ -112,7 +112,7 @@ async fn stage(token: Option<&str>) -> Stage {
         commands: sender,
     };
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = AdminServer::bind(any).await.expect("a free port");
+    let server = AdminServer::bind(any).expect("a free port");
     Stage {
         address: server.address(),
         serving: tokio::spawn(server.serve(front.clone())),
@@ -539,7 +539,6 @@ async fn a_body_that_never_comes_is_a_fault() {
 async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
     let stage = stage(None).await;
     let error = AdminServer::bind(stage.address)
-        .await
         .err()
         .expect("in use");
     let text = error.to_string();
@@ -549,7 +548,7 @@ async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
         "{text}"
     );
     let foreign = SocketAddr::from(([192, 0, 2, 1], 0));
-    let error = AdminServer::bind(foreign).await.err().expect("not ours");
+    let error = AdminServer::bind(foreign).err().expect("not ours");
     assert!(
         error
             .to_string()

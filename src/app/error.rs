@@ -22,6 +22,9 @@ pub enum StartError {
     /// The admin address.
     #[error(transparent)]
     Admin(#[from] admin::BindError),
+    /// The admin server's thread or its runtime was refused.
+    #[error("the admin server cannot be started: {0}")]
+    AdminThread(#[source] io::Error),
     /// The plan cannot be put to work.
     #[error(transparent)]
     Plan(#[from] ReloadError),

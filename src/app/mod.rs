@@ -26,7 +26,7 @@ use tokio::time::{Instant, interval_at, sleep};
 
 pub use self::error::{ReloadError, StartError};
 use self::signal::Word;
-use crate::admin::{AdminServer, Command, Front, House};
+use crate::admin::{AdminServer, AdminThread, Command, Front, House};
 use crate::discovery::Names;
 use crate::health::Checkers;
 use crate::listener::Listener;
@@ -59,6 +59,8 @@ pub struct App {
     /// What the admin server shows.
     house: Arc<ArcSwap<House>>,
     admin_address: SocketAddr,
+    /// Answers for as long as the app lives.
+    _admin: Option<AdminThread>,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -95,7 +97,7 @@ impl App {
         path: Option<PathBuf>,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
-        let server = AdminServer::bind(plan.admin.bind).await?;
+        let server = AdminServer::bind(plan.admin.bind)?;
         let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
@@ -129,6 +131,7 @@ impl App {
                 token: plan.admin.token.clone(),
             })),
             admin_address: server.address(),
+            _admin: None,
             commands,
             metrics,
         };
@@ -136,11 +139,12 @@ impl App {
         app.commit(staged).await;
         // Only now, so that nobody is told of a house without listeners, least of all that it is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
-        app.tasks.spawn(server.serve(Front {
+        let front = Front {
             house: Arc::clone(&app.house),
             metrics: app.metrics.clone(),
             commands: orders,
-        }));
+        };
+        app._admin = Some(server.start(front).map_err(StartError::AdminThread)?);
         Ok(app)
     }
 

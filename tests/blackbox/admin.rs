@@ -1,5 +1,11 @@
 //! The admin address: API, commands, metrics, and what guards them.
 
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use tokio::io::AsyncWriteExt;
 
 use crate::eventually;
@@ -246,4 +252,103 @@ async fn garbage_on_the_admin_port_harms_nobody() {
         stream.write_all(garbage).await.unwrap();
     }
     assert_eq!(howdah.http("GET", "/healthz", "").await.0, 200);
+}
+
+/// Whoever looks, looks at the cost of nobody else: the program once asked its servers and printed its status on the
+/// same thread, and took healthy servers out when dashboards of a large site polled it.
+#[tokio::test]
+async fn sixty_four_dashboards_of_four_thousand_servers_take_no_healthy_server_out() {
+    let doors: Vec<_> = (0..20)
+        .map(|_| raw::echo(&Frame::default()).unwrap())
+        .collect();
+    let servers: Vec<_> = doors
+        .iter()
+        .map(|door| format!("\"{}\"", door.address()))
+        .collect();
+    let servers = servers.join(", ");
+    let mut config =
+        "[[listener]]\nname = \"front\"\nbind = \"127.0.0.1:0\"\npool = \"p0\"\n".to_owned();
+    for number in 0..200 {
+        config += &format!(
+            "[pool.p{number}]\nservice = \"tcp\"\nservers = [{servers}]\n\
+             probe = {{ type = \"tcp\", interval = \"5s\", fast_interval = \"5s\", timeout = \"2s\", rise = 1, fall = 1 }}\n"
+        );
+    }
+    let howdah = Howdah::start(&config).await;
+    eventually!(howdah.metric("howdah_health_probes_total", &[]).await >= 4_000.0);
+    let before = howdah.log().so_far().len();
+    let admin = howdah.admin().await;
+    let pollers = Pollers::start(admin, 64);
+    let told = howdah.metric("howdah_health_probes_total", &[]).await;
+    let begun = std::time::Instant::now();
+    // Two rounds of probes; without pollers they take ten seconds.
+    eventually!(howdah.metric("howdah_health_probes_total", &[]).await >= told + 8_000.0);
+    let took = begun.elapsed();
+    assert!(pollers.stop() >= 64, "each was answered");
+    assert!(took.as_secs() < 15, "two rounds of probes took {took:?}");
+    let lines = howdah.log().so_far();
+    let down: Vec<_> = lines[before..]
+        .iter()
+        .filter(|line| line.contains("down"))
+        .collect();
+    assert!(
+        down.is_empty(),
+        "{} lines tell of a server that is down, the first: {}",
+        down.len(),
+        down[0]
+    );
+    let shown = howdah.status().await;
+    let pools = shown["pools"].as_array().unwrap();
+    assert_eq!(pools.len(), 200);
+    for server in pools
+        .iter()
+        .flat_map(|pool| pool["servers"].as_array().unwrap())
+    {
+        assert_eq!(server["health"], "up", "{server}");
+    }
+}
+
+/// Threads that ask for the status again and again.
+struct Pollers {
+    over: Arc<AtomicBool>,
+    all: Vec<std::thread::JoinHandle<usize>>,
+}
+
+impl Pollers {
+    fn start(admin: SocketAddr, count: usize) -> Self {
+        let over = Arc::<AtomicBool>::default();
+        let poll = |over: Arc<AtomicBool>| {
+            move || {
+                let mut answers = 0;
+                while !over.load(Ordering::Relaxed) {
+                    answers += usize::from(Self::ask(admin).is_ok_and(|length| length > 1_000_000));
+                }
+                answers
+            }
+        };
+        let all = (0..count)
+            .map(|_| std::thread::spawn(poll(Arc::clone(&over))))
+            .collect();
+        Self { over, all }
+    }
+
+    /// The length of one answer.
+    fn ask(admin: SocketAddr) -> std::io::Result<usize> {
+        let mut stream = std::net::TcpStream::connect(admin)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(b"GET /api/v1/status HTTP/1.0\r\n\r\n")?;
+        let (mut buffer, mut length) = (vec![0; 64 * 1024], 0);
+        loop {
+            match stream.read(&mut buffer)? {
+                0 => return Ok(length),
+                some => length += some,
+            }
+        }
+    }
+
+    /// How many answers there were.
+    fn stop(self) -> usize {
+        self.over.store(true, Ordering::Relaxed);
+        self.all.into_iter().map(|one| one.join().unwrap()).sum()
+    }
 }
