@@ -1,10 +1,11 @@
 //! The connections to the admin address: at most so many, and a newcomer is worth more than one that only waits.
 //!
 //! A client that opens connections and sends nothing (or one byte a second) therefore never locks the operator
-//! out: when all places are taken, the connection that has been without a request for the longest time goes.
+//! out: when all places are taken, the connection that has been without a request for the longest time goes. When all
+//! are being answered, the newcomer waits for the first that is done.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -13,6 +14,8 @@ use tokio::sync::Notify;
 pub(super) struct Crowd {
     most: usize,
     seats: Mutex<Seats>,
+    /// Told of each answer and each end.
+    done: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -30,24 +33,38 @@ pub(super) struct Place {
 
 #[derive(Default)]
 struct Seat {
-    busy: AtomicBool,
+    doing: AtomicU8,
     leave: Notify,
+    done: Arc<Notify>,
 }
 
-/// While it lives, the connection is answering and may stay.
+/// While it lives, and until the answer is sent, the connection may stay.
 pub(super) struct Busy(Arc<Seat>);
 
 impl Crowd {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        let seats = Mutex::default();
-        Arc::new(Self { most, seats })
+        Arc::new(Self {
+            most,
+            seats: Mutex::default(),
+            done: Arc::default(),
+        })
     }
 
-    /// A place for a new connection; `None` when all are busy.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+    /// A place for a new connection, as soon as there is one. Cancel-safe; for one newcomer at a time.
+    pub(super) async fn enter(self: &Arc<Self>) -> Place {
+        loop {
+            if let Some(place) = self.try_enter() {
+                return place;
+            }
+            self.done.notified().await;
+        }
+    }
+
+    /// `None` when all are busy.
+    fn try_enter(self: &Arc<Self>) -> Option<Place> {
         let mut seats = self.seats();
         if seats.taken.len() >= self.most {
-            let idle = |seat: &Seat| !seat.busy.load(Ordering::Relaxed);
+            let idle = |seat: &Seat| seat.doing.load(Ordering::Relaxed) == WAITS;
             let waiting = seats.taken.iter().filter(|(_, seat)| idle(seat));
             let longest = *waiting.map(|(number, _)| number).min()?;
             if let Some(seat) = seats.taken.remove(&longest) {
@@ -56,7 +73,10 @@ impl Crowd {
         }
         let number = seats.next;
         seats.next += 1;
-        let seat = Arc::<Seat>::default();
+        let seat = Arc::new(Seat {
+            done: Arc::clone(&self.done),
+            ..Seat::default()
+        });
         seats.taken.insert(number, Arc::clone(&seat));
         drop(seats);
         let crowd = Arc::clone(self);
@@ -90,22 +110,39 @@ pub(super) struct Worker(Arc<Seat>);
 
 impl Worker {
     pub(super) fn busy(&self) -> Busy {
-        self.0.busy.store(true, Ordering::Relaxed);
+        self.0.doing.store(ANSWERS, Ordering::Relaxed);
         Busy(Arc::clone(&self.0))
+    }
+
+    /// All that was written is with the system.
+    pub(super) fn flushed(&self) {
+        let answered =
+            (self.0.doing).compare_exchange(SENDS, WAITS, Ordering::Relaxed, Ordering::Relaxed);
+        if answered.is_ok() {
+            self.0.done.notify_one();
+        }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Relaxed);
+        self.0.doing.store(SENDS, Ordering::Relaxed);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.crowd.seats().taken.remove(&self.number);
+        self.crowd.done.notify_one();
     }
 }
+
+/// For a request, or its next byte.
+const WAITS: u8 = 0;
+/// A request.
+const ANSWERS: u8 = 1;
+/// The answer.
+const SENDS: u8 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -115,14 +152,15 @@ mod tests {
     #[test]
     fn the_longest_idle_makes_room() {
         let crowd = Crowd::new(3);
-        let places: Vec<Place> = (0..3).filter_map(|_| crowd.enter()).collect();
+        let places: Vec<Place> = (0..3).filter_map(|_| crowd.try_enter()).collect();
         let busy = places[0].work().busy();
-        let newcomer = crowd.enter().expect("one idles");
+        let newcomer = crowd.try_enter().expect("one idles");
         assert_pending!(task::spawn(places[0].asked_to_leave()).poll());
         assert_ready!(task::spawn(places[1].asked_to_leave()).poll());
         assert_pending!(task::spawn(places[2].asked_to_leave()).poll());
         drop(busy);
-        let second = crowd.enter().expect("one idles");
+        places[0].work().flushed();
+        let second = crowd.try_enter().expect("one idles");
         assert_ready!(task::spawn(places[0].asked_to_leave()).poll());
         drop((newcomer, second, places));
         assert!(crowd.seats().taken.is_empty());
@@ -131,10 +169,14 @@ mod tests {
     #[test]
     fn when_all_are_busy_the_newcomer_waits_outside() {
         let crowd = Crowd::new(1);
-        let place = crowd.enter().expect("empty");
+        let place = crowd.try_enter().expect("empty");
         let busy = place.work().busy();
-        assert!(crowd.enter().is_none());
+        let mut newcomer = task::spawn(crowd.enter());
+        assert!(newcomer.poll().is_pending());
         drop(busy);
-        assert!(crowd.enter().is_some());
+        assert!(!newcomer.is_woken(), "the answer is not sent yet");
+        place.work().flushed();
+        assert!(newcomer.is_woken());
+        assert!(newcomer.poll().is_ready());
     }
 }

@@ -111,12 +111,10 @@ impl AdminServer {
         let crowd = Crowd::new(CONNECTIONS);
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => match crowd.enter() {
-                    Some(place) => {
-                        tokio::spawn(converse(stream, place, Arc::clone(&desk)));
-                    }
-                    None => desk.front.metrics.admin_ended(End::Limit.as_str()),
-                },
+                Ok((stream, _)) => {
+                    let place = crowd.enter().await;
+                    tokio::spawn(converse(stream, place, Arc::clone(&desk)));
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the admin server cannot accept connections");
@@ -131,6 +129,7 @@ impl AdminServer {
 async fn converse(stream: TcpStream, place: Place, desk: Arc<Desk>) {
     let _ = stream.set_nodelay(true);
     let worker = place.work();
+    let stream = Watched::new(stream, PATIENCE).telling(worker.clone());
     let service = service_fn(|request| {
         let (worker, desk) = (worker.clone(), Arc::clone(&desk));
         async move {
@@ -142,7 +141,7 @@ async fn converse(stream: TcpStream, place: Place, desk: Arc<Desk>) {
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Watched::new(stream, PATIENCE)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let end = tokio::select! {
         ended = connection => ended.map_or_else(|error| End::of(&error), |()| End::Done),
         () = place.asked_to_leave() => End::Limit,

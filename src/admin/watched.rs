@@ -9,12 +9,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::crowd::Worker;
+
 /// Ends clients that ask and do not read.
 pub(super) struct Watched<S> {
     stream: S,
     patience: Duration,
     timer: Pin<Box<Sleep>>,
     waiting: bool,
+    worker: Option<Worker>,
 }
 
 impl<S> Watched<S> {
@@ -24,6 +27,15 @@ impl<S> Watched<S> {
             patience,
             timer: Box::pin(sleep(patience)),
             waiting: false,
+            worker: None,
+        }
+    }
+
+    /// `worker` hears when everything was sent.
+    pub(super) fn telling(self, worker: Worker) -> Self {
+        Self {
+            worker: Some(worker),
+            ..self
         }
     }
 
@@ -81,6 +93,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.stream).poll_flush(cx);
+        if let (Poll::Ready(Ok(())), Some(worker)) = (&progress, &self.worker) {
+            worker.flushed();
+        }
         self.judge(cx, progress)
     }
 
