@@ -18,7 +18,7 @@ use super::status::ServerStatus;
 use super::{Command, House};
 use crate::base::unit;
 use crate::plan::WEIGHT_MAX;
-use crate::pool::{Change, Order, Refused, ServerId};
+use crate::pool::{Change, Member, Order, Refused, ServerId, Snapshot};
 
 /// The timers of drains.
 #[derive(Default)]
@@ -48,19 +48,45 @@ pub(super) fn show(house: &House, named: &Named) -> Result<Answer, Fault> {
         .pool(&named.pool)
         .ok_or_else(|| no_pool(house, named))?;
     let snapshot = pool.load();
-    let member = snapshot.member(&named.server);
-    let member = member.ok_or_else(|| {
-        let known = snapshot
-            .members()
-            .iter()
-            .map(|one| one.server.name().as_str());
-        let (pool, server) = (&named.pool, &named.server);
-        let known = list(known);
-        Fault::Unknown(format!(
-            "pool \"{pool}\" has no server \"{server}\": its servers are {known}"
-        ))
-    })?;
+    let member = find(&snapshot, named)?;
     Ok(json(&ServerStatus::of(member)))
+}
+
+/// By its name, else by its `host:port` where one server alone has that.
+fn find<'s>(snapshot: &'s Snapshot, named: &Named) -> Result<&'s Member, Fault> {
+    if let Some(member) = snapshot.member(&named.server) {
+        return Ok(member);
+    }
+    let wanted = named.server.as_str();
+    let has = |one: &&Member| (one.plan.address.to_string()).eq_ignore_ascii_case(wanted);
+    let mut found = snapshot.members().iter().filter(has);
+    match (found.next(), found.next()) {
+        (Some(member), None) => Ok(member),
+        (None, _) => {
+            let known = list(snapshot.members().iter().map(|one| one.plan.name.as_str()));
+            let pool = &named.pool;
+            Err(Fault::Unknown(format!(
+                "pool \"{pool}\" has no server \"{wanted}\": its servers are {known}"
+            )))
+        }
+        (Some(_), Some(_)) => {
+            let all = snapshot.members().iter().filter(has);
+            let names = list(all.map(|one| one.plan.name.as_str()));
+            let what = format!("several servers have the address {wanted}: say which, {names}");
+            Err(Fault::Impossible(what, Vec::new()))
+        }
+    }
+}
+
+/// The same server by the name that its pool knows.
+fn known(house: &House, named: &Named) -> Result<Named, Fault> {
+    let pool = house
+        .pool(&named.pool)
+        .ok_or_else(|| no_pool(house, named))?;
+    Ok(Named {
+        pool: named.pool.clone(),
+        server: find(&pool.load(), named)?.plan.name.clone(),
+    })
 }
 
 /// drain, maintenance, ready.
@@ -73,14 +99,14 @@ pub(super) async fn order(
     commands: &mpsc::Sender<Command>,
 ) -> Result<Answer, Fault> {
     let body = fields(body)?;
-    let known: &[&str] = if order == Order::Drain {
+    let keys: &[&str] = if order == Order::Drain {
         &["timeout"]
     } else {
         &[]
     };
-    only(&body, known)?;
+    only(&body, keys)?;
     let timeout = body.get("timeout").map(timeout).transpose()?;
-    show(house, named)?;
+    let named = &known(house, named)?;
     let server = named.server.clone();
     send(house, named, Change::Order { server, order }).await?;
     if let Some(pool) = house.pool(&named.pool)
@@ -105,7 +131,7 @@ pub(super) async fn weight(house: &House, named: &Named, body: &[u8]) -> Result<
         .and_then(Value::as_u64)
         .ok_or_else(wrong)?;
     let weight = u16::try_from(weight).map_err(|_| wrong())?;
-    show(house, named)?;
+    let named = &known(house, named)?;
     let server = named.server.clone();
     send(house, named, Change::Weight { server, weight }).await?;
     tracing::info!(pool = %named.pool, server = %named.server, weight, "weight ordered");
