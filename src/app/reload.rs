@@ -40,7 +40,11 @@ impl App {
         match self.reload().await {
             Ok(done) => {
                 self.metrics.reloaded(ReloadResult::Applied);
-                tracing::info!(generation = done.generation, changes = ?done.changes, "reloaded");
+                tracing::info!(
+                    generation = done.generation,
+                    changes = log::List::of(&done.changes).value(),
+                    "reloaded"
+                );
                 Ok(done)
             }
             Err(error) => {

@@ -52,6 +52,18 @@ impl<'a> Object<'a> {
         let _ = write!(self.out, "{value}");
     }
 
+    /// Texts, as an array.
+    pub(super) fn list(&mut self, key: &str, values: &[String]) {
+        self.key(key);
+        self.out.push('[');
+        for (place, value) in values.iter().enumerate() {
+            self.out.push_str(if place == 0 { "\"" } else { ",\"" });
+            escape(self.out, value);
+            self.out.push('"');
+        }
+        self.out.push(']');
+    }
+
     /// A number, without the detour over `fmt`.
     pub(super) fn number(&mut self, key: &str, value: u64) {
         self.key(key);

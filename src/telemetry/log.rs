@@ -29,6 +29,33 @@ pub struct Log {
     outlet: Outlet,
 }
 
+/// A list for a field of an event: an array in JSON, and its entries with commas between them as text.
+///
+/// `tracing` has no lists. It does have errors, which can be asked for what they are: so this says that it is one.
+/// Write `changes = List::of(&changes).value()`.
+#[derive(Debug)]
+pub struct List(Vec<String>);
+
+impl List {
+    /// With these entries.
+    pub fn of(entries: &[String]) -> Self {
+        Self(entries.to_vec())
+    }
+
+    /// As `tracing` takes it.
+    pub fn value(&self) -> &(dyn std::error::Error + 'static) {
+        self
+    }
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(", "))
+    }
+}
+
+impl std::error::Error for List {}
+
 /// Says more or less from now on; nothing where no [`Log`] was started, as in tests.
 pub fn set_level(level: LogLevel) {
     if let Some(handle) = LEVEL.get() {
@@ -151,6 +178,13 @@ impl Visit for Fields<'_, '_> {
         }
     }
 
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        match value.downcast_ref::<List>() {
+            Some(list) => self.0.list(field.name(), &list.0),
+            None => self.0.display(field.name(), &value),
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() != MESSAGE {
             self.0.display(field.name(), &format_args!("{value:?}"));
@@ -229,13 +263,17 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(Kept(Arc::clone(&kept)));
         tracing::subscriber::with_default(subscriber, || {
             let detail = "quote \" and\nnewline";
-            tracing::warn!(server = %"hs2-1", took = 1.5, count = 3_u64, detail, "server is down");
+            let names = List::of(&["a \"b\"".into(), "c".into()]);
+            let (names, none) = (names.value(), List::of(&[]));
+            let none = none.value();
+            tracing::warn!(server = %"hs2-1", took = 1.5, count = 3_u64, detail, names, none, "server is down");
         });
         let text = kept.lock().expect("not poisoned").clone();
         let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let expected = serde_json::json!({
             "time": "1970-01-01T00:00:00.000Z", "level": "warn", "message": "server is down",
             "server": "hs2-1", "took": 1.5, "count": 3, "detail": "quote \" and\nnewline",
+            "names": ["a \"b\"", "c"], "none": [],
             "at": "howdah::telemetry::log::tests",
         });
         assert_eq!(read, expected);
