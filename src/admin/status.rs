@@ -59,6 +59,9 @@ pub struct ServerStatus {
     pub address: String,
     /// In force now.
     pub weight: u16,
+    /// Stands by: takes sessions when no other server can.
+    #[serde(default)]
+    pub backup: bool,
     /// up, alive, down or unknown.
     pub health: String,
     /// ready, draining or maintenance.
@@ -126,6 +129,19 @@ impl PoolStatus {
     }
 }
 
+impl PoolStatus {
+    /// How many servers take sessions now, and how many backups stand by.
+    pub fn serving(&self) -> (usize, usize) {
+        let able = |one: &&ServerStatus| one.health == "up" && one.admin == "ready";
+        let able = self.servers.iter().filter(able);
+        let (backups, first): (Vec<_>, Vec<_>) = able.partition(|one| one.backup);
+        match first.len() {
+            0 => (backups.len(), 0),
+            some => (some, backups.len()),
+        }
+    }
+}
+
 impl ServerStatus {
     pub(super) fn of(member: &Member) -> Self {
         let server = &member.server;
@@ -134,6 +150,7 @@ impl ServerStatus {
             name: server.name().to_string(),
             address: server.address().to_string(),
             weight: member.weight,
+            backup: member.plan.backup,
             health: member.health.as_str().into(),
             admin: member.admin.as_str().into(),
             sessions_active: u64::from(server.sessions_active()),

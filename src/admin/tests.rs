@@ -194,7 +194,7 @@ async fn status_has_exactly_the_shape_of_the_contract() {
     assert!(status["uptime_seconds"].take().as_f64().is_some());
     let server = |name: &str, health: &str, probe: Value, reason: Value| {
         json!({
-            "name": name, "address": "127.0.0.1:10000", "weight": 1, "health": health, "admin": "ready",
+            "name": name, "address": "127.0.0.1:10000", "weight": 1, "backup": false, "health": health, "admin": "ready",
             "sessions_active": 0, "sessions_total": 0, "reason": reason, "last_probe": probe,
         })
     };
@@ -297,6 +297,26 @@ async fn orders_are_in_force_when_the_answer_is_there() {
     assert_eq!(stage.json(odd, "").await.1["admin"], "draining");
     let (code, body) = stage.json(&format!("GET {HS2}"), "").await;
     assert_eq!((code, &body["weight"]), (200, &json!(3)));
+}
+
+#[tokio::test]
+async fn a_server_is_also_known_by_its_address() {
+    let stage = stage(None).await;
+    let (code, body) = stage
+        .json(
+            "POST /api/v1/pools/odd%20%2F%20pool/servers/127.0.0.1:10000/drain",
+            "",
+        )
+        .await;
+    assert_eq!((code, &body["name"]), (200, &json!("a/b")), "{body}");
+    assert_eq!(body["admin"], "draining");
+    let shared = "/api/v1/pools/hive/servers/127.0.0.1:10000";
+    let (code, body) = stage
+        .json(&format!("PUT {shared}/weight"), r#"{"weight": 3}"#)
+        .await;
+    let error = "several servers have the address 127.0.0.1:10000: say which, hs2-1.example.com:10000, hs2-2";
+    assert_eq!((code, &body["error"]), (422, &json!(error)));
+    assert_eq!(stage.json(&format!("GET {shared}"), "").await.0, 422);
 }
 
 #[tokio::test(start_paused = true)]
@@ -538,9 +558,7 @@ async fn a_body_that_never_comes_is_a_fault() {
 #[tokio::test]
 async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
     let stage = stage(None).await;
-    let error = AdminServer::bind(stage.address)
-        .err()
-        .expect("in use");
+    let error = AdminServer::bind(stage.address).err().expect("in use");
     let text = error.to_string();
     let port = stage.address.port();
     assert!(

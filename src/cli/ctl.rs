@@ -1,7 +1,7 @@
 //! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`.
 //!
 //! Each command is one request to the admin address (`drain --wait` asks again until the server is empty) and one
-//! exit code: 0 done, 1 failed, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
+//! exit code: 0 done, 1 failed, 2 usage, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
 //! error that says what to do.
 
 mod http;
@@ -16,7 +16,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use self::http::{Client, CtlError};
-use super::{DONE, FAILED, FAULTY};
+use super::{DONE, FAILED, FAULTY, USAGE};
 use crate::admin::encode;
 use crate::admin::status::{ServerStatus, Status};
 use crate::base::unit;
@@ -147,7 +147,7 @@ pub fn reload(args: &ReloadArgs) -> ExitCode {
     finish(args.reach.client().and_then(|client| {
         let done: Reloaded = client.ask("POST", "/api/v1/reload", None)?;
         for warning in &done.warnings {
-            complain(&format!("warning: {warning}"));
+            complain(warning.trim_end());
         }
         let what = match done.changes.as_slice() {
             [] => "nothing had changed".to_owned(),
@@ -301,7 +301,8 @@ fn finish(outcome: Result<String, CtlError>) -> ExitCode {
         }
         Err(error) => {
             complain(&format!("howdah: {error}"));
-            ExitCode::from(FAILED)
+            let usage = matches!(error, CtlError::Address(_) | CtlError::Token);
+            ExitCode::from(if usage { USAGE } else { FAILED })
         }
     }
 }
@@ -337,6 +338,7 @@ mod tests {
             name: "hs2".into(),
             address: "hs2:10000".into(),
             weight: 1,
+            backup: false,
             health: "up".into(),
             admin: admin.into(),
             sessions_active,

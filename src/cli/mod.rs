@@ -16,6 +16,8 @@ use clap::{Parser, Subcommand};
 pub const DONE: u8 = 0;
 /// It did not work.
 pub const FAILED: u8 = 1;
+/// The command line makes no sense.
+pub const USAGE: u8 = 2;
 /// The configuration is faulty.
 pub const FAULTY: u8 = 78;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use super::FAILED;
+use super::{FAILED, USAGE};
 use crate::base::unit;
 use crate::health::{Effort, Finding, Reason, Target, Verdict, probe};
 use crate::plan::{
@@ -25,7 +25,7 @@ pub const DOWN: u8 = 4;
 /// The words after `howdah probe`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Exit codes: 0 up, 3 alive (answers, but must not get new sessions), 4 down.
+    after_help = "Exit codes: 0 up, 1 failed (a file that cannot be read, say), 2 usage, 3 alive (answers, but must not get new sessions), 4 down.
 
 Examples:
   howdah probe hiveserver2 hs2-1.example.com:10000
@@ -163,12 +163,13 @@ pub enum ProxyWord {
 
 /// Asks, prints, and tells the verdict by the exit code.
 pub fn run(args: &ProbeArgs) -> ExitCode {
-    let finding = match asked(args) {
+    let (host, port) = match host_and_port(args) {
+        Ok(found) => found,
+        Err(error) => return complain(&error, USAGE),
+    };
+    let finding = match asked(args, host, port) {
         Ok(finding) => finding,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::from(FAILED);
-        }
+        Err(error) => return complain(&error, FAILED),
     };
     print!("{}", report(&finding));
     ExitCode::from(match finding.verdict {
@@ -176,6 +177,11 @@ pub fn run(args: &ProbeArgs) -> ExitCode {
         Verdict::Alive => ALIVE,
         Verdict::Down => DOWN,
     })
+}
+
+fn complain(error: &str, code: u8) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(code)
 }
 
 /// What is printed: a line a step, and the verdict with its reason.
@@ -198,8 +204,7 @@ pub fn report(finding: &Finding) -> String {
     text
 }
 
-fn asked(args: &ProbeArgs) -> Result<Finding, String> {
-    let (host, port) = host_and_port(args)?;
+fn asked(args: &ProbeArgs, host: String, port: u16) -> Result<Finding, String> {
     let plan = plan(args, port)?;
     let connector = match &plan.tls {
         Some(tls) => Some(Connector::new(tls).map_err(|error| error.to_string())?),

@@ -254,6 +254,39 @@ async fn garbage_on_the_admin_port_harms_nobody() {
     assert_eq!(howdah.http("GET", "/healthz", "").await.0, 200);
 }
 
+/// The log said `"changes":"[]"`, and the command printed `warning: warning:`.
+#[tokio::test]
+async fn a_reload_tells_its_changes_as_a_list_and_warns_once() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config = plain("echo", &[server.address()], "");
+    let howdah = Howdah::start(&config).await;
+    let unused = plain("spare", &[server.address()], "");
+    let unused = &unused[unused.find("[pool").unwrap()..];
+    let output = howdah.reload(&format!("{config}{unused}")).await;
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("warning: "), "{said}");
+    assert!(!said.contains("warning: warning"), "{said}");
+    let (_, changes) = howdah
+        .log()
+        .find(0, |line| line.get("changes").cloned())
+        .await;
+    assert_eq!(changes, serde_json::json!(["pool spare added"]));
+}
+
+#[tokio::test]
+async fn a_server_takes_orders_by_its_address() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let address = server.address();
+    let config = plain("echo", &[address], "").replace(
+        &format!("[\"{address}\"]"),
+        &format!("[{{ name = \"one\", address = \"{address}\" }}]"),
+    );
+    let howdah = Howdah::start(&config).await;
+    howdah.ctl_ok(&["drain", &format!("echo/{address}")]).await;
+    assert_eq!(howdah.server("echo", "one").await["admin"], "draining");
+}
+
 /// Whoever looks, looks at the cost of nobody else: the program once asked its servers and printed its status on the
 /// same thread, and took healthy servers out when dashboards of a large site polled it.
 #[tokio::test]

@@ -36,6 +36,16 @@ async fn the_verdict_is_the_exit_code() {
     assert!(said.contains("refused"), "{said}");
 }
 
+/// Scripts tell a mistyped address from a server that is down.
+#[tokio::test]
+async fn a_bad_address_is_a_matter_of_usage() {
+    for address in ["hs2:x", ":1", "hs2:0", "[::1"] {
+        let (code, said) = ask(&["tcp", address]).await;
+        assert_eq!(code, Some(2), "{address}: {said}");
+        assert!(said.contains("write HOST:PORT"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn every_service_can_be_asked() {
     let mut options = HiveOptions::new("impalad-1");

@@ -44,15 +44,19 @@ fn listeners(status: &Status) -> Table {
 }
 
 fn headline(pool: &PoolStatus) -> String {
-    let takes = |one: &&ServerStatus| one.health == "up" && one.admin == "ready";
-    let taking = pool.servers.iter().filter(takes).count();
     let (name, service, balance) = (
         clean(&pool.name),
         clean(&pool.service),
         clean(&pool.balance),
     );
     let all = pool.servers.len();
-    format!("pool {name}: {service}, {balance}, {taking} of {all} servers take sessions\n")
+    let (taking, waiting) = pool.serving();
+    let waiting = match waiting {
+        0 => String::new(),
+        1 => ", 1 backup stands by".into(),
+        some => format!(", {some} backups stand by"),
+    };
+    format!("pool {name}: {service}, {balance}, {taking} of {all} servers take sessions{waiting}\n")
 }
 
 fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
@@ -221,6 +225,7 @@ mod tests {
             name: name.into(),
             address: address.into(),
             weight: 1,
+            backup: name == "standby",
             health: health.into(),
             admin: "ready".into(),
             sessions_active: active,
@@ -273,6 +278,18 @@ hive/hs2-1.example.com  hs2-1.example.com:10000  up      ready       1       120
 hive/old                hs2-3.example.com:10000  down    ready       1         0       0  connect-refused: nobody?[2J listens, 3 s ago
 ";
         assert_eq!(print(&status(), now, false), expected);
+    }
+
+    #[test]
+    fn a_backup_that_stands_by_takes_no_sessions() {
+        let mut status = status();
+        let pool = &mut status.pools[0];
+        pool.servers.push(server("standby", "hs2-4:10000", "up", 0));
+        let said = "1 of 3 servers take sessions, 1 backup stands by\n";
+        assert!(headline(pool).ends_with(said), "{}", headline(pool));
+        pool.servers[0].health = "down".into();
+        let said = "1 of 3 servers take sessions\n";
+        assert!(headline(pool).ends_with(said), "{}", headline(pool));
     }
 
     #[test]
