@@ -239,6 +239,9 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
     libc::SYS_sched_setaffinity,
+    // The admin server's thread lowers its own.
+    libc::SYS_getpriority,
+    libc::SYS_setpriority,
     libc::SYS_sched_getparam,
     libc::SYS_sched_getscheduler,
     libc::SYS_getcpu,
