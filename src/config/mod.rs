@@ -14,6 +14,7 @@ mod field;
 mod file;
 mod foreign;
 mod lower;
+mod opaque;
 mod reference;
 mod report;
 mod source;
@@ -67,6 +68,9 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// Every fault at once.
 pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
     let (text, not_utf8) = syntax::text(bytes);
+    if let Some(why) = opaque::judge(&text, not_utf8.is_some()) {
+        return Err(no_configuration(path, why));
+    }
     let mut cx = Cx::new(path, text.clone());
     let plan = syntax::parse(&text, not_utf8, &mut cx).and_then(|root| {
         let file = file::File::read(&root, &mut cx)?;
@@ -86,6 +90,18 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
             files,
         }),
         _ => Err(report),
+    }
+}
+
+fn no_configuration(path: &Path, why: &str) -> Report {
+    let mut cx = Cx::new(path, String::new());
+    let what = format!("{} is no configuration", path.display());
+    cx.error_anywhere(what)
+        .why(why)
+        .fix("nothing of it is shown here; name the configuration with --config FILE");
+    Report {
+        path: path.to_owned(),
+        faults: cx.faults,
     }
 }
 
