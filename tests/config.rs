@@ -13,7 +13,28 @@ mod support {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+    use rcgen::{
+        CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair,
+        SerialNumber, date_time_ymd,
+    };
+
+    /// A revocation list of the corpus' CA, whose next one is due in that year.
+    fn list(due: i32) -> String {
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertificateParams::new(vec!["howdah test CA".to_owned()]).unwrap();
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2019, 1, 1),
+            next_update: date_time_ymd(due, 6, 30),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&Issuer::new(issuer, key))
+            .unwrap()
+            .pem()
+            .unwrap()
+    }
 
     /// Everything that a file of the corpus may name.
     pub(crate) fn mint(folder: &Path) {
@@ -42,6 +63,8 @@ mod support {
             put(&format!("certs/{name}.crt"), &cert, 0o644);
             put(&format!("certs/{name}.key"), &key, 0o600);
         }
+        put("certs/ca.crl", &list(2200), 0o644);
+        put("certs/outdated.crl", &list(2020), 0o644);
         let encrypted =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
         put("certs/encrypted.key", encrypted, 0o600);

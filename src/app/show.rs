@@ -57,6 +57,19 @@ impl App {
                 .map_or(0, |left| left.as_secs() / DAY);
             tracing::warn!(%certificate, days, "certificate ends soon: renew it and reload");
         }
+        self.show_revocation_lists();
+    }
+
+    /// A warning for each list whose signer should have written the next one.
+    fn show_revocation_lists(&self) {
+        let listeners = self.plan.listeners.iter();
+        let tls = listeners.filter_map(|plan| plan.tls.as_ref());
+        for list in tls.flat_map(|tls| &tls.client_crl) {
+            if list.next_update.is_some_and(|end| end < SystemTime::now()) {
+                let path = list.path.display();
+                tracing::warn!(list = %path, "revocation list is overdue and still counts: fetch the next one and reload");
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion,
-    RelayWay, Service, TlsVersion,
+    RelayWay, Service, Sni, TlsVersion,
 };
 
 /// Key `probe.type`.
@@ -90,6 +90,10 @@ choices! {
     CpuAffinity, "processor affinity", [
         "auto" => Self::Auto,
         "none" => Self::None,
+    ];
+    Sni, "rule for names", [
+        "any" => Self::Any,
+        "strict" => Self::Strict,
     ];
     Confine, "lock", [
         "auto" => Self::Auto,

@@ -20,7 +20,7 @@ use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion,
-    RelayWay, Service, TlsVersion,
+    RelayWay, Service, Sni, TlsVersion,
 };
 
 tables! {
@@ -113,6 +113,16 @@ tables! {
         client_ca: FilePath = "none",
         /// Whether clients must show a certificate.
         client_auth: ClientAuth = "\"required\" with `client_ca`, else \"none\"",
+        /// Files of revocation lists, PEM or DER. A client's certificate must not be in them, and its signer must have a list
+        /// there. A list past its next update still counts, with a warning. A changed file is taken by a reload.
+        client_crl: Many<FilePath> = "nothing is revoked",
+        /// Subjects that may enter, of those that `client_ca` signed: `dns:NAME` (also `dns:*.example.com`), `uri:URI`,
+        /// `email:ADDRESS` and `ip:ADDRESS` of the alternative names, or attributes of the subject that must all be there, as
+        /// in `CN=alice, O=Example`.
+        client_allow: Many<String> = "whoever `client_ca` signed",
+        /// A client that asks for no name, or for one that no certificate has: `any` gives it the first certificate,
+        /// `strict` refuses it with the alert unrecognized_name.
+        sni: Sni = "\"any\"",
     }
 
     /// A certificate chain and its key.

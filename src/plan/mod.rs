@@ -4,6 +4,7 @@
 //! references are resolved, files are read, defaults are filled in. Two plans compare by value, file contents
 //! included, so "what changed?" is a question that [`diff`] answers without touching a disk.
 
+mod clients;
 pub mod diff;
 mod limits;
 mod listener;
@@ -16,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, Route, SniPattern};
 pub use self::name::{ListenerName, PoolName, ServerName};
@@ -24,7 +26,7 @@ pub use self::pool::{
 };
 pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan};
 pub use self::tls::{
-    AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, TlsVersion,
+    AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };
 
 /// Everything one configuration file asks for.

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use zeroize::Zeroizing;
+
+use super::{Allowed, RevocationLists};
 
 /// Table `[listener.tls]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,22 @@ pub struct AcceptTls {
     pub client_ca: Option<Roots>,
     /// Default none.
     pub client_auth: ClientAuth,
+    /// Client certificates that no longer count; empty: none is revoked.
+    pub client_crl: Vec<RevocationLists>,
+    /// Subjects that may enter; empty: whoever `client_ca` signed.
+    pub client_allow: Vec<Allowed>,
+    /// Default any.
+    pub sni: Sni,
+}
+
+/// Key `sni`: what becomes of a client that asks for no name, or for one that no certificate has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sni {
+    /// It gets the first certificate.
+    #[default]
+    Any,
+    /// It is refused.
+    Strict,
 }
 
 /// Table `[pool.*.tls]`.
@@ -160,14 +179,14 @@ impl fmt::Debug for Roots {
     }
 }
 
-/// A password or token: never shown.
+/// A password or token: never shown, and wiped from memory with its last copy.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Takes it in.
     pub fn new(secret: &str) -> Self {
-        Self(secret.into())
+        Self(Arc::new(Zeroizing::new(secret.to_owned())))
     }
 
     /// For the one place that must send or compare it.

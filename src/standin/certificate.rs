@@ -5,13 +5,15 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::fault::{Fault, Flaw};
 
@@ -95,6 +97,38 @@ impl Authority {
             cert: cert.pem(),
             key: key.serialize_pem(),
         })
+    }
+
+    /// A revocation list with these certificates in it, PEM; with [`Validity::Expired`], its next one is overdue.
+    ///
+    /// # Errors
+    /// What was minted is not PEM, or cannot be signed.
+    pub fn revoke(&self, minted: &[&Minted], validity: Validity) -> Result<String, MintError> {
+        let mut revoked_certs = Vec::new();
+        for one in minted {
+            let der = CertificateDer::from_pem_slice(one.cert.as_bytes())?;
+            let serial = X509Certificate::from_der(&der)
+                .map(|(_, certificate)| certificate.raw_serial().to_vec());
+            revoked_certs.extend(serial.ok().map(|serial| RevokedCertParams {
+                serial_number: SerialNumber::from(serial),
+                revocation_time: date_time_ymd(2000, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }));
+        }
+        let end = match validity {
+            Validity::Long => 2200,
+            Validity::Expired => 2001,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2000, 1, 1),
+            next_update: date_time_ymd(end, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 }
 

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
-};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, provider, roots_of};
-use crate::plan::{AcceptTls, ClientAuth, Identity, TlsVersion};
+use super::{TlsError, clients, provider};
+use crate::plan::{AcceptTls, ClientAuth, Identity, Sni, TlsVersion};
 
 /// Prepares [`AcceptTls`] for all sessions of one listener.
 ///
@@ -30,23 +28,14 @@ pub fn server_config(plan: &AcceptTls) -> Result<Arc<ServerConfig>, TlsError> {
     let builder =
         ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
     let builder = match (&plan.client_ca, plan.client_auth) {
-        (Some(ca), auth @ (ClientAuth::Optional | ClientAuth::Required)) => {
-            let roots = Arc::new(roots_of(ca)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
-            let verifier = match auth {
-                ClientAuth::Optional => verifier.allow_unauthenticated(),
-                _ => verifier,
-            };
-            let verifier = verifier.build().map_err(|error| TlsError::Roots {
-                path: ca.path.display().to_string(),
-                detail: error.to_string(),
-            })?;
-            builder.with_client_cert_verifier(verifier)
+        (Some(ca), ClientAuth::Optional | ClientAuth::Required) => {
+            builder.with_client_cert_verifier(clients::verifier(plan, ca)?)
         }
         _ => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_cert_resolver(Arc::new(ByName::new(&plan.identities)?));
+    let mut config = builder.with_cert_resolver(Arc::new(ByName::new(plan)?));
     config.session_storage = Arc::new(NoServerSessionStorage {});
+    // Its keys change every six hours, and the last one opens what it has sealed for six more.
     config.ticketer = Ticketer::new()?;
     config.send_tls13_tickets = 1;
     // What a client prefers of two good suites is its library's table, not its wish.
@@ -60,16 +49,18 @@ struct ByName {
     exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
     all: Vec<Arc<CertifiedKey>>,
+    strict: bool,
 }
 
 impl ByName {
-    fn new(identities: &[Arc<Identity>]) -> Result<Self, TlsError> {
+    fn new(plan: &AcceptTls) -> Result<Self, TlsError> {
         let mut own = Self {
             exact: HashMap::new(),
             wildcard: HashMap::new(),
             all: Vec::new(),
+            strict: plan.sni == Sni::Strict,
         };
-        for identity in identities {
+        for identity in &plan.identities {
             let key = Arc::new(certified(identity)?);
             for name in &identity.names {
                 let (names, name) = match name.strip_prefix("*.") {
@@ -97,10 +88,11 @@ impl ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let keys = hello
-            .server_name()
-            .and_then(|name| self.named(name))
-            .unwrap_or(&self.all);
+        let named = hello.server_name().and_then(|name| self.named(name));
+        let keys = match named {
+            None if self.strict => return None,
+            named => named.unwrap_or(&self.all),
+        };
         let fits =
             |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
         keys.iter().find(fits).or_else(|| keys.first()).cloned()

@@ -5,6 +5,7 @@
 //! on the road of a session but the handshake itself.
 
 pub mod accept;
+mod clients;
 pub mod connect;
 
 use std::sync::{Arc, LazyLock};
@@ -46,7 +47,8 @@ pub enum TlsError {
     Config(#[from] rustls::Error),
 }
 
-/// The one cryptography provider: aws-lc-rs with rustls's suites, those of AES-128 first.
+/// The one cryptography provider: aws-lc-rs with rustls's suites, those of AES-128 first, and its groups for the exchange
+/// of keys, X25519MLKEM768 among them: a client that lists it first gets it (docs/adr/0019-post-quantum-as-the-client-likes.md).
 ///
 /// Nobody breaks either; 128 bits cost less per byte, and their SHA-256 a fifth of SHA-384's time in a handshake
 /// (docs/adr/0015-aes-128-first.md).
@@ -58,6 +60,12 @@ pub fn provider() -> Arc<CryptoProvider> {
         Arc::new(provider)
     });
     Arc::clone(&PROVIDER)
+}
+
+/// Whether `error` is that of a listener with `sni = "strict"` which has no certificate for the name. rustls has one text
+/// for it and the alert access_denied; unrecognized_name is what RFC 6066, section 3, wants.
+pub fn is_unknown_name(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::General(text) if text == "no server certificate chain resolved")
 }
 
 fn preference(suite: &SupportedCipherSuite) -> (bool, bool) {

@@ -31,4 +31,5 @@ mod relay;
 mod reload;
 mod support;
 mod tls;
+mod tls_clients;
 mod volume;

@@ -138,7 +138,7 @@ fn expiry(identity: &Identity, span: &Span, now: SystemTime, cx: &mut Cx) {
 }
 
 /// In UTC.
-fn day(time: SystemTime) -> String {
+pub(super) fn day(time: SystemTime) -> String {
     jiff::Timestamp::try_from(time)
         .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d").to_string())
 }

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{certificate, collision, defaults, judge_name, material, pool_reference, route};
+use super::{
+    certificate, clients, collision, defaults, judge_name, material, pool_reference, route,
+};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{AcceptTls, Listener, Pools};
 use crate::config::words::{List, Many};
-use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, TlsVersion};
+use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, Sni, TlsVersion};
 
 pub(super) fn lower(
     words: &Field<List<Listener>>,
@@ -160,12 +162,17 @@ fn accept_tls(words: &AcceptTls, cx: &mut Cx) -> plan::AcceptTls {
     if let Some(span) = words.client_auth.span() {
         judge_client_auth(client_auth, &span, words, cx);
     }
+    let client_crl = clients::revocation_lists(words, client_ca.as_ref(), cx);
+    let client_allow = clients::allowed(words, cx);
     cx.owner = outer;
     plan::AcceptTls {
         identities,
         min_version: words.min_version.or(TlsVersion::V1_2),
         client_ca,
         client_auth,
+        client_crl,
+        client_allow,
+        sni: words.sni.or(Sni::Any),
     }
 }
 

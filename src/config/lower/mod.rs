@@ -5,6 +5,7 @@
 
 mod address;
 mod certificate;
+mod clients;
 mod collision;
 mod defaults;
 mod http;

@@ -25,11 +25,14 @@ use tokio::net::TcpStream;
 
 use super::{Side, poll_some};
 use crate::session::lend;
+use crate::tls::is_unknown_name;
 
 /// The longest record, header and all (RFC 8446, section 5.2). So much may have come of one without its end.
 const RECORD: usize = 5 + (1 << 14) + 256;
 /// Read at once during a handshake, in which rustls keeps what the peer said behind it: no more than it has room for.
 const HANDSHAKE: usize = 1 << 14;
+/// A fatal alert in a record of its own, in the clear, as a ClientHello is answered (RFC 8446, sections 5.1 and 6).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 /// Records that wait for a slow socket, at most; plaintext above it is not taken.
 const WAITING: usize = lend::BUFFER;
 
@@ -154,7 +157,10 @@ where
             let taken = self.tls.read_tls(&mut records)?;
             if let Err(error) = self.tls.process_new_packets() {
                 // The alert that says why; a peer that takes none has lost nothing.
-                let _ = self.poll_send(cx, SendFlags::NOSIGNAL);
+                let _ = match is_unknown_name(&error) {
+                    true => self.tcp.poll_give(cx, &UNRECOGNIZED_NAME).map_ok(drop),
+                    false => self.poll_send(cx, SendFlags::NOSIGNAL),
+                };
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
             if filled < room.len() {

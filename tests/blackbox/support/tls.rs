@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use howdah::standin::{Authority, Minted, Validity};
+use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
@@ -43,6 +44,7 @@ impl Certificates {
             identity: None,
             versions: rustls::ALL_VERSIONS,
             suites: |_| true,
+            groups: None,
         }
     }
 }
@@ -53,6 +55,7 @@ pub(crate) struct TlsClient<'a> {
     identity: Option<Minted>,
     versions: &'a [&'static SupportedProtocolVersion],
     suites: fn(CipherSuite) -> bool,
+    groups: Option<Vec<&'static dyn SupportedKxGroup>>,
 }
 
 impl<'a> TlsClient<'a> {
@@ -76,12 +79,21 @@ impl<'a> TlsClient<'a> {
         self
     }
 
+    /// Offers these for the exchange of keys, the first at once.
+    pub(crate) fn with_groups(mut self, groups: &[&'static dyn SupportedKxGroup]) -> Self {
+        self.groups = Some(groups.to_vec());
+        self
+    }
+
     pub(crate) fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(der(self.authority.pem())).unwrap();
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         let offered = |suite: &SupportedCipherSuite| (self.suites)(suite.suite());
         provider.cipher_suites.retain(offered);
+        if let Some(groups) = &self.groups {
+            provider.kx_groups.clone_from(groups);
+        }
         let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(self.versions)
             .unwrap()
