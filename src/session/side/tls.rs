@@ -44,7 +44,7 @@ struct Inner<C> {
     tls: C,
     /// The socket took less than it was offered.
     stuck: bool,
-    /// What rustls says of its own accord waits for the next bytes.
+    /// What rustls says of its own accord waits for the next bytes. Never in TLS 1.2.
     bides: bool,
     /// `close_notify` has been said.
     ended: bool,
@@ -273,7 +273,8 @@ where
     }
 
     fn bide(&mut self) {
-        self.0.bides = true;
+        // TLS 1.2 says nothing of its own accord but warnings, which its peer may be waiting for.
+        self.0.bides = self.version() == Some(ProtocolVersion::TLSv1_3);
     }
 }
 

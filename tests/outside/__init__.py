@@ -1,0 +1,1 @@
+"""What judges of others say of howdah; started by tests/run."""
