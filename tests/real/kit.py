@@ -106,6 +106,17 @@ def install_ldap():
     need_debs(slapd="slapd")
 
 
+def install_judges():
+    """What looks at howdah's TLS from outside."""
+    need_debs(testssl="testssl.sh", openssl="openssl")
+
+
+def install_image_builder():
+    """What builds and runs the image without a registry, unless HOWDAH_TEST_CONTAINER=0 says that nobody will."""
+    if os.environ.get("HOWDAH_TEST_CONTAINER") != "0":
+        need_debs(buildah="buildah", podman="podman", runc="runc", debootstrap="debootstrap")
+
+
 def spark_home():
     """The folder with Spark's jars."""
     found = sorted((CACHE / "hs2/lib").glob("python3*/site-packages/pyspark"))
