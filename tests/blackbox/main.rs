@@ -29,6 +29,7 @@ mod probe;
 mod proxy_protocol;
 mod relay;
 mod reload;
+mod situations;
 mod support;
 mod tls;
 mod tls_clients;
