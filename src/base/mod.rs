@@ -1,5 +1,6 @@
 //! What every room uses: units, a TCP connect, who a user is, and how far this process reaches.
 
+pub mod caught;
 pub mod connect;
 pub mod passwd;
 pub mod reach;

@@ -3,10 +3,15 @@
 //! Checkers run on the control thread. The wait ends early when a session saw the server fail, or when its
 //! addresses changed. What a probe said is shown on the [`Server`] each time; the pool hears only of
 //! conclusions, so a thousand steady servers make no snapshot.
+//!
+//! Where the probe asks another port than sessions use, a session's failed connect starts a doubt: until it is gone, each
+//! probe that finds the server up also knocks at the sessions' port, and both must answer.
 
 #[cfg(test)]
 mod tests;
 
+use std::mem;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,19 +19,22 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::machine::{Rule, State, Transition, step};
 use super::probe::Rapport;
-use super::{Effort, Finding, Reason, Verdict, pace, witness};
+use super::{Effort, Finding, Verdict, pace, passive};
 use crate::plan::ProbePlan;
-use crate::pool::{Change, Health, LastProbe, Pool, Refused, Server};
+use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
 
-/// Who puts the question.
+/// Who puts the question. Whatever happens is a finding; nothing fails, nothing panics.
 pub(super) trait Asker: Send + Sync + 'static {
-    /// Never fails, never panics: whatever happens is a finding.
+    /// The probe of the plan.
     fn ask(
         &self,
         server: &Server,
         effort: Effort,
         rapport: &mut Rapport,
     ) -> impl Future<Output = Finding> + Send;
+
+    /// A bare connect to the port that takes sessions.
+    fn knock(&self, server: &Server) -> impl Future<Output = Finding> + Send;
 }
 
 /// One server under watch.
@@ -44,6 +52,8 @@ pub(super) struct Checker<A> {
     settled: bool,
     /// The last question could not be put, for a fault of our own: nothing that fails tells of the server.
     blind: bool,
+    /// Sessions could not connect to the port that the probe does not ask, and it has not answered since.
+    doubt: bool,
     rapport: Rapport,
 }
 
@@ -68,6 +78,7 @@ impl<A: Asker> Checker<A> {
             deep_due: Instant::now(),
             settled: false,
             blind: false,
+            doubt: false,
             rapport: Rapport::default(),
         }
     }
@@ -83,36 +94,72 @@ impl<A: Asker> Checker<A> {
     }
 
     async fn turn(&mut self) -> Result<(), Refused> {
-        self.probe().await?;
+        let called = self.probe().await?;
         let probed = Instant::now();
-        tokio::select! {
-            () = sleep_until(self.next(probed)) => return Ok(()),
-            () = self.server.nudged() => {}
+        if !called {
+            tokio::select! {
+                () = sleep_until(self.next(probed)) => return Ok(()),
+                () = self.server.nudged() => {}
+            }
         }
-        if let Some(finding) = witness::testimony(&self.server)
-            && !self.blind
-        {
-            self.conclude(&finding).await?;
-        }
+        self.listen().await?;
         sleep_until(probed + pace::least(&self.plan)).await;
         Ok(())
     }
 
-    async fn probe(&mut self) -> Result<(), Refused> {
+    /// Asks, and hears meanwhile what sessions have to say; true when they said something.
+    async fn probe(&mut self) -> Result<bool, Refused> {
         let deep_due = Instant::now() >= self.deep_due;
         let Some(effort) = Effort::next(self.full.as_ref(), deep_due) else {
-            return Ok(());
+            return Ok(false);
         };
-        witness::dismiss(&self.server);
-        let finding = self
-            .asker
-            .ask(&self.server, effort, &mut self.rapport)
-            .await;
+        // The question will answer for whatever failed before it.
+        self.server.take_dial_failure();
+        let (asker, server) = (Arc::clone(&self.asker), Arc::clone(&self.server));
+        let (doubt, mut rapport) = (self.doubts(), mem::take(&mut self.rapport));
+        let mut called = false;
+        let (finding, knock) = {
+            let mut asked = pin!(ask(&*asker, &server, effort, &mut rapport, doubt));
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut asked => break answer,
+                    () = server.nudged() => {
+                        called = true;
+                        self.believe_sessions().await?;
+                    }
+                }
+            }
+        };
+        self.rapport = rapport;
+        self.judge(effort, finding, knock).await?;
+        Ok(called)
+    }
+
+    /// `knock`: what the sessions' port said, where it was asked beside the probe's.
+    async fn judge(
+        &mut self,
+        effort: Effort,
+        finding: Finding,
+        knock: Option<Finding>,
+    ) -> Result<(), Refused> {
+        let knocked = knock.as_ref().map(|knock| knock.verdict == Verdict::Up);
+        let finding = match knock {
+            Some(knock) => passive::both(finding, knock, &self.plan, self.server.address().port),
+            None => finding,
+        };
         self.show(&finding);
         if self.is_blind(&finding) {
             return Ok(());
         }
+        if knocked == Some(true) {
+            self.server.observed().succeeded(Reach::Connect);
+        }
         self.conclude(&finding).await?;
+        self.doubt = match knocked {
+            Some(up) => !up || self.state.is_undecided(),
+            None => self.doubt,
+        };
         if effort == Effort::Full {
             self.deep_due = Instant::now() + pace::deep(&self.plan, fastrand::f64());
             self.full = Some(finding);
@@ -120,10 +167,45 @@ impl<A: Asker> Checker<A> {
         Ok(())
     }
 
-    /// Our own fault (no descriptor left, say) tells nothing of the server, and is said once.
+    /// What sessions said since they were last listened to.
+    async fn listen(&mut self) -> Result<(), Refused> {
+        if let Some(finding) = passive::testimony(&self.server)
+            && !self.blind
+        {
+            self.conclude(&finding).await?;
+        }
+        self.believe_sessions().await
+    }
+
+    /// Where the probe asks another port, sessions that cannot connect are believed by themselves: `fall` in a row.
+    async fn believe_sessions(&mut self) -> Result<(), Refused> {
+        let failures = self.server.observed().in_a_row(Reach::Connect);
+        if self.sees_port() || self.blind || failures < self.plan.fall {
+            return Ok(());
+        }
+        self.doubt = true;
+        let finding = passive::port_is_dead(&self.plan, self.server.address().port, failures);
+        while self.state.health() != Health::Down {
+            self.conclude(&finding).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the probe says anything of the port that takes sessions.
+    fn sees_port(&self) -> bool {
+        let port = self.server.address().port;
+        passive::reach(&self.plan, port, Effort::Full).is_some()
+    }
+
+    fn doubts(&self) -> bool {
+        let failed = self.server.observed().in_a_row(Reach::Connect) > 0;
+        !self.sees_port() && (self.doubt || failed)
+    }
+
+    /// Our own fault (no descriptor left, no time, say) tells nothing of the server, and is said once.
     fn is_blind(&mut self, finding: &Finding) -> bool {
         let before = self.blind;
-        self.blind = finding.reason == Reason::Unusable;
+        self.blind = !finding.reason.is_of_server();
         if self.blind && !before {
             let (pool, server) = (self.pool.name(), self.server.name());
             let (step, detail) = (finding.step, &finding.detail);
@@ -203,5 +285,20 @@ impl<A: Asker> Checker<A> {
             pace::settle(&self.plan, random)
         };
         self.epoch + pace::align(probed + wait - self.epoch, wait)
+    }
+}
+
+/// The probe, and in doubt a knock at the sessions' port, which cannot make a finding better than it is.
+async fn ask<A: Asker>(
+    asker: &A,
+    server: &Server,
+    effort: Effort,
+    rapport: &mut Rapport,
+    doubt: bool,
+) -> (Finding, Option<Finding>) {
+    let finding = asker.ask(server, effort, rapport).await;
+    match doubt && finding.verdict == Verdict::Up {
+        true => (finding, Some(asker.knock(server).await)),
+        false => (finding, None),
     }
 }

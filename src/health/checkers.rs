@@ -1,6 +1,8 @@
 //! Who is watched: starts and stops a checker for each server of each pool.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +12,9 @@ use tokio::time::Instant;
 use super::checker::{Asker, Checker};
 use super::probe::Rapport;
 use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
+use crate::base::caught::caught;
 use crate::plan::{Host, PoolName, PoolPlan, ProbePlan};
-use crate::pool::{Member, Pool, Server, ServerId};
+use crate::pool::{Health, Member, Pool, Server, ServerId};
 use crate::tls::connect::Connector;
 
 /// All checkers of this process. To drop it is to stop them.
@@ -89,18 +92,55 @@ impl Watch {
         let count = present.len() - self.tasks.len();
         for (id, member) in present {
             self.tasks.entry(id).or_insert_with(|| {
-                let checker = Checker::new(
-                    Arc::clone(&self.pool),
-                    Arc::clone(&member.server),
-                    member.health,
-                    probe.clone(),
-                    Arc::clone(&self.prober),
+                let watched = Watched {
+                    pool: Arc::clone(&self.pool),
+                    server: Arc::clone(&member.server),
+                    plan: probe.clone(),
+                    asker: Arc::clone(&self.prober),
                     epoch,
-                );
+                };
                 let delay = pace::first(count, fastrand::f64());
-                Task(tokio::spawn(checker.run(delay)).abort_handle())
+                let watch = watched.watch(member.health, delay);
+                Task(tokio::spawn(watch).abort_handle())
             });
         }
+    }
+}
+
+/// What a checker is made from, so that another can follow one that failed.
+struct Watched<A> {
+    pool: Arc<Pool>,
+    server: Arc<Server>,
+    plan: ProbePlan,
+    asker: Arc<A>,
+    epoch: Instant,
+}
+
+impl<A: Asker> Watched<A> {
+    /// Until the pool stops. A checker that panics is a fault of ours, and must not freeze the health of its server:
+    /// another goes on with what is known.
+    async fn watch(self, mut health: Health, mut delay: Duration) {
+        while let Err(panic) = caught(self.checker(health).run(delay)).await {
+            let (pool, server) = (self.pool.name(), self.server.name());
+            tracing::error!(%pool, %server, %panic, "a checker failed; another takes over");
+            self.server.metrics().checker_failed();
+            let snapshot = self.pool.load();
+            let known = snapshot.members().iter();
+            let known = known.filter(|member| member.server.id() == self.server.id());
+            health = known.map(|member| member.health).next().unwrap_or(health);
+            delay = pace::least(&self.plan).max(AFTER_PANIC);
+        }
+    }
+
+    fn checker(&self, health: Health) -> Checker<A> {
+        Checker::new(
+            Arc::clone(&self.pool),
+            Arc::clone(&self.server),
+            health,
+            self.plan.clone(),
+            Arc::clone(&self.asker),
+            self.epoch,
+        )
     }
 }
 
@@ -137,28 +177,48 @@ impl Asker for Prober {
     async fn ask(&self, server: &Server, effort: Effort, rapport: &mut Rapport) -> Finding {
         let addresses = server.addresses();
         if addresses.is_empty() {
-            let detail = format!("{} has no address yet", server.address());
-            return unasked(Reason::ResolveFailed, "resolve", detail);
+            return unresolved(server);
         }
         let (Some(probe), Ok(tls)) = (&self.plan.probe, &self.tls) else {
             let why = self.tls.as_ref().err().cloned();
             return unasked(Reason::Unusable, "prepare", why.unwrap_or_default());
         };
-        let number;
-        let host = match &server.address().host {
-            Host::Name(name) => name,
-            Host::Ip(ip) => {
-                number = ip.to_string();
-                &number
-            }
-        };
-        let target = Target {
-            addresses: &addresses,
-            host,
-            send_proxy: self.plan.send_proxy,
-        };
+        let host = host(server);
+        let target = self.target(&addresses, &host);
         probe::ask(&target, probe, effort, tls.as_ref(), rapport).await
     }
+
+    async fn knock(&self, server: &Server) -> Finding {
+        let addresses = server.addresses();
+        match &self.plan.probe {
+            Some(probe) if !addresses.is_empty() => {
+                probe::knock(&self.target(&addresses, &host(server)), probe).await
+            }
+            _ => unresolved(server),
+        }
+    }
+}
+
+impl Prober {
+    fn target<'a>(&self, addresses: &'a [SocketAddr], host: &'a str) -> Target<'a> {
+        Target {
+            addresses,
+            host,
+            send_proxy: self.plan.send_proxy,
+        }
+    }
+}
+
+fn host(server: &Server) -> Cow<'_, str> {
+    match &server.address().host {
+        Host::Name(name) => name.into(),
+        Host::Ip(ip) => ip.to_string().into(),
+    }
+}
+
+fn unresolved(server: &Server) -> Finding {
+    let detail = format!("{} has no address yet", server.address());
+    unasked(Reason::ResolveFailed, "resolve", detail)
 }
 
 fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
@@ -173,9 +233,12 @@ fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
     }
 }
 
+/// Before a checker takes over from one that failed, which may fail again.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::SystemTime;
 
     use tokio::net::TcpListener;
@@ -183,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{Address, Ask, Balance, Dial, ServerName, ServerPlan, Service, Timeouts};
-    use crate::pool::{Change, Health};
+    use crate::pool::Change;
     use crate::telemetry::Metrics;
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -322,5 +385,53 @@ mod tests {
             .expect("a keeper");
         checkers.reconcile(&pool);
         assert_eq!((tasks(&checkers), health(&pool, 1)), (0, Health::Up));
+    }
+
+    /// Panics at its first question, and answers up after that.
+    struct Clumsy(AtomicU32);
+
+    impl Asker for Clumsy {
+        async fn ask(&self, _: &Server, _: Effort, _: &mut Rapport) -> Finding {
+            let asked = self.0.fetch_add(1, Ordering::Relaxed);
+            assert_ne!(asked, 1, "the second question");
+            Finding {
+                verdict: match asked {
+                    0 => Verdict::Up,
+                    _ => Verdict::Down,
+                },
+                ..unasked(Reason::Ok, "connect", String::new())
+            }
+        }
+
+        async fn knock(&self, server: &Server) -> Finding {
+            unresolved(server)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_checker_that_panics_does_not_freeze_the_health_of_its_server() {
+        let here = "127.0.0.1:10000".parse().expect("an address");
+        let plan = plan(&[("a", here)], Some(SHORT));
+        let metrics = Metrics::new();
+        let (pool, keeper) = Pool::new(Arc::clone(&plan), &metrics);
+        tokio::spawn(keeper.run());
+        let watched = Watched {
+            server: Arc::clone(&pool.load().members()[0].server),
+            pool: Arc::clone(&pool),
+            plan: plan.probe.clone().expect("a probe"),
+            asker: Arc::new(Clumsy(AtomicU32::new(0))),
+            epoch: Instant::now(),
+        };
+        let asker = Arc::clone(&watched.asker);
+        tokio::spawn(watched.watch(Health::Unknown, Duration::ZERO));
+        until("the first verdict", || health(&pool, 0) == Health::Up).await;
+        until("the panic", || asker.0.load(Ordering::Relaxed) == 2).await;
+        assert_eq!(health(&pool, 0), Health::Up, "as it was");
+        until("another checker's verdict", || {
+            health(&pool, 0) == Health::Down
+        })
+        .await;
+        let line = "howdah_health_panics_total{pool=\"hive\",server=\"a\"} 1";
+        assert!(metrics.render().contains(line), "{}", metrics.render());
     }
 }

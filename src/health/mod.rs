@@ -9,8 +9,8 @@ mod checker;
 mod checkers;
 pub mod machine;
 pub mod pace;
+mod passive;
 pub mod probe;
-mod witness;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -48,6 +48,8 @@ words! {
         ConnectFailed = "connect-failed",
         /// Connected, but silent in the step that the finding names: often a full thread pool or a stopped process.
         Timeout = "timeout",
+        /// The answer does not end, or comes in too many pieces (17 MiB, 8192 reads).
+        Endless = "endless",
         /// The peer reset the connection.
         Reset = "reset",
         /// The peer closed the connection without an answer.
@@ -98,9 +100,18 @@ words! {
         SessionRefused = "session-refused",
         /// The query did not come to its result.
         QueryFailed = "query-failed",
+        /// No answer in time, but howdah was late itself: nothing is known of the server, and nothing is concluded.
+        OwnDelay = "own-delay",
         /// The question could not be put, for a cause on our side (settings, no descriptor or port left): nothing is known of
         /// the server, and nothing should be concluded.
         Unusable = "unusable",
+    }
+}
+
+impl Reason {
+    /// Whether a verdict for this reason says something of the server, and not of ourselves.
+    pub fn is_of_server(self) -> bool {
+        !matches!(self, Self::Unusable | Self::OwnDelay)
     }
 }
 

@@ -1,8 +1,10 @@
-//! What sessions see of a server, in words of its own: why a dial failed, and whose fault that was.
+//! What sessions see of a server, in words of its own: dials that fail, sessions that die, and how many in a row.
 //!
-//! Sessions tell the [`Server`](super::Server), which counts it and wakes its checker.
+//! Sessions tell the [`Server`](super::Server), which counts and wakes its checker; what follows from it is the checker's
+//! to decide. A server that works costs its sessions a few loads of numbers that stay 0.
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::connect::is_own_limit;
 use crate::telemetry::label::words;
@@ -29,6 +31,18 @@ words! {
     }
 }
 
+words! {
+    /// How far into a session something was seen. Who comes this far has come through all before.
+    pub enum Reach {
+        /// The connect.
+        Connect = "connect",
+        /// Whatever precedes the client's bytes: PROXY header, TLS.
+        Opening = "opening",
+        /// The server's first byte.
+        Answer = "answer",
+    }
+}
+
 impl DialFailure {
     /// What a failed connect means.
     pub fn of_connect(error: &io::Error) -> Self {
@@ -42,9 +56,46 @@ impl DialFailure {
         }
     }
 
-    /// Whether it says something of the server.
-    pub fn blames_server(self) -> bool {
-        self != Self::OwnLimit
+    /// Where the server failed; `None`: it was not the server.
+    pub fn reach(self) -> Option<Reach> {
+        match self {
+            Self::NoAddress | Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectFailed => {
+                Some(Reach::Connect)
+            }
+            Self::HeaderFailed | Self::TlsFailed | Self::TlsTimeout => Some(Reach::Opening),
+            Self::OwnLimit => None,
+        }
+    }
+}
+
+/// Failures in a row, by how far the sessions came.
+#[derive(Debug, Default)]
+pub struct Observed([AtomicU32; 3]);
+
+impl Observed {
+    /// Failures at this point without a success in between.
+    pub fn in_a_row(&self, at: Reach) -> u32 {
+        self.0[at as usize].load(Ordering::Acquire)
+    }
+
+    /// A session failed at this point, so it came through those before. Returns how many in a row did.
+    pub(super) fn failed(&self, at: Reach) -> u32 {
+        self.clear(at as usize);
+        self.0[at as usize].fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// A session, or a probe, came through this point.
+    pub fn succeeded(&self, at: Reach) {
+        self.clear(at as usize + 1);
+    }
+
+    /// Written only where there is something to take back.
+    fn clear(&self, below: usize) {
+        for count in &self.0[..below] {
+            if count.load(Ordering::Relaxed) != 0 {
+                count.store(0, Ordering::Release);
+            }
+        }
     }
 }
 
@@ -65,7 +116,7 @@ mod tests {
         ] {
             let failure = DialFailure::of_connect(&errno.into());
             assert_eq!(failure, DialFailure::OwnLimit, "{errno}");
-            assert!(!failure.blames_server());
+            assert_eq!(failure.reach(), None);
         }
         for (errno, expected) in [
             (Errno::CONNREFUSED, DialFailure::ConnectRefused),
@@ -75,15 +126,32 @@ mod tests {
         ] {
             let failure = DialFailure::of_connect(&errno.into());
             assert_eq!(failure, expected, "{errno}");
-            assert!(failure.blames_server());
+            assert_eq!(failure.reach(), Some(Reach::Connect));
         }
+    }
+
+    #[test]
+    fn who_comes_far_has_come_through_all_before() {
+        use Reach::{Answer, Connect, Opening};
+        let observed = Observed::default();
+        let counts = || [Connect, Opening, Answer].map(|at| observed.in_a_row(at));
+        assert_eq!((observed.failed(Connect), observed.failed(Connect)), (1, 2));
+        assert_eq!(observed.failed(Answer), 1);
+        assert_eq!(counts(), [0, 0, 1], "to die unanswered, it connected");
+        observed.failed(Opening);
+        assert_eq!(counts(), [0, 1, 1], "and says nothing of answers");
+        observed.succeeded(Opening);
+        assert_eq!(counts(), [0, 0, 1]);
+        observed.failed(Connect);
+        observed.succeeded(Answer);
+        assert_eq!(counts(), [0, 0, 0]);
     }
 
     #[test]
     fn the_document_explains_every_dial_failure() {
         let document = include_str!("../../docs/metrics.md");
-        for failure in DialFailure::ALL {
-            let row = format!("| `{failure}` |");
+        for word in DialFailure::ALL {
+            let row = format!("| `{word}` |");
             assert!(document.contains(&row), "docs/metrics.md lacks {row}");
         }
     }

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{DialFailure, Health};
+use super::{DialFailure, Health, Observed, Reach};
 use crate::balance::Load;
 use crate::plan::{Address, Host, ServerName, ServerPlan};
 use crate::telemetry::ServerMetrics;
@@ -32,6 +32,7 @@ pub struct Server {
     last_probe: ArcSwapOption<LastProbe>,
     retire_at: ArcSwapOption<Instant>,
     dial_failed: AtomicBool,
+    observed: Observed,
     nudge: Notify,
     metrics: Arc<ServerMetrics>,
 }
@@ -69,6 +70,7 @@ impl Server {
             last_probe: ArcSwapOption::empty(),
             retire_at: ArcSwapOption::empty(),
             dial_failed: AtomicBool::new(false),
+            observed: Observed::default(),
             nudge: Notify::new(),
             metrics,
         })
@@ -113,11 +115,16 @@ impl Server {
         self.load.total()
     }
 
-    /// A session could not connect to it. Counts it; wakes its checker where the server is to blame: many failures at
-    /// once wake it once.
+    /// A session could not connect to it. Counts it, and wakes its checker where the server is to blame.
     pub fn dial_failed(&self, why: DialFailure) {
         self.metrics.dial_failed(why);
-        if why.blames_server() && !self.dial_failed.swap(true, Ordering::AcqRel) {
+        let Some(reach) = why.reach() else {
+            return;
+        };
+        self.dial_failed.store(true, Ordering::Release);
+        let in_a_row = self.observed.failed(reach);
+        // A checker decides after at most as many; a storm of more need not wake it each time.
+        if in_a_row <= FALL_MAX || in_a_row.is_power_of_two() {
             self.nudge.notify_one();
         }
     }
@@ -127,6 +134,12 @@ impl Server {
         if self.dial_failed.load(Ordering::Relaxed) {
             self.dial_failed.store(false, Ordering::Release);
         }
+        self.observed.succeeded(Reach::Opening);
+    }
+
+    /// What sessions saw, and what takes it back.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
     }
 
     /// Whether a dial failed since the last call; for the checker.
@@ -194,3 +207,6 @@ impl ServerId {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
+
+/// The largest `fall` that the file may name.
+const FALL_MAX: u32 = 100;

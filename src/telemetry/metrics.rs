@@ -332,6 +332,7 @@ mod tests {
         held.2.probed(Reason::ClientClosed, Duration::ZERO);
         held.2.dial_failed(Reason::ClientClosed);
         held.2.faulted(Reason::ClientClosed);
+        held.2.checker_failed();
         let second = metrics.listener(&listener);
         drop(held);
         let text = metrics.render();

@@ -234,6 +234,37 @@ async fn an_impala_that_shuts_down_is_alive_and_gets_no_session() {
     howdah.healthy("back", "s", "down").await;
 }
 
+/// The web server that the probe asks answers all the time.
+#[tokio::test]
+async fn an_impala_whose_session_port_is_dead_is_down_though_its_web_server_answers() {
+    let options = || {
+        let mut options = HiveOptions::new("impalad-1");
+        options.flavour = Flavour::Impala;
+        options.auth = Auth::NoSasl;
+        options
+    };
+    // Of two stand-ins, as the ports of one fail together.
+    let web = Impala::start(&Frame::default(), Frame::default().bind, options()).unwrap();
+    let sessions = Hive::start(&Frame::default(), options()).unwrap();
+    let probe = format!("port = {}", web.web().address().port());
+    let servers = [entry("s", sessions.door().address())];
+    let howdah = Howdah::start(&config("impala", &servers, &probe)).await;
+    howdah.healthy("back", "s", "up").await;
+    sessions.door().switch().set(Fault::Refuse);
+    let mut client = howdah.connect("front").await;
+    let _ = client.write_all(b"x").await;
+    let _ = read_all(&mut client).await;
+    howdah.healthy("back", "s", "down").await;
+    let port = sessions.door().address().port();
+    let says = format!("but port {port} takes no sessions");
+    eventually!({
+        let server = howdah.server("back", "s").await;
+        server["last_probe"]["detail"].to_string().contains(&says)
+    });
+    sessions.door().switch().set(Fault::None);
+    howdah.healthy("back", "s", "up").await;
+}
+
 #[tokio::test]
 async fn hue_is_judged_by_its_status() {
     let hue = Hue::start(&Frame::default(), "hue-1").unwrap();

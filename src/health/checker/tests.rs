@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
 use super::*;
+use crate::health::Reason;
 use crate::plan::{
     Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service,
     Timeouts,
@@ -15,6 +16,10 @@ use crate::telemetry::Metrics;
 struct Script {
     answer: Mutex<(Verdict, bool)>,
     reason: Mutex<Reason>,
+    /// What the port that takes sessions says.
+    knock: Mutex<Verdict>,
+    knocked: Mutex<u32>,
+    knock_takes: Duration,
     asked: Mutex<Vec<(Duration, Effort)>>,
     start: Instant,
 }
@@ -34,6 +39,20 @@ impl Asker for Script {
             steps: Vec::new(),
             took,
             loud,
+        }
+    }
+
+    async fn knock(&self, _: &Server) -> Finding {
+        *self.knocked.lock().expect("no panic") += 1;
+        sleep(self.knock_takes).await;
+        Finding {
+            verdict: *self.knock.lock().expect("no panic"),
+            reason: Reason::ConnectRefused,
+            step: "connect",
+            detail: "Connection refused".to_owned(),
+            steps: Vec::new(),
+            took: self.knock_takes,
+            loud: false,
         }
     }
 }
@@ -90,12 +109,32 @@ fn plan() -> PoolPlan {
 }
 
 fn watch(verdict: Verdict, loud: bool) -> Watched {
-    let (pool, keeper) = Pool::new(Arc::new(plan()), &Metrics::new());
+    watch_as(probe(), verdict, loud, ms(1))
+}
+
+/// Under a probe that asks another port than sessions use.
+fn watch_elsewhere(knock_takes: Duration) -> Watched {
+    let probe = ProbePlan {
+        port: Some(25_000),
+        ..probe()
+    };
+    watch_as(probe, Verdict::Up, false, knock_takes)
+}
+
+fn watch_as(probe: ProbePlan, verdict: Verdict, loud: bool, knock_takes: Duration) -> Watched {
+    let plan = PoolPlan {
+        probe: Some(probe.clone()),
+        ..plan()
+    };
+    let (pool, keeper) = Pool::new(Arc::new(plan), &Metrics::new());
     tokio::spawn(keeper.run());
     let server = Arc::clone(&pool.load().members()[0].server);
     let script = Arc::new(Script {
         answer: Mutex::new((verdict, loud)),
         reason: Mutex::new(Reason::Ok),
+        knock: Mutex::new(Verdict::Up),
+        knocked: Mutex::default(),
+        knock_takes,
         asked: Mutex::default(),
         start: Instant::now(),
     });
@@ -105,7 +144,7 @@ fn watch(verdict: Verdict, loud: bool) -> Watched {
         Arc::clone(&pool),
         target,
         health,
-        probe(),
+        probe,
         asked,
         script.start,
     );
@@ -122,8 +161,16 @@ impl Watched {
         *self.script.answer.lock().expect("no panic") = (verdict, loud);
     }
 
+    fn knock(&self, verdict: Verdict) {
+        *self.script.knock.lock().expect("no panic") = verdict;
+    }
+
+    fn knocked(&self) -> u32 {
+        *self.script.knocked.lock().expect("no panic")
+    }
+
     fn asked(&self) -> Vec<(Duration, Effort)> {
-        std::mem::take(&mut self.script.asked.lock().expect("no panic"))
+        mem::take(&mut self.script.asked.lock().expect("no panic"))
     }
 
     fn health(&self) -> Health {
@@ -300,7 +347,67 @@ async fn a_howdah_without_descriptors_blames_nobody() {
     assert_eq!(watched.health(), Health::Up);
     let shown = watched.server.last_probe().expect("a probe");
     assert_eq!(shown.reason, "unusable", "and yet it is seen");
+    *watched.script.reason.lock().expect("no panic") = Reason::OwnDelay;
+    sleep(secs(100)).await;
+    assert_eq!(watched.health(), Health::Up, "nor one without time");
     *watched.script.reason.lock().expect("no panic") = Reason::ConnectRefused;
     watched.server.dial_failed(DialFailure::ConnectRefused);
     watched.until(Health::Down).await;
+}
+
+/// Impala's probe asks the web server: a dead session port stayed up, and nine of ten sessions paid the whole connect.
+#[tokio::test(start_paused = true)]
+async fn a_dead_session_port_takes_the_server_out_though_the_probed_port_answers() {
+    let watched = watch_elsewhere(ms(1));
+    watched.until(Health::Up).await;
+    sleep(secs(30)).await;
+    assert_eq!(watched.knocked(), 0, "nobody knocks without a doubt");
+    watched.knock(Verdict::Down);
+    watched.server.dial_failed(DialFailure::ConnectRefused);
+    let took = watched.until(Health::Down).await;
+    assert!(took < ms(600), "{took:?}");
+    let shown = watched.server.last_probe().expect("a probe");
+    let word = (shown.reason, shown.step);
+    assert_eq!(word, ("connect-refused", "session-port"));
+    let says =
+        "the probe of port 25000 is answered, but port 10000 takes no sessions: Connection refused";
+    assert_eq!(shown.detail, says);
+    sleep(secs(60)).await;
+    assert_eq!(watched.health(), Health::Down, "while the port is dead");
+    watched.knock(Verdict::Up);
+    watched.until(Health::Up).await;
+    let knocks = watched.knocked();
+    sleep(secs(60)).await;
+    assert_eq!(watched.knocked(), knocks, "the doubt is over");
+}
+
+/// A port without an answer: knocking takes as long as a session's connect, so sessions decide.
+#[tokio::test(start_paused = true)]
+async fn failed_connects_in_a_row_are_believed_before_a_mute_port_was_asked() {
+    let watched = watch_elsewhere(secs(3));
+    watched.until(Health::Up).await;
+    sleep(secs(30)).await;
+    watched.knock(Verdict::Down);
+    let began = Instant::now();
+    for _ in 0..3 {
+        watched.server.dial_failed(DialFailure::ConnectTimeout);
+        sleep(ms(10)).await;
+    }
+    watched.until(Health::Down).await;
+    assert!(began.elapsed() < ms(100), "{:?}", began.elapsed());
+    watched.knock(Verdict::Up);
+    watched.until(Health::Up).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_connects_ends_the_row() {
+    let watched = watch_elsewhere(ms(1));
+    watched.until(Health::Up).await;
+    for _ in 0..20 {
+        watched.server.dial_failed(DialFailure::ConnectTimeout);
+        watched.server.dial_failed(DialFailure::ConnectTimeout);
+        watched.server.dial_succeeded();
+        sleep(secs(1)).await;
+        assert_eq!(watched.health(), Health::Up);
+    }
 }

@@ -4,7 +4,7 @@ use super::link::{Link, Road};
 use super::walk::{Answer, Asked, Walk};
 use crate::health::Reason;
 use crate::plan::HttpAsk;
-use crate::wire::http::{self, Incoming, Reply};
+use crate::wire::http::{self, Incoming, Reader, Reply};
 
 pub(super) async fn exchange(
     road: &Road<'_>,
@@ -35,26 +35,31 @@ pub(super) async fn fetch(
 
 /// The reply to what was sent. A reply to OPTIONS without a length (Impala's) counts as soon as its head is there.
 pub(super) async fn receive(link: &mut Link, bodiless: bool) -> Asked<Reply> {
+    let mut reader = Reader::new(bodiless);
     loop {
-        match http::read(link.inbox(), bodiless, link.ended()) {
-            Incoming::Reply(reply) => {
-                link.take(reply.length);
-                return Ok(reply);
-            }
-            Incoming::NotHttp => return Err(stranger(link.inbox())),
-            Incoming::Malformed if link.inbox().is_empty() => {
-                return Err(Answer::down(Reason::Closed, "closed without an answer"));
-            }
-            Incoming::Malformed => {
-                return Err(Answer::down(
-                    Reason::NotHttp,
-                    "the reply breaks off or is malformed",
-                ));
-            }
-            Incoming::Incomplete => {
-                link.more().await?;
-            }
+        let (used, incoming) = reader.feed(link.inbox());
+        link.take(used);
+        if incoming != Incoming::Incomplete {
+            return judge_incoming(incoming);
         }
+        if !link.more().await? {
+            break;
+        }
+    }
+    match reader.has_started() {
+        true => judge_incoming(reader.end()),
+        false => Err(Answer::down(Reason::Closed, "closed without an answer")),
+    }
+}
+
+fn judge_incoming(incoming: Incoming) -> Asked<Reply> {
+    match incoming {
+        Incoming::Reply(reply) => Ok(reply),
+        Incoming::NotHttp(start) => Err(stranger(&start)),
+        Incoming::Malformed | Incoming::Incomplete => Err(Answer::down(
+            Reason::NotHttp,
+            "the reply breaks off, does not end or is malformed",
+        )),
     }
 }
 
@@ -92,8 +97,7 @@ fn stranger(bytes: &[u8]) -> Answer {
         [0x15 | 0x16, 3, ..] => Answer::down(Reason::SpeaksTls, "a TLS record came back"),
         [0x15] => Answer::down(Reason::SpeaksTls, "a TLS alert came back"),
         _ => {
-            let start = &bytes[..bytes.len().min(32)];
-            let text = format!("the reply begins with {}", start.escape_ascii());
+            let text = format!("the reply begins with {}", bytes.escape_ascii());
             Answer::down(Reason::NotHttp, &text)
         }
     }

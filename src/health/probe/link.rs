@@ -31,9 +31,14 @@ const INBOX_MAX: usize = 17 * 1024 * 1024;
 /// What a probe needs to make its connections.
 pub(super) struct Road<'a> {
     pub(super) target: Target<'a>,
+    /// Instead of the one that takes sessions.
+    pub(super) port: Option<u16>,
     pub(super) plan: &'a ProbePlan,
     pub(super) tls: Option<&'a Connector>,
 }
+
+/// Most reads: an answer of the longest kind comes in a tenth of that, and one that dribbles must not cost a core.
+const READS_MAX: u32 = 8192;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
@@ -41,6 +46,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 pub(super) struct Link {
     stream: Stream,
     inbox: Vec<u8>,
+    reads: u32,
     ended: bool,
     /// Until then silence is waited for; then our side is shut, as a hint.
     patience: Option<Instant>,
@@ -112,7 +118,7 @@ impl Road<'_> {
 
     async fn announced(&self, mut tcp: TcpStream) -> Asked<TcpStream> {
         let header = match self.target.send_proxy {
-            Some(_) if self.plan.port.is_some() => return Ok(tcp),
+            Some(_) if self.port.is_some() => return Ok(tcp),
             None => return Ok(tcp),
             Some(ProxyVersion::V1) => LOCAL_V1,
             Some(ProxyVersion::V2) => LOCAL_V2,
@@ -124,7 +130,6 @@ impl Road<'_> {
     /// `host:port`, for the Host header.
     pub(super) fn authority(&self) -> String {
         let port = self
-            .plan
             .port
             .or(self.target.addresses.first().map(SocketAddr::port));
         let host = self.target.host;
@@ -137,7 +142,7 @@ impl Road<'_> {
     }
 
     fn at_port(&self, address: SocketAddr) -> SocketAddr {
-        SocketAddr::new(address.ip(), self.plan.port.unwrap_or(address.port()))
+        SocketAddr::new(address.ip(), self.port.unwrap_or(address.port()))
     }
 }
 
@@ -146,6 +151,7 @@ impl Link {
         Self {
             stream,
             inbox: Vec::new(),
+            reads: 0,
             ended: false,
             patience: None,
             shut: false,
@@ -163,11 +169,6 @@ impl Link {
     /// Everything that came in and was not taken.
     pub(super) fn inbox(&self) -> &[u8] {
         &self.inbox
-    }
-
-    /// The server has ended its side.
-    pub(super) fn ended(&self) -> bool {
-        self.ended
     }
 
     pub(super) fn take(&mut self, count: usize) {
@@ -193,9 +194,14 @@ impl Link {
 
     /// Waits for more; `Ok(false)` when the server has ended its side.
     pub(super) async fn more(&mut self) -> Asked<bool> {
-        if self.ended || self.inbox.len() > INBOX_MAX {
+        if self.ended {
             return Ok(false);
         }
+        if self.inbox.len() > INBOX_MAX || self.reads >= READS_MAX {
+            let text = "the answer does not end, or comes in too many pieces";
+            return Err(Answer::down(Reason::Endless, text));
+        }
+        self.reads += 1;
         match self.patience.take_if(|_| self.inbox.is_empty()) {
             Some(patience) => match timeout_at(patience, self.receive()).await {
                 Ok(received) => received,

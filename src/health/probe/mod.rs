@@ -2,7 +2,8 @@
 //!
 //! [`ask`] makes the connection, puts the question of the plan, and brings back a [`Finding`] that names the step which
 //! decided. A probe holds only its exchange: how often to ask and what to conclude is decided elsewhere. Redirects are not
-//! followed, nothing is asked twice, and the connection ends with FIN.
+//! followed, nothing is asked twice, and the connection ends with FIN. A deadline that we were too late for ourselves ends
+//! without a verdict, see [`patience`].
 
 mod fault;
 mod hive;
@@ -10,15 +11,16 @@ mod http;
 mod hue;
 mod impala;
 mod link;
+mod patience;
 mod tcp;
 mod tls;
 mod walk;
 
 pub use self::hive::Rapport;
-
-use tokio::time::timeout_at;
+pub(super) use self::walk::printable;
 
 use self::link::{Link, Road};
+use self::patience::{Waited, wait};
 use self::walk::{Answer, Asked, Walk};
 use super::{Effort, Finding, Target};
 use crate::plan::{Ask, Depth, ProbePlan};
@@ -27,7 +29,7 @@ use crate::tls::connect::Connector;
 /// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool; `rapport` is this server's, and makes the next
 /// question quieter.
 ///
-/// Ends at [`ProbePlan::timeout`] at the latest; the polite close after the verdict is bounded by it too. Dropping the
+/// Ends at [`ProbePlan::timeout`] at the latest, or at twice that when this thread was late; the polite close after the verdict is bounded by it too. Dropping the
 /// future ends the question without an answer.
 pub async fn ask(
     target: &Target<'_>,
@@ -38,6 +40,7 @@ pub async fn ask(
 ) -> Finding {
     let road = Road {
         target: *target,
+        port: plan.port,
         plan,
         tls,
     };
@@ -48,19 +51,31 @@ pub async fn ask(
     }
 }
 
+/// Does anybody take connections where sessions go, whatever port the plan asks? Bounded as [`ask`].
+pub async fn knock(target: &Target<'_>, plan: &ProbePlan) -> Finding {
+    let road = Road {
+        target: *target,
+        port: None,
+        plan,
+        tls: None,
+    };
+    connect_only(&road, Walk::begin(plan.timeout)).await
+}
+
 async fn connect_only(road: &Road<'_>, walk: Walk) -> Finding {
-    let deadline = walk.deadline();
-    match timeout_at(deadline, tcp::exchange(road, &walk)).await {
-        Ok(Ok(stream)) => {
+    let (deadline, timeout) = (walk.deadline(), road.plan.timeout);
+    match wait(tcp::exchange(road, &walk), deadline, timeout).await {
+        Waited::Done(Ok(stream)) => {
             let finding = walk.finish(Answer::up());
             tcp::part(stream);
             finding
         }
-        Ok(Err(answer)) => walk.finish(answer),
-        Err(_) => {
+        Waited::Done(Err(answer)) => walk.finish(answer),
+        Waited::TooLate => {
             let answer = walk.too_late();
             walk.finish(answer)
         }
+        Waited::OwnDelay(delay) => walk.finish(Answer::own_delay(delay)),
     }
 }
 
@@ -72,14 +87,11 @@ async fn converse(
 ) -> Finding {
     let deadline = walk.deadline();
     let mut link = None;
-    let asked = timeout_at(
-        deadline,
-        exchange(road, &mut walk, &mut link, effort, rapport),
-    )
-    .await;
-    let answer = match asked {
-        Ok(Ok(answer) | Err(answer)) => answer,
-        Err(_) => walk.too_late(),
+    let exchange = exchange(road, &mut walk, &mut link, effort, rapport);
+    let answer = match wait(exchange, deadline, road.plan.timeout).await {
+        Waited::Done(Ok(answer) | Err(answer)) => answer,
+        Waited::TooLate => walk.too_late(),
+        Waited::OwnDelay(delay) => Answer::own_delay(delay),
     };
     let finding = walk.finish(answer);
     if let Some(link) = link.and_then(|link| rapport.keeps(link)) {

@@ -51,6 +51,12 @@ impl Answer {
         }
     }
 
+    /// The deadline came, but this thread was late itself.
+    pub(super) fn own_delay(delay: Duration) -> Self {
+        let text = format!("howdah itself was late by {delay:?}: an answer may have come in time");
+        Self::down(Reason::OwnDelay, &text)
+    }
+
     /// The server has put an error in its log.
     pub(super) fn loud(self) -> Self {
         Self { loud: true, ..self }
@@ -113,7 +119,7 @@ impl Walk {
 }
 
 /// A peer's words, fit for a log: control characters escaped, cut to [`DETAIL_MAX`] bytes.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::health) fn printable(text: &str) -> String {
     let mut out = String::new();
     for letter in text.trim().chars() {
         let before = out.len();

@@ -53,6 +53,7 @@ pub(super) struct Families {
     pub(super) health_probes: IntCounterVec,
     pub(super) health_probe: HistogramVec,
     pub(super) health_faults: IntCounterVec,
+    pub(super) health_panics: IntCounterVec,
     pub(super) health_transitions: IntCounterVec,
     pub(super) discovery_answers: IntCounterVec,
     pub(super) app_reloads: IntCounterVec,
@@ -217,6 +218,11 @@ impl Families {
                 "howdah_health_faults_total",
                 "Probes whose verdict was not up, by reason.",
                 &["pool", "server", "reason"],
+            ),
+            health_panics: to.counters(
+                "howdah_health_panics_total",
+                "Checkers that failed by a fault of howdah; another took over. Report it.",
+                SERVER,
             ),
             health_transitions: to.counters(
                 "howdah_health_transitions_total",

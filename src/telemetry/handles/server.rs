@@ -122,6 +122,13 @@ impl ServerMetrics {
         self.faults.inc(reason);
     }
 
+    /// The checker panicked.
+    pub fn checker_failed(&self) {
+        let own = &[self.pool.as_str(), self.name.as_str()];
+        let panics = &self.registered.families.health_panics;
+        panics.with_label_values(own).inc();
+    }
+
     /// The health changed to this.
     pub fn became<L: Label>(&self, health: L) {
         self.transitions.inc(health);
@@ -140,6 +147,7 @@ impl Drop for ServerMetrics {
             let _ = all.session_first_byte.remove_label_values(own);
             let _ = all.server_weight.remove_label_values(own);
             let _ = all.health_probe.remove_label_values(own);
+            let _ = all.health_panics.remove_label_values(own);
             for direction in [FROM_CLIENT, FROM_SERVER] {
                 let _ = all
                     .server_bytes
