@@ -10,20 +10,8 @@ use prometheus::{
     Counter, Gauge, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
 
+pub use self::declarer::Declared;
 use self::declarer::Declarer;
-
-/// What `docs/metrics.md` says about one family.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
-    /// Full name.
-    pub name: &'static str,
-    /// counter, gauge or histogram.
-    pub kind: &'static str,
-    /// In order.
-    pub labels: &'static [&'static str],
-    /// One sentence.
-    pub help: &'static str,
-}
 
 /// The families by room. Fields carry the name without `howdah_`.
 pub(super) struct Families {
