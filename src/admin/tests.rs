@@ -75,6 +75,7 @@ fn tcp_probe() -> crate::plan::ProbePlan {
         timeout: interval,
         rise: 1,
         fall: 1,
+        observe: crate::plan::ObservePlan::DEFAULT,
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use self::affinity::Affinity;
 pub use self::keeper::Keeper;
 pub use self::lease::{Lease, Pick};
-pub use self::observed::{DialFailure, Observed, Reach};
+pub use self::observed::{DialFailure, Observed, Reach, SessionFault};
 pub use self::server::{LastProbe, Server, ServerId};
 use self::snapshot::Side;
 pub use self::snapshot::{Member, Snapshot};

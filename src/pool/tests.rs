@@ -75,6 +75,7 @@ fn probe() -> Option<ProbePlan> {
         timeout: Duration::from_secs(3),
         rise: 2,
         fall: 3,
+        observe: crate::plan::ObservePlan::DEFAULT,
     })
 }
 

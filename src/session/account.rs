@@ -1,8 +1,11 @@
 //! The end: one outcome becomes one line and the counters.
 
+use std::time::Duration;
+
 use super::outcome::{End, Reason, Stage};
 use super::{Course, Outcome};
 use crate::plan::PoolName;
+use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
 pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
@@ -15,6 +18,11 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
         lease.server().metrics().first_byte(took);
     }
     let lease = outcome.lease.as_ref();
+    if let Some(lease) = lease
+        && let Some(fault) = fault(&outcome, end, lease.plan().timeouts.connect)
+    {
+        lease.server().session_failed(fault);
+    }
     course.access.write(&Line {
         session: outcome.id,
         listener: course.plan.name.as_str(),
@@ -33,4 +41,17 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
         stage: end.stage.as_str(),
         reason: end.reason.as_str(),
     });
+}
+
+/// Whether the end shows that the server does not serve. One that was asked nothing may well end a connection unanswered,
+/// but not as soon as it is there.
+fn fault(outcome: &Outcome, end: End, soon: Duration) -> Option<SessionFault> {
+    let meter = &outcome.meter;
+    let asked = || meter.from_client > 0 || outcome.dialled.elapsed() < soon;
+    match (end.stage, end.reason, meter.first_byte) {
+        (Stage::Relay, Reason::ServerReset, None) => Some(SessionFault::Unanswered),
+        (Stage::Relay, Reason::ServerReset, Some(_)) => Some(SessionFault::Reset),
+        (Stage::Relay, Reason::ServerClosed, None) => asked().then_some(SessionFault::Unanswered),
+        _ => None,
+    }
 }

@@ -243,6 +243,8 @@ mod tests {
         held.2.probed(Reason::ClientClosed, Duration::ZERO);
         held.2.dial_failed(Reason::ClientClosed);
         held.2.faulted(Reason::ClientClosed);
+        held.2.session_failed(Reason::ClientClosed);
+        held.2.quarantined(Reason::ClientClosed);
         held.2.checker_failed();
         let second = metrics.listener(&listener);
         drop(held);

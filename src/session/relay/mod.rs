@@ -257,7 +257,7 @@ impl<C: Side, S: Side> Relay<C, S> {
             }
         } else if let Some(took) = self.turn.answered(now) {
             meter.first_byte.get_or_insert(took);
-            lease.observe(took, now);
+            lease.answered(took, now);
         }
     }
 

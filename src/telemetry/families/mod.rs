@@ -35,12 +35,14 @@ pub(super) struct Families {
     pub(super) server_sessions_active: IntGaugeVec,
     pub(super) server_bytes: IntCounterVec,
     pub(super) server_dial_failures: IntCounterVec,
+    pub(super) server_session_faults: IntCounterVec,
     pub(super) server_weight: IntGaugeVec,
     pub(super) server_health: IntGaugeVec,
     pub(super) server_admin: IntGaugeVec,
     pub(super) health_probes: IntCounterVec,
     pub(super) health_probe: HistogramVec,
     pub(super) health_faults: IntCounterVec,
+    pub(super) health_quarantines: IntCounterVec,
     pub(super) health_panics: IntCounterVec,
     pub(super) health_transitions: IntCounterVec,
     pub(super) discovery_answers: IntCounterVec,
@@ -176,6 +178,11 @@ impl Families {
                 "Connects of sessions to a server that failed, by reason.",
                 &["pool", "server", "reason"],
             ),
+            server_session_faults: to.counters(
+                "howdah_server_session_faults_total",
+                "Connected sessions that a server did not serve to their end, by reason.",
+                &["pool", "server", "reason"],
+            ),
             server_weight: to.gauges(
                 "howdah_server_weight",
                 "Weight of a server in its pool's balance.",
@@ -206,6 +213,11 @@ impl Families {
                 "howdah_health_faults_total",
                 "Probes whose verdict was not up, by reason.",
                 &["pool", "server", "reason"],
+            ),
+            health_quarantines: to.counters(
+                "howdah_health_quarantines_total",
+                "Times that a server was kept out although its probes found it up, by cause; or was spared that.",
+                &["pool", "server", "cause"],
             ),
             health_panics: to.counters(
                 "howdah_health_panics_total",

@@ -18,6 +18,8 @@ pub struct ServerMetrics {
     connect: Histogram,
     first_byte: Histogram,
     dial_failures: Counters,
+    session_faults: Rare,
+    quarantines: Rare,
     weight: IntGauge,
     health: OneOf,
     admin: OneOf,
@@ -40,6 +42,8 @@ impl ServerMetrics {
             connect: all.session_connect.with_label_values(own),
             first_byte: all.session_first_byte.with_label_values(own),
             dial_failures: Counters::new(&all.server_dial_failures, own),
+            session_faults: Rare::new(&all.server_session_faults, own),
+            quarantines: Rare::new(&all.health_quarantines, own),
             weight: all.server_weight.with_label_values(own),
             health: OneOf::new(&all.server_health, own),
             admin: OneOf::new(&all.server_admin, own),
@@ -75,6 +79,16 @@ impl ServerMetrics {
     /// A session's connect failed.
     pub fn dial_failed<L: Label>(&self, reason: L) {
         self.dial_failures.inc(reason);
+    }
+
+    /// A connected session was not served.
+    pub fn session_failed<L: Label>(&self, fault: L) {
+        self.session_faults.inc(fault);
+    }
+
+    /// Kept out although probes find it up, or spared that.
+    pub fn quarantined<L: Label>(&self, cause: L) {
+        self.quarantines.inc(cause);
     }
 
     /// The server's first byte came.
@@ -136,6 +150,8 @@ impl Drop for ServerMetrics {
             let _ = all.health_panics.remove_label_values(own);
             self.bytes.remove();
             self.dial_failures.remove();
+            self.session_faults.remove();
+            self.quarantines.remove();
             self.probes.remove();
             self.faults.remove();
             self.transitions.remove();
