@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use prometheus::core::Collector;
 use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
@@ -42,6 +43,9 @@ impl Metrics {
             .set(1);
         families.app_generation.set(1);
         families.app_last_reload.set(unix(SystemTime::now()));
+        for task in ["keeper", "accept"] {
+            families.app_panics.with_label_values(&[task]);
+        }
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             families.app_reloads.with_label_values(&[result.as_str()]);
         }
@@ -98,6 +102,19 @@ impl Metrics {
     /// The process began to stop.
     pub fn draining(&self) {
         self.families.app_draining.set(1);
+    }
+
+    /// A task of howdah had a fault, was caught, and goes on. The word names the task.
+    pub fn panicked(&self, task: &'static str) {
+        self.families.app_panics.with_label_values(&[task]).inc();
+    }
+
+    /// Sessions that are open now, also of listeners that left the file.
+    pub fn sessions_active(&self) -> u64 {
+        let families = self.families.session_active.collect();
+        let children = families.iter().flat_map(|family| family.get_metric());
+        let open = children.map(|child| child.get_gauge().get_value() as i64);
+        u64::try_from(open.sum::<i64>()).unwrap_or(0)
     }
 
     /// Every certificate in use, by the path in the configuration; replaces the former list.

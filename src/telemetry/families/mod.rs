@@ -50,6 +50,7 @@ pub(super) struct Families {
     pub(super) app_last_reload: Gauge,
     pub(super) app_generation: IntGauge,
     pub(super) app_draining: IntGauge,
+    pub(super) app_panics: IntCounterVec,
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) admin_requests: IntCounterVec,
@@ -250,6 +251,11 @@ impl Families {
             app_draining: to.gauge(
                 "howdah_app_draining",
                 "1 while howdah stops and waits for its sessions.",
+            ),
+            app_panics: to.counters(
+                "howdah_app_panics_total",
+                "Faults of howdah itself that it caught and went on from, by the task that had one: keeper, accept.",
+                &["task"],
             ),
             tls_certificate_expiry: to.gauges_float(
                 "howdah_tls_certificate_expiry_timestamp_seconds",

@@ -78,6 +78,12 @@ impl ListenerMetrics {
         self.tls_handshake.observe(took.as_secs_f64());
     }
 
+    /// Accepting had a fault of ours, and goes on.
+    pub fn accept_panicked(&self) {
+        let panics = &self.registered.families.app_panics;
+        panics.with_label_values(&["accept"]).inc();
+    }
+
     /// Whose these are.
     pub fn name(&self) -> &ListenerName {
         &self.registered.name
