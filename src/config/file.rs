@@ -46,6 +46,9 @@ tables! {
         max_connections: Whole<1, 10_000_000> = "20000",
         /// How long a stop, or a removed server, waits for its sessions.
         drain_timeout: Duration = "\"30m\"",
+        /// How long a stop waits between the 503 of `/readyz` and closing its listeners, for whatever stands in front to
+        /// move away.
+        shutdown_delay: Duration = "none: listeners close at once",
         /// How bytes move between two sockets: small messages by copy and bulk by splice, or all in one way. A change
         /// needs a restart.
         relay: RelayWay = "\"auto\"",

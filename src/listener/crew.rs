@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::{mpsc, watch};
 
-use super::Listener;
+use super::Owner;
 use super::inbox::{Command, Counts, INBOX};
 use super::spread::{Local, Peers};
 use super::worker::work;
@@ -83,16 +83,16 @@ impl Crew {
     pub async fn listen(
         &self,
         sockets: Vec<TcpListener>,
-        listener: &Arc<Listener>,
+        owner: &Arc<Owner>,
         retired: &watch::Receiver<bool>,
     ) {
         for (inbox, socket) in self.inboxes.iter().zip(sockets) {
-            let (listener, retired) = (Arc::clone(listener), retired.clone());
+            let (owner, retired) = (Arc::clone(owner), retired.clone());
             self.tell(
                 inbox,
                 Command::Listen {
                     socket,
-                    listener,
+                    owner,
                     retired,
                 },
             )
