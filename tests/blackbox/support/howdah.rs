@@ -154,6 +154,11 @@ impl Howdah {
         &self.log
     }
 
+    /// The lines of its sessions, as they end.
+    pub(crate) fn access(&self) -> &Lines {
+        &self.access
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -170,7 +175,7 @@ impl Howdah {
     /// The next access line that `wanted` likes; those before it are passed over.
     pub(crate) async fn ended_where(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let pick = |line: &Value| wanted(line).then(|| line.clone());
-        let (at, line) = self.access.find(self.ended, pick).await;
+        let (at, line) = self.access().find(self.ended, pick).await;
         self.ended = at;
         line
     }
