@@ -223,6 +223,7 @@ impl App {
             tls: tls
                 .or_else(|| present.and_then(|listener| listener.course().tls.clone()))
                 .filter(|_| plan.tls.is_some()),
+            relay: self.plan.global.relay,
             switch: Switch {
                 routes: routes.collect(),
                 default: plan.pool.as_ref().and_then(|pool| self.destination(pool)),

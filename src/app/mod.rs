@@ -121,8 +121,8 @@ impl App {
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
-        let (crew, threads) = Crew::start(workers, plan.global.relay, plan.global.cpu_affinity)
-            .map_err(StartError::Workers)?;
+        let (crew, threads) =
+            Crew::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let mut app = Self {
             plan: Plan {

@@ -75,6 +75,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             "global.shutdown_delay",
             was.shutdown_delay == is.shutdown_delay,
         ),
+        ("global.relay", was.relay == is.relay),
         ("admin.token_file", old.admin.token == new.admin.token),
         ("log.level", old.log.level == new.log.level),
         ("log.access", old.log.access == new.log.access),
@@ -116,7 +117,6 @@ macro_rules! restart_only {
 
 const RESTART_ONLY: &[RestartOnly] = restart_only! {
     global.workers,
-    global.relay,
     global.cpu_affinity,
     global.user,
     global.confine,

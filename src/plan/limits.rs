@@ -17,7 +17,7 @@ pub struct GlobalPlan {
     pub drain_timeout: Duration,
     /// How long a stop waits between saying that it is not ready and closing its listeners. Default zero.
     pub shutdown_delay: Duration,
-    /// How bytes move. Default auto; a change needs a restart.
+    /// How bytes move. Default auto.
     pub relay: RelayWay,
     /// Where workers run. Default auto; a change needs a restart.
     pub cpu_affinity: CpuAffinity,

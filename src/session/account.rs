@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::outcome::{End, Reason, Stage};
-use super::{Course, Outcome};
+use super::course::Course;
+use super::end::{End, Reason, Stage};
+use super::outcome::Outcome;
 use crate::plan::PoolName;
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
