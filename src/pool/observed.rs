@@ -28,6 +28,8 @@ words! {
         TlsTimeout = "server-tls-timeout",
         /// howdah had no descriptor, port or memory left: tells nothing of the server.
         OwnLimit = "own-limit",
+        /// The session's own time was over before the server had its share: tells nothing of the server.
+        CutShort = "cut-short",
     }
 }
 
@@ -72,7 +74,7 @@ impl DialFailure {
                 Some(Reach::Connect)
             }
             Self::HeaderFailed | Self::TlsFailed | Self::TlsTimeout => Some(Reach::Opening),
-            Self::OwnLimit => None,
+            Self::OwnLimit | Self::CutShort => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::course::Course;
 use super::end::{End, Reason, Stage};
-use super::outcome::Outcome;
+use super::outcome::{Hold, Outcome};
 use crate::plan::PoolName;
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
@@ -15,11 +15,11 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
     if matches!(end.stage, Stage::Admit | Stage::Greet) && end.reason != Reason::ClientClosed {
         course.metrics.refused(end.reason);
     }
-    if let (Some(lease), Some(took)) = (&outcome.lease, outcome.meter.first_byte) {
-        lease.server().metrics().first_byte(took);
+    let served = outcome.hold.server();
+    if let (Some((server, _)), Some(took)) = (served, outcome.meter.first_byte) {
+        server.metrics().first_byte(took);
     }
-    let lease = outcome.lease.as_ref();
-    if let Some(lease) = lease
+    if let Hold::Leased(lease) = &outcome.hold
         && let Some(fault) = fault(&outcome, end, lease.plan().timeouts.connect)
     {
         lease.server().session_failed(fault);
@@ -29,7 +29,7 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
         listener: course.plan.name.as_str(),
         client: outcome.client,
         pool: outcome.pool.as_ref().map(PoolName::as_str),
-        server: lease.map(|lease| lease.server().name().as_str()),
+        server: served.map(|(server, _)| server.name().as_str()),
         sni: outcome.sni.as_deref(),
         tls: outcome.tls,
         bytes_from_client: outcome.meter.from_client,
@@ -38,7 +38,7 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
         connect: outcome.connect,
         first_byte: outcome.meter.first_byte,
         attempts: outcome.attempts,
-        pick: lease.map(|lease| lease.pick().as_str()),
+        pick: served.map(|(_, pick)| pick.as_str()),
         stage: end.stage.as_str(),
         reason: end.reason.as_str(),
     });

@@ -58,8 +58,10 @@ words! {
         ConnectRefused = "connect-refused",
         /// No server tried took the connection in time.
         ConnectTimeout = "connect-timeout",
-        /// Connecting failed in another way: no route to the host, no free port, no descriptor.
+        /// Connecting failed in another way: no route to the host.
         ConnectFailed = "connect-failed",
+        /// howdah had no descriptor, port or memory left to connect with.
+        OwnLimit = "own-limit",
         /// The TLS handshake with the client failed.
         TlsFailed = "tls-failed",
         /// The TLS handshake with the server failed, or its certificate was not good.
@@ -104,9 +106,11 @@ impl From<DialFailure> for End {
         let (stage, reason) = match failure {
             DialFailure::ConnectRefused => (Stage::Dial, Reason::ConnectRefused),
             DialFailure::ConnectTimeout => (Stage::Dial, Reason::ConnectTimeout),
-            DialFailure::NoAddress | DialFailure::ConnectFailed | DialFailure::OwnLimit => {
+            DialFailure::NoAddress | DialFailure::ConnectFailed => {
                 (Stage::Dial, Reason::ConnectFailed)
             }
+            DialFailure::OwnLimit => (Stage::Dial, Reason::OwnLimit),
+            DialFailure::CutShort => (Stage::Dial, Reason::ConnectTimeout),
             DialFailure::HeaderFailed => (Stage::Announce, Reason::ConnectFailed),
             DialFailure::TlsFailed => (Stage::Announce, Reason::ServerTlsFailed),
             DialFailure::TlsTimeout => (Stage::Announce, Reason::ConnectTimeout),

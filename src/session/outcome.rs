@@ -1,13 +1,14 @@
 //! What is known of a session, gathered stage by stage; the account is made from it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::meter::Meter;
 use crate::plan::PoolName;
-use crate::pool::Lease;
+use crate::pool::{Lease, Pick, Server};
 
 /// What is known of a session when it is over.
 pub(super) struct Outcome {
@@ -22,7 +23,7 @@ pub(super) struct Outcome {
     pub(super) connect: Option<Duration>,
     /// Known as soon as the client has said what it wants; the lease comes later, or never.
     pub(super) pool: Option<PoolName>,
-    pub(super) lease: Option<Lease>,
+    pub(super) hold: Hold,
     pub(super) meter: Meter,
 }
 
@@ -39,8 +40,29 @@ impl Outcome {
             dialled: now,
             connect: None,
             pool: None,
-            lease: None,
+            hold: Hold::Nobody,
             meter: Meter::default(),
+        }
+    }
+}
+
+/// The server of a session: the one that carries it, else the last one tried.
+pub(super) enum Hold {
+    /// None was chosen.
+    Nobody,
+    /// Chosen and not reached; its place is another session's by now.
+    Failed(Arc<Server>, Pick),
+    /// It carries the session.
+    Leased(Lease),
+}
+
+impl Hold {
+    /// Which server, and why that one.
+    pub(super) fn server(&self) -> Option<(&Arc<Server>, Pick)> {
+        match self {
+            Self::Nobody => None,
+            Self::Failed(server, pick) => Some((server, *pick)),
+            Self::Leased(lease) => Some((lease.server(), lease.pick())),
         }
     }
 }

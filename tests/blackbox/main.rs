@@ -24,6 +24,7 @@ mod balance;
 mod chaos;
 mod confine;
 mod demo;
+mod dial;
 mod drain;
 mod faults;
 mod health;

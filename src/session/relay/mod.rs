@@ -29,7 +29,7 @@ use self::turn::Turn;
 use super::course::Course;
 use super::end::Reason;
 use super::meter::Meter;
-use super::outcome::Outcome;
+use super::outcome::{Hold, Outcome};
 use super::registry::Place;
 use super::side::Side;
 use crate::base::keepalive::keepalive;
@@ -72,7 +72,7 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     };
     Box::pin(async move {
         let Outcome {
-            lease: Some(lease),
+            hold: Hold::Leased(lease),
             meter,
             ..
         } = outcome
