@@ -262,7 +262,7 @@ tables! {
         connect: Duration = "\"3s\"",
         /// No byte either way.
         idle: Duration = "by service",
-        /// One side has ended, the other has not.
+        /// One side has ended, the other has not: counted from that end, and from each byte after it.
         half_close: Duration = "\"10m\"",
         /// How long a client may stay silent before its first byte, where `dial` is `late`.
         first_byte: Duration = "\"60s\"",

@@ -33,6 +33,7 @@ mod probe;
 mod proxy_protocol;
 mod relay;
 mod reload;
+mod secrets;
 mod situations;
 mod soak;
 mod support;
