@@ -100,16 +100,18 @@ type Parsed = Result<(Option<Ends>, usize), Stop>;
 
 fn read_v1(bytes: &[u8]) -> Parsed {
     let window = &bytes[..bytes.len().min(V1_MAX)];
-    let Some(end) = window.windows(2).position(|two| two == b"\r\n") else {
-        let full = window.len() == V1_MAX || window.contains(&b'\n');
+    let Some(feed) = window.iter().position(|byte| *byte == b'\n') else {
+        let full = window.len() == V1_MAX;
         return Err(if full {
             Stop::Malformed
         } else {
             Stop::Incomplete
         });
     };
-    let line = std::str::from_utf8(&window[..end]).map_err(|_| Stop::Malformed)?;
-    Ok((line_ends(line).ok_or(Stop::Malformed)?, end + 2))
+    // The first LF ends the line or breaks it, in whatever pieces it comes.
+    let line = window[..feed].strip_suffix(b"\r").ok_or(Stop::Malformed)?;
+    let line = std::str::from_utf8(line).map_err(|_| Stop::Malformed)?;
+    Ok((line_ends(line).ok_or(Stop::Malformed)?, feed + 1))
 }
 
 /// The outer `None` is a fault, the inner one is UNKNOWN, after which everything is ignored.
@@ -152,17 +154,32 @@ fn read_v2(bytes: &[u8]) -> Parsed {
     let [.., command, family, high, low] = *fixed;
     let length = V2_FIXED + usize::from(u16::from_be_bytes([high, low]));
     let known_command = matches!(command, V2_LOCAL | V2_PROXY);
-    if !known_command || length > HEADER_MAX {
+    // LOCAL tells nothing, so its family is ignored (§2.2).
+    let holds = |needed| length >= V2_FIXED + needed;
+    let good = known_command && (command == V2_LOCAL || addresses(family).is_some_and(holds));
+    if !good || length > HEADER_MAX {
         return Err(Stop::Malformed);
     }
     let body = bytes.get(V2_FIXED..length).ok_or(Stop::Incomplete)?;
     let ends = match (command, family) {
-        (V2_PROXY, TCP4) => Some(v4_ends(body).ok_or(Stop::Malformed)?),
-        (V2_PROXY, TCP6) => Some(v6_ends(body).ok_or(Stop::Malformed)?),
+        (V2_PROXY, TCP4) => v4_ends(body),
+        (V2_PROXY, TCP6) => v6_ends(body),
         // Unspecified, datagrams, Unix sockets: "use the real connection endpoints" (§2.2).
         _ => None,
     };
     Ok((ends, length))
+}
+
+/// Bytes of addresses that must be there, by family and protocol; `None` for those that "must be rejected as invalid by
+/// receivers" (§2.2).
+fn addresses(family: u8) -> Option<usize> {
+    match (family >> 4, family & 15) {
+        (0, 0..=2) => Some(0),
+        (1, 0..=2) => Some(4 + 4 + 2 + 2),
+        (2, 0..=2) => Some(16 + 16 + 2 + 2),
+        (3, 0..=2) => Some(108 + 108),
+        _ => None,
+    }
 }
 
 /// TLVs may follow the addresses and are not looked at.
@@ -327,6 +344,35 @@ mod tests {
         }
         let short = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0babcdefghijk";
         assert_eq!(read(short), Incoming::Malformed);
+    }
+
+    /// Whole, it was a header; in two pieces, it was refused.
+    #[test]
+    fn a_line_is_judged_the_same_in_one_piece_and_in_two() {
+        let line = b"PROXY UNKNOWN \n\r\n";
+        for end in 15..=line.len() {
+            assert_eq!(read(&line[..end]), Incoming::Malformed, "{end}");
+        }
+    }
+
+    /// §2.2: "other values ... must be rejected as invalid by receivers"; ours took them for a client without an address.
+    #[test]
+    fn a_header_of_an_unassigned_family_is_refused() {
+        for family in [0x41, 0x13, 0xff] {
+            let bytes = [&V2_SIGNATURE[..], &[V2_PROXY, family, 0, 0]].concat();
+            assert_eq!(read(&bytes), Incoming::Malformed, "{family:#x}");
+            let local = [&V2_SIGNATURE[..], &[V2_LOCAL, family, 0, 0]].concat();
+            check(&local, None);
+        }
+        for (family, short) in [(0x12, 11), (0x22, 35), (0x31, 215)] {
+            let bytes = [
+                &V2_SIGNATURE[..],
+                &[V2_PROXY, family, 0, short],
+                &vec![7; usize::from(short)],
+            ]
+            .concat();
+            assert_eq!(read(&bytes), Incoming::Malformed, "{family:#x} of {short}");
+        }
     }
 
     proptest! {
