@@ -33,13 +33,13 @@ mod watched;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::path::encode;
-pub use self::server::{AdminServer, AdminThread, BindError};
+pub use self::server::{AdminServer, AdminThread, BindError, serve_stream};
 use crate::plan::{ListenerName, PoolName, Secret};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};
@@ -55,30 +55,10 @@ pub struct House {
     pub listeners: Vec<ListenerView>,
     /// In the order of the file.
     pub pools: Vec<Arc<Pool>>,
-    /// Set while the process stops and waits for its sessions.
-    pub draining: Option<Draining>,
-    /// Settings of the file that wait for the next start, by their key.
-    pub needs_restart: Vec<&'static str>,
-    /// The last reload, if it was refused; none as soon as one is taken.
-    pub refused: Option<Arc<Refusal>>,
+    /// The process stops and waits for its sessions.
+    pub draining: bool,
     /// Asked of every command when present.
     pub token: Option<Secret>,
-}
-
-/// A stop that is under way. How many sessions are left, [`Metrics::sessions_active`] says.
-#[derive(Clone, Copy, Debug)]
-pub struct Draining {
-    /// When sessions that are left will be ended.
-    pub until: Instant,
-}
-
-/// A reload that changed nothing.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    /// When.
-    pub at: SystemTime,
-    /// Why.
-    pub why: Rejected,
 }
 
 /// One listener that runs.

@@ -13,7 +13,8 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::Front;
@@ -112,6 +113,7 @@ impl AdminServer {
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    let _ = stream.set_nodelay(true);
                     let place = crowd.enter().await;
                     tokio::spawn(converse(stream, place, Arc::clone(&desk)));
                 }
@@ -125,9 +127,20 @@ impl AdminServer {
     }
 }
 
+/// Answers one connection that came in another way than [`AdminServer`]'s; fuzzing asks so, without a socket.
+pub async fn serve_stream<S>(stream: S, front: Front)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let place = Crowd::new(1).enter().await;
+    converse(stream, place, Desk::new(front)).await;
+}
+
 /// One connection, from its first byte to its end.
-async fn converse(stream: TcpStream, place: Place, desk: Arc<Desk>) {
-    let _ = stream.set_nodelay(true);
+async fn converse<S>(stream: S, place: Place, desk: Arc<Desk>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let worker = place.work();
     let stream = Watched::new(stream, PATIENCE).telling(worker.clone());
     let service = service_fn(|request| {

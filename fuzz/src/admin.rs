@@ -1,0 +1,87 @@
+//! The admin address: a whole connection's bytes, answered by a house of one pool whose orders are carried out.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use howdah::admin::{self, Command, Front, House, Rejected};
+use howdah::pool::Pool;
+use howdah::telemetry::Metrics;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+/// Every request is answered, and every answer is HTTP.
+pub fn admin(bytes: &[u8]) {
+    thread_local! {
+        static DESK: (Runtime, Front) = open();
+    }
+    DESK.with(|(clock, front)| {
+        let answer = clock.block_on(converse(bytes, front.clone()));
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."));
+        let faulty = b"HTTP/1.1 500";
+        assert!(!answer.windows(faulty.len()).any(|window| window == faulty));
+    });
+}
+
+async fn converse(bytes: &[u8], front: Front) -> Vec<u8> {
+    let (mut near, far) = duplex(1 << 20);
+    let serve = admin::serve_stream(far, front);
+    let ask = async {
+        // A server that has heard enough has closed.
+        let _ = near.write_all(bytes).await;
+        let _ = near.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = near.read_to_end(&mut answer).await;
+        answer
+    };
+    tokio::join!(serve, ask).1
+}
+
+fn open() -> (Runtime, Front) {
+    let clock = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let loaded = howdah::config::judge(Path::new("howdah.toml"), FILE.into()).expect("a good file");
+    let metrics = Metrics::new();
+    let (pool, keeper) = Pool::new(Arc::clone(&loaded.plan.pools[0]), &metrics);
+    clock.spawn(keeper.run());
+    let (commands, mut asked) = mpsc::channel(8);
+    clock.spawn(async move {
+        while let Some(command) = asked.recv().await {
+            if let Command::Reload { reply } = command {
+                let error = "no file".to_owned();
+                let _ = reply.send(Err(Rejected {
+                    error,
+                    faults: Vec::new(),
+                }));
+            }
+        }
+    });
+    let house = House {
+        started: Instant::now(),
+        generation: 1,
+        listeners: Vec::new(),
+        pools: vec![pool],
+        draining: false,
+        token: None,
+    };
+    let front = Front {
+        house: Arc::new(arc_swap::ArcSwap::from_pointee(house)),
+        metrics,
+        commands,
+    };
+    (clock, front)
+}
+
+const FILE: &str = r#"
+[[listener]]
+name = "hive"
+bind = "127.0.0.1:0"
+pool = "hive"
+
+[pool.hive]
+service = "tcp"
+servers = ["127.0.0.1:10000", { name = "other", address = "127.0.0.1:10001" }]
+"#;
