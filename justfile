@@ -20,6 +20,18 @@ test:
 blackbox *words:
     cargo test --test blackbox {{words}}
 
+# a decoder under libFuzzer (cargo install cargo-fuzz; a nightly toolchain): thrift, hive, sasl, http, proxy_protocol, ...
+fuzz target seconds="60":
+    cargo +nightly fuzz run -s none {{target}} -- -max_total_time={{seconds}} -timeout=10 -rss_limit_mb=2048
+
+# leases and snapshots in every order of threads
+model:
+    tests/run model
+
+# a pool beside its model, for longer than the tests do
+simulate steps="5000000":
+    HOWDAH_TEST_STEPS={{steps}} cargo test --profile ci --test simulation
+
 # real servers and clients
 real *words:
     tests/run real {{words}}

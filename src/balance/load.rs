@@ -1,10 +1,11 @@
 //! Live numbers of a server and of a pool: what balancers compare, shared by workers and snapshots.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::estimate::Estimate;
+use crate::base::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::base::sync::{Mutex, MutexGuard};
 
 /// What one server carries now, and what it takes for its answers.
 #[derive(Debug)]

@@ -4,9 +4,10 @@
 //! [`Load`](super::Load). A hint that is too low is found out when that server wins, and mended; one that is
 //! too high cannot last, as whoever lowers a load asks for a refresh afterwards, under the same lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::{Ask, Candidate, Field};
+use crate::base::sync::{Mutex, MutexGuard};
 
 /// What servers are compared by.
 pub trait Rank: Copy {

@@ -10,8 +10,7 @@
 
 use std::sync::Arc;
 
-use super::mix::mix;
-use super::{Ask, Field};
+use super::{Ask, Field, mix};
 
 /// The ring and the bound, for one snapshot.
 pub struct SourceHash {
