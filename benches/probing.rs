@@ -127,7 +127,6 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             timeout: INTERVAL,
             rise: 2,
             fall: 3,
-            observe: howdah::plan::ObservePlan::DEFAULT,
         }),
         tls: None,
         timeouts: Timeouts {

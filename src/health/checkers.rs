@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::cap::Cap;
 use super::checker::{Asker, Checker};
 use super::probe::Rapport;
 use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
@@ -29,7 +28,6 @@ struct Watch {
     pool: Arc<Pool>,
     plan: Arc<PoolPlan>,
     prober: Arc<Prober>,
-    cap: Arc<Cap>,
     tasks: HashMap<ServerId, Task>,
 }
 
@@ -83,7 +81,6 @@ impl Watch {
             pool: Arc::clone(pool),
             plan: Arc::clone(plan),
             prober: Arc::new(Prober::new(Arc::clone(plan), probe)),
-            cap: Arc::default(),
             tasks: HashMap::new(),
         }
     }
@@ -100,7 +97,6 @@ impl Watch {
                     server: Arc::clone(&member.server),
                     plan: probe.clone(),
                     asker: Arc::clone(&self.prober),
-                    cap: Arc::clone(&self.cap),
                     epoch,
                 };
                 let delay = pace::first(count, fastrand::f64());
@@ -117,7 +113,6 @@ struct Watched<A> {
     server: Arc<Server>,
     plan: ProbePlan,
     asker: Arc<A>,
-    cap: Arc<Cap>,
     epoch: Instant,
 }
 
@@ -145,7 +140,6 @@ impl<A: Asker> Watched<A> {
             self.plan.clone(),
             Arc::clone(&self.asker),
             self.epoch,
-            Arc::clone(&self.cap),
         )
     }
 }
@@ -281,7 +275,6 @@ mod tests {
             timeout: PATIENCE,
             rise: 1,
             fall: 2,
-            observe: crate::plan::ObservePlan::DEFAULT,
         };
         Arc::new(PoolPlan {
             name: PoolName::new("hive"),
@@ -427,7 +420,6 @@ mod tests {
             pool: Arc::clone(&pool),
             plan: plan.probe.clone().expect("a probe"),
             asker: Arc::new(Clumsy(AtomicU32::new(0))),
-            cap: Arc::default(),
             epoch: Instant::now(),
         };
         let asker = Arc::clone(&watched.asker);

@@ -1,41 +1,43 @@
-//! Stage 2: who is the client? PROXY header, ClientHello or TLS handshake, in the order of the wire and under one
-//! deadline.
+//! Stage 2: who is the client, and what does it ask for? PROXY header, ClientHello or TLS handshake, first bytes.
+//!
+//! All of it in the order of the wire and under one deadline, but for the wait for the first bytes, which has its
+//! own: a person may take a while between connecting and asking.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use rustls::ProtocolVersion;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::admit::{entitled, is_proxy};
-use super::course::Course;
-use super::end::{End, Reason, Stage};
-use super::lend;
-use super::outcome::Outcome;
+use super::choose::Destination;
+use super::outcome::{End, Reason, Stage};
 use super::side::{Side, TlsSide};
-use super::stream::{Arrival, ClientSide};
+use super::{Arrival, ClientSide, Course, Outcome, lend};
+use crate::plan::Dial;
 use crate::wire::client_hello::{self, Hello};
 use crate::wire::proxy_protocol::{self, Ends, Incoming};
 
-/// A client that has said who it is.
-pub(super) struct Greeted {
+/// A client that has said who it is, and the pool for it.
+pub(super) struct Greeted<'a> {
     pub(super) client: ClientSide,
     /// Read from the client already, owed to the server.
     pub(super) head: Vec<u8>,
-    /// Where the client connected to, as a PROXY header told it.
+    pub(super) destination: &'a Destination,
+    /// Where the client connected to: what an outgoing PROXY header tells.
     pub(super) local: Option<SocketAddr>,
 }
 
-/// Reads what the client must say before anything else.
-pub(super) async fn greet(
+pub(super) async fn greet<'a>(
     arrival: Arrival,
-    course: &Course,
+    course: &'a Course,
     outcome: &mut Outcome,
-) -> Result<Greeted, End> {
+) -> Result<Greeted<'a>, End> {
     let plan = &course.plan;
     let mut stream = arrival.stream;
     let mut local = None;
@@ -47,7 +49,7 @@ pub(super) async fn greet(
         entitled(plan, outcome.client.ip())?;
     }
     let mut head = Vec::new();
-    let client = match &course.tls {
+    let mut client = match &course.tls {
         Some(config) => {
             let began = Instant::now();
             let accept = TlsSide::accept(stream, Arc::clone(config));
@@ -72,9 +74,19 @@ pub(super) async fn greet(
         }
         None => ClientSide::Plain(stream),
     };
+    let destination = course.switch.route(outcome.sni.as_deref())?;
+    outcome.pool = Some(destination.pool.name().clone());
+    let rules = Arc::clone(destination.pool.load().plan());
+    if rules.dial == Dial::Late && head.is_empty() {
+        head = first_bytes(&mut client, rules.timeouts.first_byte).await?;
+    }
+    if rules.send_proxy.is_some() && local.is_none() {
+        local = client.tcp().local_addr().ok();
+    }
     Ok(Greeted {
         client,
         head,
+        destination,
         local,
     })
 }
@@ -133,8 +145,26 @@ async fn read_hello(stream: &mut TcpStream) -> Result<(Vec<u8>, Option<Box<str>>
     }
 }
 
+/// Waits for the client to speak before a server is bothered: a silent connection holds one of Impala's two
+/// set-up threads, and one of HiveServer2's workers.
+async fn first_bytes(client: &mut ClientSide, patience: Duration) -> Result<Vec<u8>, End> {
+    let mut head = Vec::new();
+    let read = async {
+        match client {
+            ClientSide::Plain(stream) => read_some(stream, &mut head).await,
+            ClientSide::Tls(side) => read_some(side, &mut head).await,
+        }
+    };
+    match timeout(patience, read).await {
+        Err(_) => Err(Stage::Greet.end(Reason::ClientSilent)),
+        Ok(Err(end)) => Err(end),
+        Ok(Ok(0)) => Err(Stage::Greet.end(Reason::ClientClosed)),
+        Ok(Ok(_)) => Ok(head),
+    }
+}
+
 /// One read through the worker's buffer, so that a client that says nothing holds none.
-pub(super) async fn read_some(side: &mut impl Side, into: &mut Vec<u8>) -> Result<usize, End> {
+async fn read_some(side: &mut impl Side, into: &mut Vec<u8>) -> Result<usize, End> {
     poll_fn(|cx| {
         lend::buffer(|buffer| {
             let taken = ready!(side.poll_take(cx, buffer))?;

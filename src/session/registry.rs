@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 
 use slab::Slab;
 
-use super::end::{Reason, Stage};
+use super::outcome::{Reason, Stage};
 use crate::pool::ServerId;
 
 thread_local! {

@@ -1,5 +1,6 @@
 //! One direction: from a source to a sink, with what could not be delivered at once.
 
+use std::cell::Cell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +15,15 @@ use crate::session::side::Side;
 const TURN: u64 = 256 * 1024;
 /// A read between two plain sockets that brings so much is a bulk, which goes on by splice.
 const BULK: usize = 64 * 1024;
+
+thread_local! {
+    static WAY: Cell<RelayWay> = const { Cell::new(RelayWay::Auto) };
+}
+
+/// Sets the way of this worker's flows.
+pub fn set_way(way: RelayWay) {
+    WAY.set(way);
+}
 
 /// Which end of a flow failed.
 #[derive(Debug)]
@@ -37,9 +47,8 @@ impl Broken {
 }
 
 /// The state of one direction.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Flow {
-    way: RelayWay,
     /// Delivered to the sink (for TLS: taken by it), PROXY header and TLS overhead not counted.
     pub(super) bytes: u64,
     stage: Stage,
@@ -55,8 +64,9 @@ pub(super) struct Flow {
     unflushed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
+    #[default]
     Open,
     /// The source has ended in order; what is left goes out, then the end itself.
     Ending,
@@ -70,16 +80,10 @@ enum Stage {
 
 impl Flow {
     /// A flow that has `head` to deliver before it reads.
-    pub(super) fn new(way: RelayWay, head: Vec<u8>) -> Self {
+    pub(super) fn with(head: Vec<u8>) -> Self {
         Self {
-            way,
-            bytes: 0,
-            stage: Stage::Open,
-            doomed: false,
             rest: head,
-            taken: 0,
-            pipe: None,
-            unflushed: false,
+            ..Self::default()
         }
     }
 
@@ -234,7 +238,7 @@ impl Flow {
                 self.end();
                 return Poll::Ready(Ok(()));
             }
-            if bytes.len() == BULK && !A::TLS && !B::TLS && self.way == RelayWay::Auto {
+            if bytes.len() == BULK && !A::TLS && !B::TLS && WAY.get() == RelayWay::Auto {
                 self.pipe = Pipe::lend();
             }
             self.pass(bytes, sink, cx)
@@ -269,7 +273,7 @@ impl Flow {
     }
 
     fn wants_splice(&mut self) -> bool {
-        if self.pipe.is_none() && self.way == RelayWay::Splice {
+        if self.pipe.is_none() && WAY.get() == RelayWay::Splice {
             self.pipe = Pipe::lend();
         }
         self.pipe.is_some()

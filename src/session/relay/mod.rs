@@ -1,4 +1,4 @@
-//! Stage 7: bytes both ways until both sides have ended.
+//! Stage 6: bytes both ways until both sides have ended.
 //!
 //! Two [`Flow`]s, one a direction, are pumped by one task whenever a socket is ready. Promises:
 //!
@@ -20,19 +20,17 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub use self::flow::set_way;
 use self::flow::{Broken, Flow};
 use self::parting::{Parting, part};
 use self::turn::Turn;
-use super::course::Course;
-use super::end::Reason;
-use super::meter::Meter;
-use super::outcome::{Hold, Outcome};
+use super::outcome::Reason;
 use super::registry::Place;
 use super::side::Side;
-use crate::base::keepalive::keepalive;
+use super::{Boxed, Course, Outcome};
 use crate::plan::Timeouts;
 use crate::pool::Lease;
 
@@ -47,6 +45,28 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// The counters of a session that lasts are brought up to date after so many bytes, not only at its end.
 const TELL_EVERY: u64 = 1 << 20;
 
+/// What went through, for the account.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    pub(super) from_client: u64,
+    pub(super) from_server: u64,
+    /// What the counters know of already, both ways.
+    told: u64,
+    /// From the first bytes to the server until the first bytes back; for a server that speaks first, from the connect.
+    pub(super) first_byte: Option<Duration>,
+}
+
+impl Meter {
+    /// Brings the counters up to date.
+    fn tell(&mut self, up: &Flow, down: &Flow, course: &Course, lease: &Lease) {
+        let news = (up.bytes - self.from_client, down.bytes - self.from_server);
+        course.metrics.bytes(news.0, news.1);
+        lease.server().metrics().bytes(news.0, news.1);
+        (self.from_client, self.from_server) = (up.bytes, down.bytes);
+        self.told = up.bytes + down.bytes;
+    }
+}
+
 /// Carries `head`, then all else, between `client` and `server`; returns why it ended.
 ///
 /// Not cancel-safe: what is under way when it is dropped is lost, as both sockets are.
@@ -57,22 +77,22 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     course: &'a Course,
     outcome: &'a mut Outcome,
     place: &'a Place,
-) -> Pin<Box<dyn Future<Output = Reason> + Send + 'a>> {
+) -> Boxed<'a, Reason> {
     client.bide();
     let now = Instant::now();
     let mut relay = Relay {
         client,
         server,
         turn: Turn::begun(outcome.dialled, !head.is_empty()),
-        up: Flow::new(course.relay, head),
-        down: Flow::new(course.relay, Vec::new()),
+        up: Flow::with(head),
+        down: Flow::default(),
         first_end: None,
         last_event: now,
         kept_alive: false,
     };
     Box::pin(async move {
         let Outcome {
-            hold: Hold::Leased(lease),
+            lease: Some(lease),
             meter,
             ..
         } = outcome
@@ -88,13 +108,13 @@ pub(super) fn relay<'a, C: Side, S: Side>(
             if let Poll::Ready(reason) = relay.poll(cx, lease, meter) {
                 return Poll::Ready(reason);
             }
-            if relay.bytes() - meter.told() >= TELL_EVERY {
-                relay.tell(meter, course, lease);
+            if relay.bytes() - meter.told >= TELL_EVERY {
+                meter.tell(&relay.up, &relay.down, course, lease);
             }
             relay.poll_timer(cx, timer.as_mut(), timeouts)
         })
         .await;
-        relay.tell(meter, course, lease);
+        meter.tell(&relay.up, &relay.down, course, lease);
         let (to_client, to_server) = relay.partings(reason);
         part(&mut relay.server, to_server).await;
         part(&mut relay.client, to_client).await;
@@ -116,15 +136,6 @@ struct Relay<C, S> {
 }
 
 impl<C: Side, S: Side> Relay<C, S> {
-    /// Brings the counters up to date.
-    fn tell(&self, meter: &mut Meter, course: &Course, lease: &Lease) {
-        let (up, down) = (self.up.bytes, self.down.bytes);
-        let news = (up - meter.from_client, down - meter.from_server);
-        course.metrics.bytes(news.0, news.1);
-        lease.server().metrics().bytes(news.0, news.1);
-        (meter.from_client, meter.from_server) = (up, down);
-    }
-
     fn bytes(&self) -> u64 {
         self.up.bytes + self.down.bytes
     }
@@ -246,7 +257,7 @@ impl<C: Side, S: Side> Relay<C, S> {
             }
         } else if let Some(took) = self.turn.answered(now) {
             meter.first_byte.get_or_insert(took);
-            lease.answered(took, now);
+            lease.observe(took, now);
         }
     }
 
@@ -306,4 +317,13 @@ impl<C: Side, S: Side> Relay<C, S> {
         // A socket that refuses is one that has just broken; the flows will say so.
         let _ = SockRef::from(self.server.tcp()).set_tcp_keepalive(&keepalive());
     }
+}
+
+/// First question after 60 s of silence, then every 15 s, given up after four: below the 600 s after which
+/// common firewalls forget a connection. Listening sockets carry the same for the client's side.
+pub fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4)
 }

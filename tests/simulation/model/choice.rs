@@ -73,8 +73,7 @@ impl Model {
     /// Who takes sessions now: the first rank, or the backups when nobody else is up.
     pub(crate) fn side(&self) -> Vec<ServerId> {
         let rank = |backup| -> Vec<ServerId> {
-            let serving = self.seats.iter().chain(&self.leaving);
-            let on_offer = serving.filter(|seat| seat.is_on_offer());
+            let on_offer = self.seats.iter().filter(|seat| seat.is_on_offer());
             on_offer
                 .filter(|seat| seat.plan.backup == backup)
                 .map(|seat| seat.id)
@@ -101,7 +100,7 @@ impl Model {
             if side.iter().any(|id| !tried.contains(id)) {
                 return Err(NoServer::AllFull);
             }
-            let backups: Vec<ServerId> = (self.seats.iter().chain(&self.leaving))
+            let backups: Vec<ServerId> = (self.seats.iter())
                 .filter(|seat| seat.plan.backup && seat.is_on_offer())
                 .map(|seat| seat.id)
                 .collect();
@@ -202,7 +201,8 @@ impl Model {
     }
 
     fn by_id(&self, id: ServerId) -> &Seat {
-        (self.seats.iter().chain(&self.leaving))
+        self.seats
+            .iter()
             .find(|seat| seat.id == id)
             .expect("a member")
     }
