@@ -127,6 +127,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             timeout: INTERVAL,
             rise: 2,
             fall: 3,
+            observe: howdah::plan::ObservePlan::DEFAULT,
         }),
         tls: None,
         timeouts: Timeouts {

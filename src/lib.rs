@@ -20,9 +20,9 @@
 //!
 //! ```text
 //!             listener                              session
-//!  client ──► accept ──► fewest worker ──► admit ─ greet ─ choose ─ dial ─ announce ─ relay ─ account
-//!                                                            ▲        │                         │
-//!                                                     pool: one Lease, another on failure   one line, counters
+//!  client ──► accept ──► fewest worker ──► admit ─ greet ─ route ─ choose ─ dial ─ announce ─ relay ─ account
+//!                                                                    ▲        │                         │
+//!                                                             pool: one Lease, another on failure   one line, counters
 //! ```
 //!
 //! # A reload

@@ -1,56 +1,80 @@
-//! Listeners and their sockets: opening, following a new plan, closing.
+//! Listeners and their sockets: opening, following a new plan, handing addresses over, closing.
+//!
+//! An address that leaves one listener and stands at another stays open: its sockets are handed over, so that no
+//! connection is lost and none follows the rules of before. An address that leaves all of them is accepted on for a
+//! moment more, then closed.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use super::error::ReloadError;
+use super::step::{Handover, Opened, Step};
 use super::{App, Door, Socket};
-use crate::listener::Listener;
 use crate::listener::bind;
-use crate::plan::{ListenerName, ListenerPlan};
+use crate::listener::{Listener, Owner};
+use crate::plan::{ListenerName, ListenerPlan, Plan};
 use crate::session::{Course, Limit, Switch};
 use crate::tls::accept;
 
-/// An address with a socket for each worker; connections wait there already.
-pub(super) struct Opened {
-    wanted: SocketAddr,
-    bound: SocketAddr,
-    sockets: Vec<TcpListener>,
-}
-
 impl App {
-    /// Opens the addresses that this listener does not have yet.
-    pub(super) fn open(&self, listener: &ListenerPlan) -> Result<Vec<Opened>, ReloadError> {
-        let held = self.listeners.get(&listener.name);
-        let has = |wanted: &SocketAddr| {
-            held.is_some_and(|door| door.sockets.iter().any(|socket| socket.wanted == *wanted))
-        };
-        let new = listener.bind.iter().filter(|wanted| !has(wanted));
-        let open = |wanted: &SocketAddr| {
+    /// Opens the addresses that this listener does not have yet, and that no other of ours leaves to it.
+    pub(super) fn open(
+        &mut self,
+        listener: &ListenerPlan,
+        plan: &Plan,
+        handovers: &mut Vec<Handover>,
+    ) -> Result<Vec<Opened>, ReloadError> {
+        self.retiring.retain(|socket| !socket.retired.is_closed());
+        let mut opened = Vec::new();
+        for wanted in &listener.bind {
+            if self.has(&listener.name, *wanted) {
+                continue;
+            }
+            if let Some(giver) = self.giver(*wanted, plan) {
+                handovers.push((giver, listener.name.clone()));
+                continue;
+            }
             let ours = self.listens_on(*wanted);
-            let sockets = bind::open(*wanted, self.crew.workers(), ours)?;
+            let sockets = bind::open(*wanted, self.crew.workers(), ours);
+            let sockets = sockets.map_err(|source| ReloadError::Bind {
+                listener: listener.name.clone(),
+                source,
+            })?;
             let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
-            Ok(Opened {
+            opened.push(Opened {
                 wanted: *wanted,
                 bound: bound.unwrap_or(*wanted),
                 sockets,
-            })
-        };
-        new.map(open)
-            .collect::<Result<_, _>>()
-            .map_err(|source| ReloadError::Bind {
-                listener: listener.name.clone(),
-                source,
-            })
+            });
+        }
+        Ok(opened)
     }
 
-    /// Whether another listener of this process has the address, and may be about to leave it.
+    fn has(&self, listener: &ListenerName, wanted: SocketAddr) -> bool {
+        let door = self.listeners.get(listener);
+        door.is_some_and(|door| door.sockets.iter().any(|socket| socket.wanted == wanted))
+    }
+
+    /// Who has the address now and leaves it in this plan. Port 0 is another one each time.
+    fn giver(&self, wanted: SocketAddr, plan: &Plan) -> Option<ListenerName> {
+        let keeps = |name: &ListenerName| {
+            let own = plan.listeners.iter().find(|one| one.name == *name);
+            own.is_some_and(|own| own.bind.contains(&wanted))
+        };
+        let names = self.listeners.keys();
+        let mut givers = names.filter(|name| self.has(name, wanted) && !keeps(name));
+        givers.next().filter(|_| wanted.port() != 0).cloned()
+    }
+
+    /// Whether this process has the address, or one that stands in its way, and is about to leave it.
     fn listens_on(&self, address: SocketAddr) -> bool {
-        let sockets = self.listeners.values().flat_map(|door| &door.sockets);
-        sockets.into_iter().any(|socket| socket.bound == address)
+        let present = self.listeners.values().flat_map(|door| &door.sockets);
+        present
+            .chain(&self.retiring)
+            .any(|socket| overlap(socket.bound, address))
     }
 
     /// Keeps the present configuration where the TLS settings are the same, so that its tickets stay good.
@@ -78,13 +102,33 @@ impl App {
         })
     }
 
-    /// The next session of the listener follows the new plan; its sockets are what the plan says.
-    pub(super) async fn follow(
-        &mut self,
-        plan: &Arc<ListenerPlan>,
-        opened: Vec<Opened>,
-        tls: Option<Arc<ServerConfig>>,
-    ) {
+    /// First every course, so that whatever arrives from now on follows the new rules; then the sockets.
+    pub(super) async fn take(&mut self, steps: Vec<Step>) {
+        let mut left = Vec::new();
+        let mut wanted = Vec::new();
+        for step in steps {
+            match step {
+                Step::Follow { plan, opened, tls } => {
+                    left.extend(self.follow(&plan, tls));
+                    wanted.push((plan, opened));
+                }
+                Step::Close(name) => {
+                    let door = self.listeners.remove(&name);
+                    left.extend(door.into_iter().flat_map(|door| door.sockets));
+                }
+            }
+        }
+        for (plan, opened) in wanted {
+            self.inherit(&plan, &mut left);
+            self.listen(&plan.name, opened).await;
+        }
+        for socket in left {
+            self.retire_socket(socket);
+        }
+    }
+
+    /// The next session of the listener follows the new plan. Returns the sockets that it leaves.
+    fn follow(&mut self, plan: &Arc<ListenerPlan>, tls: Option<Arc<ServerConfig>>) -> Vec<Socket> {
         let present = self
             .listeners
             .get(&plan.name)
@@ -99,31 +143,68 @@ impl App {
         };
         let door = self.listeners.entry(plan.name.clone());
         let door = door.or_insert_with(|| Door {
-            listener: Arc::clone(&listener),
+            listener,
             sockets: Vec::new(),
         });
-        door.sockets.retain(|socket| {
-            let stays = plan.bind.contains(&socket.wanted);
-            if !stays {
-                socket.retired.send_replace(true);
-            }
-            stays
-        });
+        let leaves = |socket: &mut Socket| !plan.bind.contains(&socket.wanted);
+        door.sockets.extract_if(.., leaves).collect()
+    }
+
+    /// Takes over what others left of the addresses that this listener wants.
+    fn inherit(&mut self, plan: &ListenerPlan, left: &mut Vec<Socket>) {
+        let Some(door) = self.listeners.get_mut(&plan.name) else {
+            return;
+        };
+        let wants = |socket: &mut Socket| {
+            let fixed = socket.wanted.port() != 0;
+            fixed && plan.bind.contains(&socket.wanted)
+        };
+        for socket in left.extract_if(.., wants) {
+            socket.owner.hand_over(&door.listener);
+            tracing::info!(listener = %plan.name, address = %socket.bound, "listening");
+            door.sockets.push(socket);
+        }
+    }
+
+    async fn listen(&mut self, listener: &ListenerName, opened: Vec<Opened>) {
         for Opened {
             wanted,
             bound,
             sockets,
         } in opened
         {
+            let Some(door) = self.listeners.get_mut(listener) else {
+                return;
+            };
             let (retired, watch) = watch::channel(false);
-            self.crew.listen(sockets, &listener, &watch).await;
-            tracing::info!(listener = %plan.name, address = %bound, "listening");
+            let owner = Owner::new(&door.listener);
+            self.crew.listen(sockets, &owner, &watch).await;
+            tracing::info!(%listener, address = %bound, "listening");
+            let late = self.retiring.iter();
+            for socket in late.filter(|socket| overlap(socket.bound, bound)) {
+                socket.owner.hand_over(&door.listener);
+            }
             door.sockets.push(Socket {
                 wanted,
                 bound,
+                owner,
                 retired,
             });
         }
+    }
+
+    /// Who still comes to it belongs to whoever listens there now.
+    fn retire_socket(&mut self, socket: Socket) {
+        let covers = |door: &&Door| {
+            let mut own = door.sockets.iter();
+            own.any(|other| overlap(other.bound, socket.bound))
+        };
+        if let Some(heir) = self.listeners.values().find(covers) {
+            socket.owner.hand_over(&heir.listener);
+        }
+        socket.retired.send_replace(true);
+        tracing::info!(address = %socket.bound, "closed");
+        self.retiring.push(socket);
     }
 
     fn course(
@@ -142,6 +223,7 @@ impl App {
             tls: tls
                 .or_else(|| present.and_then(|listener| listener.course().tls.clone()))
                 .filter(|_| plan.tls.is_some()),
+            relay: self.plan.global.relay,
             switch: Switch {
                 routes: routes.collect(),
                 default: plan.pool.as_ref().and_then(|pool| self.destination(pool)),
@@ -158,13 +240,11 @@ impl App {
             access: self.access.clone(),
         }
     }
+}
 
-    pub(super) fn close(&mut self, listener: &ListenerName) {
-        if let Some(door) = self.listeners.remove(listener) {
-            for socket in door.sockets {
-                socket.retired.send_replace(true);
-                tracing::info!(%listener, address = %socket.bound, "closed");
-            }
-        }
-    }
+/// Whether two addresses cannot both be had by different processes.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let alike = one.is_ipv4() == other.is_ipv4();
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    alike && one.port() == other.port() && (any || one.ip() == other.ip())
 }

@@ -7,15 +7,19 @@
 
 mod doors;
 mod error;
-pub mod reload;
+mod reload;
+mod reloads;
 mod show;
 pub mod signal;
+mod step;
+mod stop;
 mod teams;
+mod waiting;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,12 +29,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, sleep};
 
 pub use self::error::{ReloadError, StartError};
+use self::reloads::Reloads;
 use self::signal::Word;
+use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, Front, House};
 use crate::discovery::Names;
 use crate::health::Checkers;
-use crate::listener::Listener;
 use crate::listener::crew::Crew;
+use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, Plan, PoolName};
 use crate::pool::Pool;
 use crate::session::registry::Who;
@@ -52,6 +58,17 @@ pub struct App {
     process_limit: Arc<Limit>,
     listeners: HashMap<ListenerName, Door>,
     pools: HashMap<PoolName, Team>,
+    /// Addresses that are about to close.
+    retiring: Vec<Socket>,
+    /// Steps of the present plan that are still to be taken.
+    waiting: Vec<Waiting>,
+    /// Pools that left the file, and will be removed when no listener leads to them any more.
+    leaving: Vec<PoolName>,
+    /// Pools that were removed, and perhaps still have sessions.
+    gone: HashMap<PoolName, Weak<Pool>>,
+    reloads: Reloads,
+    /// Settings of the file that wait for the next start.
+    needs_restart: Vec<&'static str>,
     checkers: Checkers,
     names: Names,
     /// Keepers and deadlines; they end with the app.
@@ -76,6 +93,8 @@ struct Socket {
     wanted: SocketAddr,
     /// As the system gave it.
     bound: SocketAddr,
+    /// Whose it is for the next connection.
+    owner: Arc<Owner>,
     /// Closes the address when it turns true.
     retired: watch::Sender<bool>,
 }
@@ -87,8 +106,8 @@ struct Team {
 }
 
 impl App {
-    /// Starts what `plan` asks for. On return every listener is open; sessions are taken as soon as the pools
-    /// have their first verdicts.
+    /// Starts what `plan` asks for. On return every address is open, and connections wait there until [`Self::run`] has
+    /// seen the first verdicts of their pools.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
@@ -102,8 +121,8 @@ impl App {
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
-        let (crew, threads) = Crew::start(workers, plan.global.relay, plan.global.cpu_affinity)
-            .map_err(StartError::Workers)?;
+        let (crew, threads) =
+            Crew::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let mut app = Self {
             plan: Plan {
@@ -119,6 +138,12 @@ impl App {
             process_limit: Limit::new(Some(plan.global.max_connections)),
             listeners: HashMap::new(),
             pools: HashMap::new(),
+            retiring: Vec::new(),
+            waiting: Vec::new(),
+            leaving: Vec::new(),
+            gone: HashMap::new(),
+            reloads: Reloads::default(),
+            needs_restart: Vec::new(),
             checkers: Checkers::new(),
             names: Names::new(),
             tasks: Tasks::default(),
@@ -127,7 +152,9 @@ impl App {
                 generation: 0,
                 listeners: Vec::new(),
                 pools: Vec::new(),
-                draining: false,
+                draining: None,
+                needs_restart: Vec::new(),
+                refused: None,
                 token: plan.admin.token.clone(),
             })),
             admin_address: server.address(),
@@ -152,13 +179,16 @@ impl App {
     pub async fn run(mut self, mut words: mpsc::Receiver<Word>) {
         let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
         loop {
+            self.next_reload();
             tokio::select! {
                 _ = daily.tick() => self.show_certificates(),
                 word = words.recv() => match word {
-                    Some(Word::Reload) => drop(self.reload_and_tell().await),
+                    Some(Word::Reload) => self.reloads.ask(None),
                     Some(Word::Stop) | None => break,
                 },
                 Some(command) = self.commands.recv() => self.obey(command).await,
+                read = self.reloads.read() => self.reload(read).await,
+                () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
             }
         }
         let hurry = async move {
@@ -174,21 +204,19 @@ impl App {
 
     async fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload { reply } => {
-                let answer = self.reload_and_tell().await;
-                // Who asked may have gone; the log has it.
-                let _ = reply.send(answer);
-            }
+            Command::Reload { reply } => self.reloads.ask(Some(reply)),
             Command::Cut { server } => self.crew.cut(Who::On(server), Reason::Drained).await,
         }
     }
 
     /// The addresses of a listener, as the system gave them.
     pub fn addresses(&self, listener: &str) -> Vec<SocketAddr> {
-        let door = self.listeners.get(&ListenerName::new(listener));
-        door.map_or_else(Vec::new, |door| {
-            door.sockets.iter().map(|socket| socket.bound).collect()
-        })
+        let name = ListenerName::new(listener);
+        let door = self.listeners.get(&name).into_iter();
+        let open = door.flat_map(|door| &door.sockets).map(|one| one.bound);
+        let steps = self.waiting.iter().flat_map(|waiting| &waiting.steps);
+        let waiting = steps.filter(|step| *step.listener() == name);
+        open.chain(waiting.flat_map(Step::opened)).collect()
     }
 
     /// Those that run, in the order of the plan.
@@ -201,84 +229,10 @@ impl App {
         self.admin_address
     }
 
-    /// Takes no new sessions, waits for the present ones until they have ended, until `drain_timeout` is over,
-    /// or until `hurry` completes; then ends what is left.
-    async fn stop(mut self, hurry: impl Future<Output = ()>) {
-        let sessions = self.crew.sessions();
-        tracing::info!(
-            sessions,
-            timeout_seconds = self.plan.global.drain_timeout.as_secs(),
-            "draining"
-        );
-        self.metrics.draining();
-        // Who asks for a reload now hears that it is too late, instead of waiting.
-        self.commands.close();
-        while self.commands.try_recv().is_ok() {}
-        self.house.rcu(|house| House {
-            draining: true,
-            ..House::clone(house)
-        });
-        let sockets = self.listeners.drain().flat_map(|(_, door)| door.sockets);
-        let sockets: Vec<_> = sockets.collect();
-        for socket in &sockets {
-            socket.retired.send_replace(true);
-        }
-        for socket in sockets {
-            // What had connected already is still served.
-            socket.retired.closed().await;
-        }
-        let deadline = Instant::now() + self.plan.global.drain_timeout;
-        tokio::select! {
-            () = self.empty() => {}
-            () = tokio::time::sleep_until(deadline) => {}
-            () = hurry => {}
-        }
-        self.crew.cut(Who::All, Reason::Shutdown).await;
-        if tokio::time::timeout(LAST_WORDS, self.empty())
-            .await
-            .is_err()
-        {
-            tracing::warn!(sessions = self.crew.sessions(), "sessions did not end");
-        }
-        // Deadlines of drains that are still to come hold the crew.
-        self.tasks.end().await;
-        drop(self.crew);
-        end(self.threads).await;
-        if !self.access.flush(LAST_WORDS) {
-            tracing::warn!("not every line of the access log was written");
-        }
-        tracing::info!("stopped");
-    }
-
     /// Names are looked up and servers probed as the pool's present plan says.
     fn attend(&mut self, pool: &Arc<Pool>) {
         self.names.reconcile(pool);
         self.checkers.reconcile(pool);
-    }
-
-    /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.
-    async fn empty(&self) {
-        while self.crew.sessions() > 0 {
-            sleep(LOOK).await;
-        }
-    }
-}
-
-/// Waits for the workers, which end after their last session: a bounded time, and without stopping the control
-/// thread, whose tasks they may be waiting for.
-async fn end(threads: Vec<JoinHandle<()>>) {
-    let all = async {
-        while !threads.iter().all(JoinHandle::is_finished) {
-            sleep(LOOK).await;
-        }
-    };
-    if tokio::time::timeout(LAST_WORDS, all).await.is_err() {
-        tracing::warn!("a worker did not end");
-    }
-    for thread in threads.into_iter().filter(JoinHandle::is_finished) {
-        if thread.join().is_err() {
-            tracing::error!("a worker had panicked");
-        }
     }
 }
 
@@ -289,7 +243,11 @@ struct Tasks(Mutex<JoinSet<()>>);
 impl Tasks {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
+        while let Some(ended) = tasks.try_join_next() {
+            if ended.is_err_and(|error| error.is_panic()) {
+                tracing::error!("a task of the control thread panicked: report this");
+            }
+        }
         tasks.spawn(task);
     }
 
@@ -304,11 +262,6 @@ impl Tasks {
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Orders that may wait; each is answered, so more would only hide a stuck control thread.
 const COMMANDS: usize = 16;
-/// How often a draining howdah counts its sessions.
-const LOOK: Duration = Duration::from_millis(20);
-/// For sessions to end that were told to, and for their lines to be written.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,21 +2,25 @@
 //!
 //! What did not change is not touched: sockets, courses, counters, health and sticky entries stay. A server that
 //! leaves the file takes no new sessions; those it has live on until they end or `drain_timeout` is over.
+//!
+//! Nothing here holds the control thread up: the file is read on a thread of its own, and listeners that wait for first
+//! verdicts ([`super::waiting`]) do so while signals and commands are heard. One reload runs at a time: those asked for
+//! meanwhile become one, which begins when the present one is complete.
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 
 use super::App;
-use super::doors::Opened;
 use super::error::ReloadError;
+use super::step::{Handover, Opened, Step};
 use super::teams::connector;
-use crate::admin::{Rejected, Reloaded};
-use crate::config;
-use crate::plan::diff::{Delta, diff};
+use crate::admin::{House, Refusal, Rejected, Reloaded};
+use crate::config::Loaded;
+use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
 use crate::plan::{AccessTarget, ListenerName, Plan, PoolName};
 use crate::telemetry::ReloadResult;
 use crate::telemetry::access::{AccessLog, Sink};
@@ -24,49 +28,67 @@ use crate::telemetry::log;
 use crate::tls::connect::Connector;
 
 /// A plan with all that could have failed already done.
-pub struct Staged {
+pub(super) struct Staged {
     plan: Plan,
     delta: Delta,
     sockets: HashMap<ListenerName, Vec<Opened>>,
+    handovers: Vec<Handover>,
     tls: HashMap<ListenerName, Arc<ServerConfig>>,
     connectors: HashMap<PoolName, Connector>,
     sink: Option<Sink>,
 }
 
 impl App {
-    /// Reads the file again and puts it to work, or leaves everything as it was. What came of it goes to the log,
-    /// to the metrics and back to who asked.
-    pub async fn reload_and_tell(&mut self) -> Result<Reloaded, Rejected> {
-        match self.reload().await {
-            Ok(done) => {
-                self.metrics.reloaded(ReloadResult::Applied);
-                tracing::info!(
-                    generation = done.generation,
-                    changes = log::List::of(&done.changes).value(),
-                    "reloaded"
-                );
-                Ok(done)
-            }
-            Err(error) => {
-                self.metrics.reloaded(ReloadResult::Refused);
-                tracing::warn!(%error, "reload refused, nothing has changed");
-                Err(error.into())
+    /// Begins a reload if one is due and none runs.
+    pub(super) fn next_reload(&mut self) {
+        if self.waiting.is_empty() && self.reloads.is_due() {
+            match self.path.clone() {
+                Some(path) => self.reloads.begin(path),
+                None => self.refuse(ReloadError::NoFile),
             }
         }
     }
 
-    async fn reload(&mut self) -> Result<Reloaded, ReloadError> {
-        let path = self.path.clone().ok_or(ReloadError::NoFile)?;
-        let loaded = read(path).await?;
-        let staged = self.prepare(loaded.plan)?;
+    /// Puts the file that was read to work, or leaves everything as it was. What came of it goes to the log, to the
+    /// metrics and to who asked.
+    pub(super) async fn reload(&mut self, read: Result<Loaded, ReloadError>) {
+        let staged = read.and_then(|read| Ok((self.prepare(read.plan)?, read.warnings)));
+        let (staged, warnings) = match staged {
+            Ok(staged) => staged,
+            Err(error) => return self.refuse(error),
+        };
         let changes = staged.delta.describe();
-        self.commit(staged).await;
-        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
-        Ok(Reloaded {
-            generation: self.generation,
+        self.metrics.reloaded(ReloadResult::Applied);
+        tracing::info!(
+            generation = self.generation + 1,
+            changes = log::List::of(&changes).value(),
+            "reloaded"
+        );
+        self.house.rcu(|house| House {
+            refused: None,
+            ..House::clone(house)
+        });
+        self.reloads.committed(Reloaded {
+            generation: self.generation + 1,
             changes,
-            warnings,
-        })
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+        });
+        self.commit(staged).await;
+    }
+
+    fn refuse(&mut self, error: ReloadError) {
+        self.metrics.reloaded(ReloadResult::Refused);
+        tracing::warn!(%error, "reload refused, nothing has changed");
+        let why = Rejected::from(error);
+        let refusal = Arc::new(Refusal {
+            at: SystemTime::now(),
+            why: why.clone(),
+        });
+        self.house.rcu(|house| House {
+            refused: Some(Arc::clone(&refusal)),
+            ..House::clone(house)
+        });
+        self.reloads.refused(&why);
     }
 
     /// Opens sockets, builds TLS configurations, opens the log. Nothing of it is seen from outside but the new
@@ -74,12 +96,14 @@ impl App {
     ///
     /// # Errors
     /// See [`ReloadError`].
-    pub fn prepare(&self, plan: Plan) -> Result<Staged, ReloadError> {
+    pub(super) fn prepare(&mut self, plan: Plan) -> Result<Staged, ReloadError> {
         let delta = diff(&self.plan, &plan);
         let mut sockets = HashMap::new();
+        let mut handovers = Vec::new();
         let mut tls = HashMap::new();
         for listener in delta.listeners_added.iter().chain(&delta.listeners_changed) {
-            sockets.insert(listener.name.clone(), self.open(listener)?);
+            let opened = self.open(listener, &plan, &mut handovers)?;
+            sockets.insert(listener.name.clone(), opened);
             if let Some(config) = self.server_config(listener)? {
                 tls.insert(listener.name.clone(), config);
             }
@@ -95,19 +119,21 @@ impl App {
             plan,
             delta,
             sockets,
+            handovers,
             tls,
             connectors,
             sink,
         })
     }
 
-    /// Puts a staged plan to work.
-    pub async fn commit(&mut self, staged: Staged) {
+    /// Puts a staged plan to work: at once, but for listeners that wait for first verdicts.
+    pub(super) async fn commit(&mut self, staged: Staged) {
         let Staged {
-            plan,
+            mut plan,
             delta,
-            mut sockets,
-            mut tls,
+            sockets,
+            handovers,
+            tls,
             mut connectors,
             sink,
         } = staged;
@@ -119,26 +145,33 @@ impl App {
             self.access.switch(sink);
         }
         for pool in &delta.pools_added {
-            self.add_pool(pool, connectors.remove(&pool.name));
+            self.add_pool(pool, connectors.remove(&pool.name)).await;
         }
         for pool in &delta.pools_changed {
             self.change_pool(pool, connectors.remove(&pool.name)).await;
         }
+        keep_what_needs_a_restart(&self.plan, &mut plan);
         self.plan = plan;
-        self.first_verdicts(&delta.pools_added).await;
-        for listener in self.plan.listeners.clone() {
-            let opened = sockets.remove(&listener.name).unwrap_or_default();
-            let config = tls.remove(&listener.name);
-            self.follow(&listener, opened, config).await;
-        }
-        for name in &delta.listeners_removed {
-            self.close(name);
-        }
-        for name in &delta.pools_removed {
-            self.remove_pool(name);
-        }
+        self.needs_restart = delta.needs_restart;
+        self.leaving = delta.pools_removed;
+        let steps = self.steps(sockets, tls, delta.listeners_removed);
+        self.begin(steps, &handovers, &delta.pools_added).await;
         self.show_certificates();
-        self.show_house();
+    }
+
+    /// One for each listener, also where its own entry is the same: the pools behind it may not be.
+    fn steps(
+        &self,
+        mut sockets: HashMap<ListenerName, Vec<Opened>>,
+        mut tls: HashMap<ListenerName, Arc<ServerConfig>>,
+        removed: Vec<ListenerName>,
+    ) -> Vec<Step> {
+        let follow = self.plan.listeners.iter().map(|plan| Step::Follow {
+            opened: sockets.remove(&plan.name).unwrap_or_default(),
+            tls: tls.remove(&plan.name),
+            plan: Arc::clone(plan),
+        });
+        follow.chain(removed.into_iter().map(Step::Close)).collect()
     }
 
     /// A file is opened at each reload, also under the same name: that is how logs are rotated.
@@ -148,13 +181,5 @@ impl App {
         (changed || is_file)
             .then(|| AccessLog::open(&plan.log.access))
             .transpose()
-    }
-}
-
-/// Disk may be slow: read on a thread of its own.
-async fn read(path: PathBuf) -> Result<config::Loaded, ReloadError> {
-    match tokio::task::spawn_blocking(move || config::load(&path)).await {
-        Ok(loaded) => loaded.map_err(ReloadError::Faulty),
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }

@@ -9,24 +9,27 @@ use crate::plan::{Identity, ListenerPlan, PoolPlan};
 
 impl App {
     pub(super) fn show_house(&self) {
+        // One that waits for its first verdicts is there, and not bound.
         let listener = |plan: &Arc<ListenerPlan>| {
-            let door = self.listeners.get(&plan.name)?;
-            Some(ListenerView {
+            let door = self.listeners.get(&plan.name);
+            let sockets = door.into_iter().flat_map(|door| &door.sockets);
+            ListenerView {
                 name: plan.name.clone(),
-                bound: door.sockets.iter().map(|socket| socket.bound).collect(),
+                bound: sockets.map(|socket| socket.bound).collect(),
                 pools: (plan
                     .pool
                     .iter()
                     .chain(plan.routes.iter().map(|route| &route.pool)))
                 .cloned()
                 .collect(),
-                metrics: Arc::clone(door.listener.metrics()),
-            })
+                metrics: self.metrics.listener(&plan.name),
+            }
         };
         let pool = |plan: &Arc<PoolPlan>| Some(Arc::clone(&self.pools.get(&plan.name)?.pool));
         self.house.rcu(|house| House {
             generation: self.generation,
-            listeners: self.plan.listeners.iter().filter_map(listener).collect(),
+            listeners: self.plan.listeners.iter().map(listener).collect(),
+            needs_restart: self.needs_restart.clone(),
             pools: self.plan.pools.iter().filter_map(pool).collect(),
             token: self.plan.admin.token.clone(),
             ..House::clone(house)

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod ctl;
 pub mod demo;
+mod exit;
 pub mod probe;
 pub mod run;
 mod summary;
@@ -12,17 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Done.
-pub const DONE: u8 = 0;
-/// It did not work.
-pub const FAILED: u8 = 1;
-/// The command line makes no sense.
-pub const USAGE: u8 = 2;
-/// The configuration is faulty.
-pub const FAULTY: u8 = 78;
-
-/// Where the configuration is, unless said otherwise.
-pub const DEFAULT_CONFIG: &str = "/etc/howdah/howdah.toml";
+pub use self::exit::{DEFAULT_CONFIG, DONE, FAILED, FAULTY, USAGE};
 
 #[derive(Parser)]
 #[command(

@@ -291,6 +291,7 @@ fn plan(args: &ProbeArgs, port: u16) -> Result<ProbePlan, String> {
         timeout: args.timeout,
         rise: 1,
         fall: 1,
+        observe: crate::plan::ObservePlan::DEFAULT,
     })
 }
 

@@ -46,7 +46,7 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
         .enable_all()
         .build()?;
     warn_of_few_files(files, plan.global.max_connections);
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (say, words) = mpsc::channel(1);
         let app = App::start(plan, Some(path.to_owned()), metrics).await?;
@@ -54,7 +54,10 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
         app.run(words).await;
         log.flush(std::time::Duration::from_secs(1));
         Ok(())
-    })
+    });
+    // A silent name server holds a look-up, and the thread that it blocks, for many seconds: nobody waits for that.
+    runtime.shutdown_background();
+    ended
 }
 
 /// A session takes two descriptors: asks for as many as the system lets this process have. Returns how many.

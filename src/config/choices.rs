@@ -5,8 +5,8 @@ use super::field::Value;
 use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion,
-    RelayWay, Service, Sni, TlsVersion,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe,
+    ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
 /// Key `probe.type`.
@@ -155,6 +155,11 @@ choices! {
         "hive" | "hs2" | "thrift" => Some("did you mean \"hiveserver2\"?"),
         "ssl" | "ssl-hello" => Some("did you mean \"tls\"?"),
         "httpchk" => Some("did you mean \"http\"? (HAProxy says httpchk)"),
+        _ => None,
+    };
+    Observe, "observe", ["sessions" => Self::Sessions, "connects" => Self::Connects], advice |word: &str| match word {
+        "layer4" => Some("did you mean \"connects\"? (HAProxy says layer4)"),
+        "layer7" => Some("did you mean \"sessions\"?"),
         _ => None,
     };
     Depth, "depth", [

@@ -19,8 +19,8 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, ProxyVersion,
-    RelayWay, Service, Sni, TlsVersion,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe,
+    ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
 tables! {
@@ -46,6 +46,9 @@ tables! {
         max_connections: Whole<1, 10_000_000> = "20000",
         /// How long a stop, or a removed server, waits for its sessions.
         drain_timeout: Duration = "\"30m\"",
+        /// How long a stop waits between the 503 of `/readyz` and closing its listeners, for whatever stands in front to
+        /// move away.
+        shutdown_delay: Duration = "none: listeners close at once",
         /// How bytes move between two sockets: small messages by copy and bulk by splice, or all in one way. A change
         /// needs a restart.
         relay: RelayWay = "\"auto\"",
@@ -205,6 +208,14 @@ tables! {
         rise: Whole<1, 100> = "2",
         /// Agreeing answers that take a server out.
         fall: Whole<1, 100> = "3",
+        /// What sessions see counts too where the probe does not look: that they are not answered (`sessions`), or failed
+        /// connects and TLS handshakes alone (`connects`).
+        observe: Observe = "\"sessions\"",
+        /// At most so many percent of the servers that could serve are out for what sessions saw.
+        observe_limit: Whole<0, 100> = "50",
+        /// How long a server is out for that, and one that goes down again and again soon after it came up; doubled from
+        /// time to time, to 32 times as much.
+        quarantine: Duration = "twice `interval`",
         /// Whether the probe speaks TLS, or a table as `[pool.NAME.tls]`.
         tls: ProbeTls = "as the pool, where `port` is the server's",
         /// `hiveserver2`: how far to go: SASL alone, OpenSession, or `SELECT 1`.
@@ -251,7 +262,7 @@ tables! {
         connect: Duration = "\"3s\"",
         /// No byte either way.
         idle: Duration = "by service",
-        /// One side has ended, the other has not.
+        /// One side has ended, the other has not: counted from that end, and from each byte after it.
         half_close: Duration = "\"10m\"",
         /// How long a client may stay silent before its first byte, where `dial` is `late`.
         first_byte: Duration = "\"60s\"",

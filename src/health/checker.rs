@@ -5,7 +5,8 @@
 //! conclusions, so a thousand steady servers make no snapshot.
 //!
 //! Where the probe asks another port than sessions use, a session's failed connect starts a doubt: until it is gone, each
-//! probe that finds the server up also knocks at the sessions' port, and both must answer.
+//! probe that finds the server up also knocks at the sessions' port, and both must answer. What sessions see beyond that, a
+//! checker counts; what follows from all of it together is the [`Conclusion`]'s to say.
 
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::machine::{Rule, State, Transition, step};
+use super::cap::{Cap, OutPlace};
+use super::conclusion::Conclusion;
+use super::machine::{Rule, Transition};
 use super::probe::Rapport;
-use super::{Effort, Finding, Verdict, pace, passive};
-use crate::plan::ProbePlan;
+use super::{Effort, Finding, Reason, Verdict, pace, passive};
+use crate::plan::{Observe, ProbePlan};
 use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
+use crate::telemetry::label::words;
 
 /// Who puts the question. Whatever happens is a finding; nothing fails, nothing panics.
 pub(super) trait Asker: Send + Sync + 'static {
@@ -45,7 +49,7 @@ pub(super) struct Checker<A> {
     asker: Arc<A>,
     /// All checkers count their strokes from here.
     epoch: Instant,
-    state: State,
+    conclusion: Conclusion,
     /// The last answer to a question in full; `None` when the next should be one.
     full: Option<Finding>,
     deep_due: Instant,
@@ -54,6 +58,11 @@ pub(super) struct Checker<A> {
     blind: bool,
     /// Sessions could not connect to the port that the probe does not ask, and it has not answered since.
     doubt: bool,
+    /// Sessions fail here, but enough servers are out for that already; said once.
+    spared: bool,
+    cap: Arc<Cap>,
+    /// Held while the server is out for what sessions saw.
+    place: Option<OutPlace>,
     rapport: Rapport,
 }
 
@@ -66,6 +75,7 @@ impl<A: Asker> Checker<A> {
         plan: ProbePlan,
         asker: Arc<A>,
         epoch: Instant,
+        cap: Arc<Cap>,
     ) -> Self {
         Self {
             pool,
@@ -73,12 +83,15 @@ impl<A: Asker> Checker<A> {
             plan,
             asker,
             epoch,
-            state: State::new(health),
+            conclusion: Conclusion::new(health),
             full: None,
             deep_due: Instant::now(),
             settled: false,
             blind: false,
             doubt: false,
+            spared: false,
+            cap,
+            place: None,
             rapport: Rapport::default(),
         }
     }
@@ -155,16 +168,16 @@ impl<A: Asker> Checker<A> {
         if knocked == Some(true) {
             self.server.observed().succeeded(Reach::Connect);
         }
-        self.conclude(&finding).await?;
+        self.hear(&finding).await?;
         self.doubt = match knocked {
-            Some(up) => !up || self.state.is_undecided(),
+            Some(up) => !up || self.conclusion.is_undecided(),
             None => self.doubt,
         };
         if effort == Effort::Full {
             self.deep_due = Instant::now() + pace::deep(&self.plan, fastrand::f64());
             self.full = Some(finding);
         }
-        Ok(())
+        self.review().await
     }
 
     /// What sessions said since they were last listened to.
@@ -172,23 +185,83 @@ impl<A: Asker> Checker<A> {
         if let Some(finding) = passive::testimony(&self.server)
             && !self.blind
         {
-            self.conclude(&finding).await?;
+            self.hear(&finding).await?;
         }
         self.believe_sessions().await
     }
 
-    /// Where the probe asks another port, sessions that cannot connect are believed by themselves: `fall` in a row.
+    /// What sessions see beyond the reach of the probe counts by itself: `fall` failures in a row.
     async fn believe_sessions(&mut self) -> Result<(), Refused> {
         let failures = self.server.observed().in_a_row(Reach::Connect);
-        if self.sees_port() || self.blind || failures < self.plan.fall {
-            return Ok(());
+        if !self.sees_port() && !self.blind && failures >= self.plan.fall {
+            self.doubt = true;
+            let port = self.server.address().port;
+            let finding = passive::port_is_dead(&self.plan, port, failures);
+            while self.conclusion.probed() != Health::Down {
+                self.hear(&finding).await?;
+            }
         }
-        self.doubt = true;
-        let finding = passive::port_is_dead(&self.plan, self.server.address().port, failures);
-        while self.state.health() != Health::Down {
-            self.conclude(&finding).await?;
+        self.review().await
+    }
+
+    /// Nobody can knock where connects succeed and nothing follows: there, the server goes out for a time.
+    async fn review(&mut self) -> Result<(), Refused> {
+        let (now, seen) = (Instant::now(), self.unanswered());
+        self.spared &= seen > 0;
+        if !self.blind && self.conclusion.is_broken_by(seen, self.plan.fall) {
+            self.distrust(seen, now).await?;
+        }
+        self.conclusion.review(seen, now);
+        self.tell(&passive::trusted_again()).await?;
+        if !self.conclusion.is_distrusted() {
+            self.place = None;
         }
         Ok(())
+    }
+
+    async fn distrust(&mut self, seen: u32, now: Instant) -> Result<(), Refused> {
+        self.place = self.place();
+        if self.place.is_none() {
+            self.spare(seen);
+            return Ok(());
+        }
+        if let Some(until) = self.conclusion.distrust(now, self.plan.observe.quarantine) {
+            self.server.metrics().quarantined(Cause::Sessions);
+            self.tell(&passive::unanswered(seen, until - now)).await?;
+        }
+        Ok(())
+    }
+
+    fn place(&self) -> Option<OutPlace> {
+        let (present, limit) = (self.pool.load(), self.plan.observe.limit);
+        self.cap.take(self.server.id(), present.members(), limit)
+    }
+
+    fn spare(&mut self, seen: u32) {
+        if mem::replace(&mut self.spared, true) {
+            return;
+        }
+        self.server.metrics().quarantined(Cause::Spared);
+        let (pool, server) = (self.pool.name(), self.server.name());
+        tracing::warn!(
+            %pool, %server, sessions = seen, observe_limit = self.plan.observe.limit,
+            "sessions fail on the server, but as many as may be are out for that already"
+        );
+    }
+
+    /// Failures in a row at points that the probe does not reach.
+    fn unanswered(&self) -> u32 {
+        let port = self.server.address().port;
+        let reach = passive::reach(&self.plan, port, Effort::Full);
+        let counts = |at: &Reach| match at {
+            Reach::Connect => false,
+            Reach::Opening => reach < Some(*at),
+            Reach::Answer => reach < Some(*at) && self.plan.observe.what == Observe::Sessions,
+        };
+        let points = [Reach::Opening, Reach::Answer];
+        let failures = points.iter().filter(|at| counts(at));
+        let observed = self.server.observed();
+        failures.map(|at| observed.in_a_row(*at)).sum()
     }
 
     /// Whether the probe says anything of the port that takes sessions.
@@ -222,24 +295,38 @@ impl<A: Asker> Checker<A> {
         } else {
             self.pool.probed(&self.server, finding.took, Instant::now());
         }
+        let kept = self
+            .conclusion
+            .keeping()
+            .filter(|_| finding.verdict == Verdict::Up);
+        let kept = kept.map(|(who, until)| passive::kept_out(who, until - Instant::now()));
         self.server.set_last_probe(LastProbe {
             verdict,
-            reason: finding.reason.as_str(),
+            reason: kept
+                .as_ref()
+                .map_or(finding.reason, |_| Reason::Quarantined)
+                .as_str(),
             step: finding.step,
-            detail: finding.detail.clone(),
+            detail: kept.unwrap_or_else(|| finding.detail.clone()),
             took: finding.took,
             at: SystemTime::now(),
         });
     }
 
-    async fn conclude(&mut self, finding: &Finding) -> Result<(), Refused> {
+    /// A finding, or what counts like one.
+    async fn hear(&mut self, finding: &Finding) -> Result<(), Refused> {
         let rule = Rule {
             rise: self.plan.rise,
             fall: self.plan.fall,
         };
-        let (state, transition) = step(self.state, finding.verdict, &rule);
-        self.state = state;
-        let Some(transition) = transition else {
+        self.conclusion.hear(finding.verdict, &rule);
+        self.tell(finding).await
+    }
+
+    /// Tells the pool what has changed, if anything has; `finding` is why.
+    async fn tell(&mut self, finding: &Finding) -> Result<(), Refused> {
+        let quarantine = self.plan.observe.quarantine;
+        let Some(transition) = self.conclusion.turn(Instant::now(), quarantine) else {
             return Ok(());
         };
         // Whatever comes next, it should be known in full.
@@ -252,6 +339,9 @@ impl<A: Asker> Checker<A> {
     /// The one line in the log for a transition.
     fn announce(&self, transition: Transition, finding: &Finding) {
         self.server.metrics().became(transition.to);
+        if self.conclusion.is_held() {
+            self.server.metrics().quarantined(Cause::Flapping);
+        }
         macro_rules! line {
             ($level:ident, $message:literal) => {
                 tracing::$level!(
@@ -276,7 +366,7 @@ impl<A: Asker> Checker<A> {
 
     /// When to ask again.
     fn next(&mut self, probed: Instant) -> Instant {
-        let undecided = self.state.is_undecided();
+        let undecided = self.conclusion.is_undecided();
         let random = fastrand::f64();
         let wait = if undecided || self.settled {
             pace::next(&self.plan, undecided, random)
@@ -284,7 +374,20 @@ impl<A: Asker> Checker<A> {
             self.settled = true;
             pace::settle(&self.plan, random)
         };
-        self.epoch + pace::align(probed + wait - self.epoch, wait)
+        let next = self.epoch + pace::align(probed + wait - self.epoch, wait);
+        self.conclusion.due().map_or(next, |due| due.min(next))
+    }
+}
+
+words! {
+    /// Why a server that answers its probes stays out for a time.
+    enum Cause {
+        /// It fell again and again soon after it came back.
+        Flapping = "flapping",
+        /// Sessions on it failed, in a row.
+        Sessions = "sessions",
+        /// They did, but the server stayed: `observe_limit`.
+        Spared = "spared",
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::cap::Cap;
 use super::checker::{Asker, Checker};
 use super::probe::Rapport;
 use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
@@ -28,6 +29,7 @@ struct Watch {
     pool: Arc<Pool>,
     plan: Arc<PoolPlan>,
     prober: Arc<Prober>,
+    cap: Arc<Cap>,
     tasks: HashMap<ServerId, Task>,
 }
 
@@ -81,6 +83,7 @@ impl Watch {
             pool: Arc::clone(pool),
             plan: Arc::clone(plan),
             prober: Arc::new(Prober::new(Arc::clone(plan), probe)),
+            cap: Arc::default(),
             tasks: HashMap::new(),
         }
     }
@@ -97,6 +100,7 @@ impl Watch {
                     server: Arc::clone(&member.server),
                     plan: probe.clone(),
                     asker: Arc::clone(&self.prober),
+                    cap: Arc::clone(&self.cap),
                     epoch,
                 };
                 let delay = pace::first(count, fastrand::f64());
@@ -113,6 +117,7 @@ struct Watched<A> {
     server: Arc<Server>,
     plan: ProbePlan,
     asker: Arc<A>,
+    cap: Arc<Cap>,
     epoch: Instant,
 }
 
@@ -140,6 +145,7 @@ impl<A: Asker> Watched<A> {
             self.plan.clone(),
             Arc::clone(&self.asker),
             self.epoch,
+            Arc::clone(&self.cap),
         )
     }
 }
@@ -275,6 +281,7 @@ mod tests {
             timeout: PATIENCE,
             rise: 1,
             fall: 2,
+            observe: crate::plan::ObservePlan::DEFAULT,
         };
         Arc::new(PoolPlan {
             name: PoolName::new("hive"),
@@ -420,6 +427,7 @@ mod tests {
             pool: Arc::clone(&pool),
             plan: plan.probe.clone().expect("a probe"),
             asker: Arc::new(Clumsy(AtomicU32::new(0))),
+            cap: Arc::default(),
             epoch: Instant::now(),
         };
         let asker = Arc::clone(&watched.asker);

@@ -5,12 +5,16 @@
 //! itself: [`machine`] counts streaks, a checker for each server asks at the [`pace`] of its plan and tells the pool of
 //! conclusions only, and [`Checkers`] starts and stops checkers as reloads come and go.
 
+mod cap;
 mod checker;
 mod checkers;
+mod conclusion;
 pub mod machine;
 pub mod pace;
 mod passive;
 pub mod probe;
+mod quarantine;
+mod trust;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -100,6 +104,10 @@ words! {
         SessionRefused = "session-refused",
         /// The query did not come to its result.
         QueryFailed = "query-failed",
+        /// Sessions that connected were not answered, where the probe does not look: the server is out for a time.
+        SessionsFail = "sessions-fail",
+        /// It answers, and yet it is out for a time: it fell again and again, or its sessions failed.
+        Quarantined = "quarantined",
         /// No answer in time, but howdah was late itself: nothing is known of the server, and nothing is concluded.
         OwnDelay = "own-delay",
         /// The question could not be put, for a cause on our side (settings, no descriptor or port left): nothing is known of

@@ -90,6 +90,7 @@ mod tests {
         timeout: Duration::from_secs(3),
         rise: 2,
         fall: 3,
+        observe: crate::plan::ObservePlan::DEFAULT,
     };
     const ALMOST_1: Random = 0.999_999;
 

@@ -6,10 +6,12 @@
 //!
 //! But a probe answers for as much of a session as it does itself (its *reach*): one that asks another port than sessions
 //! use cannot take back what they saw. There, `fall` failed connects in a row are believed as they are, and the probe is
-//! joined by a knock at the sessions' own port until that answers again.
+//! joined by a knock at the sessions' own port until that answers again. And one that only connects says nothing of a
+//! server that takes connections and serves nobody: see [`trust`](super::trust).
 
 use std::time::Duration;
 
+use super::conclusion::Keeping;
 use super::probe::printable;
 use super::{Effort, Finding, Reason, Verdict};
 use crate::plan::{Ask, ProbePlan};
@@ -60,6 +62,39 @@ pub(super) fn both(probe: Finding, knock: Finding, plan: &ProbePlan, port: u16) 
     }
 }
 
+/// So many sessions in a row failed where no probe looks.
+pub(super) fn unanswered(sessions: u32, stays: Duration) -> Finding {
+    let text = format!(
+        "{sessions} sessions in a row ended before the server's first byte, or in its TLS handshake; out for {stays:?}"
+    );
+    unasked(Reason::SessionsFail, &text)
+}
+
+/// A time is over, and nothing else stands against the server.
+pub(super) fn trusted_again() -> Finding {
+    Finding {
+        verdict: Verdict::Up,
+        ..unasked(Reason::Ok, "its time out is over")
+    }
+}
+
+/// The probe finds it up, and yet it takes no sessions.
+pub(super) fn kept_out(who: Keeping, stays: Duration) -> String {
+    let seconds = stays.as_secs_f64().ceil();
+    match who {
+        Keeping::Hold(falls) => {
+            format!(
+                "answers again, but went down {falls} times soon after it came back: out for {seconds} s more"
+            )
+        }
+        Keeping::Distrust(times) => {
+            format!(
+                "answers its probe, but its sessions fail, for time {times}: out for {seconds} s more"
+            )
+        }
+    }
+}
+
 /// Which port, for people.
 fn asked(plan: &ProbePlan) -> String {
     let port = plan.port.map(|port| format!(" of port {port}"));
@@ -81,7 +116,7 @@ fn unasked(reason: Reason, detail: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Depth, HiveAuth, HiveTransport, HttpAsk};
+    use crate::plan::{Depth, HiveAuth, HiveTransport, HttpAsk, ObservePlan};
 
     #[test]
     fn a_probe_reaches_as_far_as_it_goes_itself() {
@@ -123,6 +158,7 @@ mod tests {
                 timeout: Duration::from_secs(3),
                 rise: 2,
                 fall: 3,
+                observe: ObservePlan::DEFAULT,
             };
             assert_eq!(
                 reach(&plan, 21_050, effort),

@@ -2,21 +2,25 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Listener;
 use super::spread::Local;
+use super::{Listener, Owner};
+use crate::base::caught::caught;
 use crate::telemetry::label::words;
 
 /// Accepted in one go before the sessions already here get their turn.
 const BATCH: usize = 32;
+/// The kernel lets at most so many wait, as we open our sockets; who goes on coming while we close comes too late.
+const MOST_WAITING: usize = 4096;
 /// First pause after the descriptor table was full; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -39,21 +43,51 @@ words! {
 /// Only when the runtime cannot watch the socket at all; whatever happens to a connection is counted and passed over.
 pub(super) async fn accept(
     socket: std::net::TcpListener,
-    listener: Arc<Listener>,
+    owner: Arc<Owner>,
     local: Local,
     mut retired: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let socket = TcpListener::from_std(socket)?;
+    let welcome = |accepted: io::Result<(TcpStream, SocketAddr)>| {
+        let listener = owner.load();
+        match accepted {
+            Ok((stream, peer)) => local.welcome(stream, peer, &listener),
+            Err(_) => listener.metrics.accept_failed(AcceptError::Aborted),
+        }
+    };
+    // A panic costs the connection that it was about, and none beside.
+    while caught(until_retired(&socket, &owner, &welcome, &mut retired))
+        .await
+        .is_err()
+    {
+        let listener = owner.load_full();
+        tracing::error!(listener = %listener.name, "accepting panicked, and goes on: report this");
+        listener.metrics.accept_panicked();
+        sleep(FIRST_PAUSE).await;
+    }
+    // Closing resets what waits: so nothing must.
+    if let Err(error) = rest(&socket, &welcome).await {
+        exhausted(&owner.load(), &error, FIRST_PAUSE);
+    }
+    Ok(())
+}
+
+async fn until_retired(
+    socket: &TcpListener,
+    owner: &Owner,
+    welcome: &impl Fn(io::Result<(TcpStream, SocketAddr)>),
+    retired: &mut watch::Receiver<bool>,
+) {
     let mut pause = FIRST_PAUSE;
     let mut until: Option<Instant> = None;
     loop {
         let taken = tokio::select! {
-            taken = poll_fn(|cx| poll_batch(&socket, &listener, &local, cx)) => taken,
+            taken = poll_fn(|cx| poll_batch(socket, welcome, cx)) => taken,
             _ = retired.wait_for(|retired| *retired), if until.is_none() => {
                 until = Some(Instant::now() + GRACE);
                 continue;
             }
-            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
+            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => return,
         };
         match taken {
             Ok(more) => {
@@ -64,48 +98,44 @@ pub(super) async fn accept(
                 }
             }
             Err(error) => {
-                exhausted(&listener, &error, pause);
+                exhausted(&owner.load(), &error, pause);
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
-    // Closing resets what waits: so nothing must.
-    poll_fn(|cx| poll_rest(&socket, &listener, &local, cx)).await
 }
 
-/// Takes everything that waits, and waits for nothing.
-fn poll_rest(
+/// Takes everything that waits, and waits for nothing. Unconstrained, as a task that has had its share is told that
+/// nothing waits where something does.
+async fn rest(
     socket: &TcpListener,
-    listener: &Arc<Listener>,
-    local: &Local,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    loop {
-        match poll_batch(socket, listener, local, cx) {
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => {
-                exhausted(listener, &error, FIRST_PAUSE);
-                return Poll::Ready(Ok(()));
+    welcome: &impl Fn(io::Result<(TcpStream, SocketAddr)>),
+) -> io::Result<()> {
+    let all = poll_fn(|cx| {
+        for _ in 0..MOST_WAITING / BATCH {
+            match poll_batch(socket, welcome, cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) | Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             }
-            Poll::Pending => return Poll::Ready(Ok(())),
         }
-    }
+        Poll::Ready(Ok(()))
+    });
+    tokio::task::unconstrained(all).await
 }
 
 /// Takes what waits, at most a batch. True when more may wait. Fails only where nothing can
 /// be accepted for the time being.
 fn poll_batch(
     socket: &TcpListener,
-    listener: &Arc<Listener>,
-    local: &Local,
+    welcome: &impl Fn(io::Result<(TcpStream, SocketAddr)>),
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<bool>> {
     for taken in 0..BATCH {
         match socket.poll_accept(cx) {
-            Poll::Ready(Ok((stream, peer))) => local.welcome(stream, peer, listener),
             Poll::Ready(Err(error)) if is_exhaustion(&error) => return Poll::Ready(Err(error)),
-            Poll::Ready(Err(_)) => listener.metrics.accept_failed(AcceptError::Aborted),
+            Poll::Ready(accepted) => welcome(accepted),
             Poll::Pending if taken == 0 => return Poll::Pending,
             Poll::Pending => return Poll::Ready(Ok(false)),
         }
@@ -127,5 +157,37 @@ fn exhausted(listener: &Listener, error: &io::Error, pause: Duration) {
             %error,
             "new sessions wait: raise the limit of open files (LimitNOFILE), or lower global.max_connections"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// tokio says "nothing" to a task that has had its share of a turn; closing would reset who waits.
+    #[tokio::test]
+    async fn who_waits_is_taken_before_the_socket_closes_however_busy_the_task_is() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = socket.local_addr().expect("bound");
+        let _clients = [
+            std::net::TcpStream::connect(address).expect("connects"),
+            std::net::TcpStream::connect(address).expect("connects"),
+        ];
+        socket.accept().await.expect("the first");
+        let taken = Cell::new(0);
+        let count =
+            |accepted: io::Result<_>| taken.set(taken.get() + usize::from(accepted.is_ok()));
+        poll_fn(|cx| {
+            while std::pin::pin!(tokio::task::consume_budget())
+                .poll(cx)
+                .is_ready()
+            {}
+            Poll::Ready(())
+        })
+        .await;
+        rest(&socket, &count).await.expect("descriptors");
+        assert_eq!(taken.get(), 1);
     }
 }

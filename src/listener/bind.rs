@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::session::keepalive;
+use crate::base::keepalive::keepalive;
 
 /// Connections that wait while a worker is busy. The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;

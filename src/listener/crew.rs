@@ -9,13 +9,13 @@ use std::thread::JoinHandle;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::{mpsc, watch};
 
-use super::Listener;
+use super::Owner;
 use super::inbox::{Command, Counts, INBOX};
 use super::spread::{Local, Peers};
 use super::worker::work;
-use crate::plan::{CpuAffinity, RelayWay};
+use crate::plan::CpuAffinity;
+use crate::session::Reason;
 use crate::session::registry::Who;
-use crate::session::{Reason, set_way};
 
 /// All workers, as the rest of the house sees them.
 #[derive(Clone)]
@@ -30,11 +30,7 @@ impl Crew {
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had.
-    pub fn start(
-        workers: usize,
-        way: RelayWay,
-        affinity: CpuAffinity,
-    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
+    pub fn start(workers: usize, affinity: CpuAffinity) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let (inboxes, outlets): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::channel(INBOX)).unzip();
         let crew = Self {
@@ -62,7 +58,6 @@ impl Crew {
             let home = homes.as_ref().map(|homes| homes[index]);
             threads.push(thread.spawn(move || {
                 settle(home);
-                set_way(way);
                 runtime.block_on(work(outlet, local));
             })?);
         }
@@ -83,16 +78,16 @@ impl Crew {
     pub async fn listen(
         &self,
         sockets: Vec<TcpListener>,
-        listener: &Arc<Listener>,
+        owner: &Arc<Owner>,
         retired: &watch::Receiver<bool>,
     ) {
         for (inbox, socket) in self.inboxes.iter().zip(sockets) {
-            let (listener, retired) = (Arc::clone(listener), retired.clone());
+            let (owner, retired) = (Arc::clone(owner), retired.clone());
             self.tell(
                 inbox,
                 Command::Listen {
                     socket,
-                    listener,
+                    owner,
                     retired,
                 },
             )

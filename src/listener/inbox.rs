@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::watch;
 
-use super::Listener;
+use super::{Listener, Owner};
 use crate::session::Reason;
 use crate::session::registry::Who;
 
@@ -23,7 +23,7 @@ pub(super) enum Command {
         /// Bound and listening.
         socket: TcpListener,
         /// Whose it is.
-        listener: Arc<Listener>,
+        owner: Arc<Owner>,
         /// Turns true when the address leaves the plan.
         retired: watch::Receiver<bool>,
     },

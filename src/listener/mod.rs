@@ -6,7 +6,9 @@
 //! fewest (see [`spread`]). From then on it lives there.
 //!
 //! A [`Listener`] is the shared, lasting part: its name, bounds and counters, and the [`Course`] that its next
-//! session will follow. A reload stores a new course; sessions keep the one they began with.
+//! session will follow. A reload stores a new course; sessions keep the one they began with. An [`Owner`] says which
+//! listener a socket belongs to: a reload hands the sockets of an address over when another listener gets it, so that no
+//! connection is lost and none follows the rules of before.
 
 mod accept;
 pub mod bind;
@@ -17,7 +19,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use crate::plan::ListenerName;
 use crate::session::{Course, Limit};
@@ -29,6 +31,29 @@ pub struct Listener {
     course: ArcSwap<Course>,
     limit: Arc<Limit>,
     metrics: Arc<ListenerMetrics>,
+}
+
+/// Whose the sockets of an address are, for the connection that is accepted next.
+pub struct Owner(ArcSwap<Listener>);
+
+impl Owner {
+    /// Of that listener.
+    pub fn new(listener: &Arc<Listener>) -> Arc<Self> {
+        Arc::new(Self(ArcSwap::new(Arc::clone(listener))))
+    }
+
+    /// From now on of this one.
+    pub fn hand_over(&self, listener: &Arc<Listener>) {
+        self.0.store(Arc::clone(listener));
+    }
+
+    fn load(&self) -> Guard<Arc<Listener>> {
+        self.0.load()
+    }
+
+    fn load_full(&self) -> Arc<Listener> {
+        self.0.load_full()
+    }
 }
 
 impl Listener {

@@ -20,13 +20,13 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
         match command {
             Command::Listen {
                 socket,
-                listener,
+                owner,
                 retired,
             } => {
                 let local = local.clone();
                 tokio::spawn(async move {
-                    let name = listener.name().clone();
-                    if let Err(error) = accept(socket, listener, local, retired).await {
+                    let name = owner.load().name().clone();
+                    if let Err(error) = accept(socket, owner, local, retired).await {
                         tracing::error!(listener = %name, %error, "a socket cannot be watched: no sessions from it");
                     }
                 });

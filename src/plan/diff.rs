@@ -71,6 +71,11 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             "global.drain_timeout",
             was.drain_timeout == is.drain_timeout,
         ),
+        (
+            "global.shutdown_delay",
+            was.shutdown_delay == is.shutdown_delay,
+        ),
+        ("global.relay", was.relay == is.relay),
         ("admin.token_file", old.admin.token == new.admin.token),
         ("log.level", old.log.level == new.log.level),
         ("log.access", old.log.access == new.log.access),
@@ -79,24 +84,45 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             delta.settings.push(key);
         }
     }
-    for (key, same) in [
-        ("global.workers", old.global.workers == new.global.workers),
-        ("global.relay", old.global.relay == new.global.relay),
-        (
-            "global.cpu_affinity",
-            old.global.cpu_affinity == new.global.cpu_affinity,
-        ),
-        ("global.user", old.global.user == new.global.user),
-        ("global.confine", old.global.confine == new.global.confine),
-        ("admin.bind", old.admin.bind == new.admin.bind),
-        ("log.format", old.log.format == new.log.format),
-    ] {
-        if !same {
-            delta.needs_restart.push(key);
-        }
-    }
+    let differs = |setting: &&RestartOnly| !(setting.same)(old, new);
+    let waiting = RESTART_ONLY.iter().filter(differs);
+    delta.needs_restart = waiting.map(|setting| setting.key).collect();
     delta
 }
+
+/// Makes `new` say what runs: what only a restart changes stays as `running` has it, so that a difference to the file
+/// is found again by each reload until the file says the same as what runs.
+pub fn keep_what_needs_a_restart(running: &Plan, new: &mut Plan) {
+    for setting in RESTART_ONLY {
+        (setting.keep)(running, new);
+    }
+}
+
+/// A setting that is read once, at the start.
+struct RestartOnly {
+    key: &'static str,
+    same: fn(&Plan, &Plan) -> bool,
+    keep: fn(&Plan, &mut Plan),
+}
+
+macro_rules! restart_only {
+    ($($table:ident.$field:ident,)+) => {
+        &[$(RestartOnly {
+            key: concat!(stringify!($table), ".", stringify!($field)),
+            same: |one, other| one.$table.$field == other.$table.$field,
+            keep: |running, new| new.$table.$field.clone_from(&running.$table.$field),
+        },)+]
+    };
+}
+
+const RESTART_ONLY: &[RestartOnly] = restart_only! {
+    global.workers,
+    global.cpu_affinity,
+    global.user,
+    global.confine,
+    admin.bind,
+    log.format,
+};
 
 impl Delta {
     /// Nothing to do.

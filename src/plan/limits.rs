@@ -15,7 +15,9 @@ pub struct GlobalPlan {
     pub max_connections: u32,
     /// How long a stop, or a removed server, waits for its sessions. Default 30 min.
     pub drain_timeout: Duration,
-    /// How bytes move. Default auto; a change needs a restart.
+    /// How long a stop waits between saying that it is not ready and closing its listeners. Default zero.
+    pub shutdown_delay: Duration,
+    /// How bytes move. Default auto.
     pub relay: RelayWay,
     /// Where workers run. Default auto; a change needs a restart.
     pub cpu_affinity: CpuAffinity,

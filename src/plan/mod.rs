@@ -24,7 +24,9 @@ pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::pool::{
     Address, Balance, Dial, Host, PoolPlan, ProxyVersion, ServerPlan, Service, StickyPlan,
 };
-pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan};
+pub use self::probe::{
+    Ask, Depth, HiveAuth, HiveTransport, HttpAsk, Observe, ObservePlan, ProbePlan,
+};
 pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };

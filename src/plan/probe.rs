@@ -25,6 +25,37 @@ pub struct ProbePlan {
     pub rise: u32,
     /// Agreeing answers that take it out.
     pub fall: u32,
+    /// What counts beside the answers.
+    pub observe: ObservePlan,
+}
+
+/// What sessions see, and how long a server stays out that is not to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObservePlan {
+    /// What of sessions counts, where the probe does not see as far.
+    pub what: Observe,
+    /// Percent of the servers that could serve: no more are out for what sessions saw. 0 to 100.
+    pub limit: u8,
+    /// The first time; doubled from time to time.
+    pub quarantine: Duration,
+}
+
+/// Key `observe`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observe {
+    /// Connects, TLS handshakes, and whether the server answers at all.
+    Sessions,
+    /// Connects and TLS handshakes alone.
+    Connects,
+}
+
+impl ObservePlan {
+    /// What a file brings that does not speak of it.
+    pub const DEFAULT: Self = Self {
+        what: Observe::Sessions,
+        limit: 50,
+        quarantine: Duration::from_secs(10),
+    };
 }
 
 /// Key `type`, with the settings of each.

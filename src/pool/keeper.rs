@@ -3,14 +3,22 @@
 //! Changes that wait together are folded together, and a keeper whose snapshots are costly (thousands of
 //! servers) pauses after each in proportion to its cost, so that ten thousand first verdicts become some
 //! dozens of snapshots. A sender hears back when its change can be seen.
+//!
+//! Servers that leave the file take no new sessions, but for one case: while none of the file's servers is up and some
+//! have no verdict yet, those that leave and were up serve on, so that a reload which replaces all servers has no moment
+//! without one. They serve until one of the file's servers is up, until all of these have a verdict, or until a probe's
+//! time is over.
+//!
+//! A keeper that panics in the middle of a change goes on from the last snapshot, which is whole.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::snapshot::{Member, Roster, Side, Snapshot};
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
@@ -35,7 +43,14 @@ pub struct Keeper {
 /// Everything that a snapshot is made from.
 struct State {
     plan: Arc<PoolPlan>,
+    /// The file's, in its order; after them those that leave and still serve.
     members: Vec<Member>,
+    /// How many of the members are the file's.
+    configured: usize,
+    /// Until when those that leave may serve.
+    leave_by: Instant,
+    /// The pool left the file.
+    closed: bool,
     roster: Arc<Roster>,
     tally: Arc<Tally>,
     born: Instant,
@@ -70,17 +85,34 @@ impl Keeper {
     /// Works until the pool is gone. Run it on the control thread; stop it by dropping the pool, or the task.
     pub async fn run(mut self) {
         let mut letters = Vec::new();
-        while self.letters.recv_many(&mut letters, LETTERS).await > 0 {
+        loop {
+            tokio::select! {
+                count = self.letters.recv_many(&mut letters, LETTERS) => if count == 0 {
+                    return;
+                },
+                () = sleep_until(self.state.leave_by), if self.state.has_leavers() => {}
+            }
             let Some(pool) = self.pool.upgrade() else {
                 return;
             };
             let began = Instant::now();
-            self.fold(&pool, &mut letters);
+            self.fold_or_recover(&pool, &mut letters);
             drop(pool);
             let pause = began.elapsed().saturating_mul(REST).min(LONGEST_REST);
             if pause > SHORTEST_REST {
                 sleep(pause).await;
             }
+        }
+    }
+
+    fn fold_or_recover(&mut self, pool: &Pool, letters: &mut Vec<Letter>) {
+        // What a panic leaves half done is thrown away.
+        let folded = catch_unwind(AssertUnwindSafe(|| self.fold(pool, letters)));
+        if folded.is_err() {
+            tracing::error!(pool = %pool.name, "a change of the pool panicked and is lost: report this");
+            self.state.metrics.panicked("keeper");
+            letters.clear();
+            self.state.recover(&pool.snapshot.load());
         }
     }
 
@@ -96,6 +128,7 @@ impl Keeper {
             }
             answers.push((reply, outcome.map(|_| ())));
         }
+        changed |= self.state.dismiss_leavers(Instant::now());
         if changed {
             pool.snapshot.store(Arc::new(self.state.snapshot()));
             let present = pool.snapshot.load();
@@ -113,6 +146,9 @@ impl State {
     fn new(plan: Arc<PoolPlan>, metrics: Metrics) -> Self {
         let mut state = Self {
             members: Vec::new(),
+            configured: 0,
+            leave_by: Instant::now(),
+            closed: false,
             roster: Arc::new(Roster::new([].iter())),
             tally: Arc::default(),
             born: Instant::now(),
@@ -133,14 +169,17 @@ impl State {
                 self.replan(plan);
                 Ok(true)
             }
-            Change::Health { server, health } => Ok(self.conclude(server, health)),
-            Change::Order { server, order } => {
-                let member = self.member(&server)?;
-                let changed = member.admin != order;
-                member.admin = order;
-                member.server.metrics().admin(order);
-                Ok(changed)
+            Change::Close { by } => {
+                self.closed = true;
+                for member in &self.members[..self.configured] {
+                    member.server.set_retire_at(Some(by));
+                }
+                Ok(false)
             }
+            #[cfg(test)]
+            Change::Panic => panic!("a test asked for it"),
+            Change::Health { server, health } => Ok(self.conclude(server, health)),
+            Change::Order { server, order } => self.obey(&server, order),
             Change::Weight { weight, .. } if !(1..=WEIGHT_MAX).contains(&weight) => {
                 Err(Refused::Weight(weight))
             }
@@ -171,6 +210,18 @@ impl State {
         changed
     }
 
+    /// Under one name two may serve: the file's, and one that leaves.
+    fn obey(&mut self, name: &ServerName, order: Order) -> Result<bool, Refused> {
+        self.member(name)?;
+        let mut changed = false;
+        for member in self.members.iter_mut().filter(|one| one.plan.name == *name) {
+            changed |= member.admin != order;
+            member.admin = order;
+            member.server.metrics().admin(order);
+        }
+        Ok(changed)
+    }
+
     fn member(&mut self, name: &ServerName) -> Result<&mut Member, Refused> {
         let pool = &self.plan.name;
         (self.members.iter_mut().find(|one| one.plan.name == *name)).ok_or_else(|| {
@@ -182,6 +233,8 @@ impl State {
     }
 
     fn replan(&mut self, plan: Arc<PoolPlan>) {
+        self.reopen();
+        let leaving = self.members.split_off(self.configured);
         let mut old: HashMap<ServerName, Member> = (self.members.drain(..))
             .map(|member| (member.plan.name.clone(), member))
             .collect();
@@ -190,26 +243,102 @@ impl State {
         self.members = (plans.into_iter())
             .map(|plan| {
                 let before = old.get(&plan.name).cloned();
-                let next = self.succeed(before.as_ref(), plan);
+                let next = self.succeed(before.as_ref(), plan, &leaving);
                 if before.is_some_and(|before| before.server.id() == next.server.id()) {
                     old.remove(&next.plan.name);
                 }
                 next
             })
             .collect();
+        self.configured = self.members.len();
+        self.retire(old.values());
+        self.keep_leavers(leaving.into_iter().chain(old.into_values()).collect());
+        self.roster = Arc::new(Roster::new(self.members.iter().map(|one| &one.server)));
+        self.rings = [None, None];
+    }
+
+    /// A pool that was out of the file comes back: nobody asked its servers meanwhile, and orders left with it.
+    fn reopen(&mut self) {
+        if std::mem::take(&mut self.closed) {
+            for member in &mut self.members {
+                member.health = Health::Unknown;
+                member.admin = Order::Ready;
+                member.weight = member.plan.weight;
+            }
+        }
+    }
+
+    /// From now on their sessions have the pool's drain time.
+    fn retire<'a>(&mut self, gone: impl Iterator<Item = &'a Member>) {
         let retire_at = Instant::now() + self.plan.drain_timeout;
-        self.removed.retain(|server| server.strong_count() > 0);
-        for member in old.into_values() {
-            member.server.set_retire_at(Some(retire_at));
+        let is_out = |server: &Weak<Server>| {
+            server
+                .upgrade()
+                .is_some_and(|one| one.retire_at().is_some())
+        };
+        self.removed.retain(is_out);
+        for member in gone {
+            // With its pool it may have left before.
+            if member.server.retire_at().is_none() {
+                member.server.set_retire_at(Some(retire_at));
+            }
             self.removed.push(Arc::downgrade(&member.server));
         }
+    }
+
+    /// Those that leave serve on where nobody else can and somebody soon may; see the module.
+    fn keep_leavers(&mut self, gone: Vec<Member>) {
+        let returned = |one: &Member| {
+            self.members
+                .iter()
+                .any(|m| m.server.id() == one.server.id())
+        };
+        let leavers: Vec<Member> = gone
+            .into_iter()
+            .filter(|one| !returned(one) && one.is_on_offer())
+            .collect();
+        let patience = self.plan.probe.as_ref().map(|probe| probe.timeout);
+        self.leave_by = Instant::now() + patience.unwrap_or_default() + SPREAD;
+        self.members.extend(leavers);
+        self.dismiss_leavers(Instant::now());
+    }
+
+    fn has_leavers(&self) -> bool {
+        self.members.len() > self.configured
+    }
+
+    /// True when somebody went: a snapshot is due.
+    fn dismiss_leavers(&mut self, now: Instant) -> bool {
+        let own = &self.members[..self.configured];
+        let served = own.iter().any(Member::is_on_offer);
+        let decided = own.iter().all(|member| member.health != Health::Unknown);
+        if !self.has_leavers() || !(served || decided || now >= self.leave_by) {
+            return false;
+        }
+        self.members.truncate(self.configured);
         self.roster = Arc::new(Roster::new(self.members.iter().map(|one| &one.server)));
+        self.rings = [None, None];
+        true
+    }
+
+    /// Begins anew from what everybody sees.
+    fn recover(&mut self, last: &Snapshot) {
+        self.plan = Arc::clone(&last.plan);
+        self.members = last.members.to_vec();
+        self.configured = last.configured;
+        self.roster = Arc::clone(&last.roster);
+        self.generation = last.generation;
         self.rings = [None, None];
     }
 
     /// What the member `before` becomes under the new plan. Orders, and a weight that the file did not
     /// change, belong to the name; health and counters belong to name and address.
-    fn succeed(&self, before: Option<&Member>, plan: Arc<ServerPlan>) -> Member {
+    fn succeed(
+        &self,
+        before: Option<&Member>,
+        plan: Arc<ServerPlan>,
+        leaving: &[Member],
+    ) -> Member {
         let same = before.filter(|before| before.plan.address == plan.address);
         let server = match same {
             Some(before) => Arc::clone(&before.server),
@@ -219,7 +348,9 @@ impl State {
                 Server::new(&plan, load, metrics)
             }),
         };
-        let health = match (&self.plan.probe, same) {
+        server.set_retire_at(None);
+        let leaver = || leaving.iter().find(|one| one.server.id() == server.id());
+        let health = match (&self.plan.probe, same.or_else(leaver)) {
             (None, _) => Health::Up,
             (Some(_), Some(before)) => before.health,
             (Some(_), None) => Health::Unknown,
@@ -243,10 +374,7 @@ impl State {
     /// A server that was removed, comes back, and still has sessions.
     fn returning(&self, plan: &ServerPlan) -> Option<Arc<Server>> {
         let mut living = self.removed.iter().filter_map(Weak::upgrade);
-        let found =
-            living.find(|one| *one.name() == plan.name && *one.address() == plan.address)?;
-        found.set_retire_at(None);
-        Some(found)
+        living.find(|one| *one.name() == plan.name && *one.address() == plan.address)
     }
 
     fn snapshot(&mut self) -> Snapshot {
@@ -258,6 +386,7 @@ impl State {
             generation: self.generation,
             plan: Arc::clone(&self.plan),
             members: self.members.clone().into(),
+            configured: self.configured,
             roster: Arc::clone(&self.roster),
             first: self.side(false),
             backup: self.side(true),
@@ -307,6 +436,9 @@ const LETTERS: usize = 1024;
 
 /// The keeper rests this many times as long as it worked: at most a tenth of the control thread.
 const REST: u32 = 9;
+
+/// First questions to the servers of a pool are put within half of this.
+const SPREAD: Duration = Duration::from_secs(1);
 
 /// Work of a few tens of microseconds is not worth a timer.
 const SHORTEST_REST: Duration = Duration::from_millis(1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Pool, Server};
+use super::{Pool, Reach, Server};
 use crate::plan::{Balance, PoolPlan};
 use crate::telemetry::label::words;
 
@@ -73,6 +73,12 @@ impl Lease {
     /// The pool that it came from.
     pub fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    /// The server answered a turn with its first byte, after this long.
+    pub fn answered(&self, took: Duration, now: Instant) {
+        self.server.observed().succeeded(Reach::Answer);
+        self.observe(took, now);
     }
 
     /// The server took this long: to accept the connection, or to answer a turn with its first byte.

@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use self::affinity::Affinity;
 pub use self::keeper::Keeper;
 pub use self::lease::{Lease, Pick};
-pub use self::observed::{DialFailure, Observed, Reach};
+pub use self::observed::{DialFailure, Observed, Reach, SessionFault};
 pub use self::server::{LastProbe, Server, ServerId};
 use self::snapshot::Side;
 pub use self::snapshot::{Member, Snapshot};
@@ -54,6 +54,14 @@ pub struct Pool {
 pub enum Change {
     /// A reload brought another plan of the same name.
     Plan(Arc<PoolPlan>),
+    /// The pool left the file. A plan takes that back.
+    Close {
+        /// When sessions on its servers must be gone.
+        by: Instant,
+    },
+    /// Stands for whatever a keeper cannot bear.
+    #[cfg(test)]
+    Panic,
     /// Probes came to another conclusion. A server that left meanwhile is no fault.
     Health {
         /// Whose.

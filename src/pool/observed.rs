@@ -28,19 +28,30 @@ words! {
         TlsTimeout = "server-tls-timeout",
         /// howdah had no descriptor, port or memory left: tells nothing of the server.
         OwnLimit = "own-limit",
+        /// The session's own time was over before the server had its share: tells nothing of the server.
+        CutShort = "cut-short",
     }
 }
 
 words! {
-    /// How far into a session something was seen. Who comes this far has come through all before.
-    pub enum Reach {
-        /// The connect.
-        Connect = "connect",
-        /// Whatever precedes the client's bytes: PROXY header, TLS.
-        Opening = "opening",
-        /// The server's first byte.
-        Answer = "answer",
+    /// How a session that was connected showed that its server does not serve.
+    pub enum SessionFault {
+        /// The server ended or broke it before its own first byte.
+        Unanswered = "unanswered",
+        /// The server broke it later.
+        Reset = "reset",
     }
+}
+
+/// How far into a session something was seen. Who comes this far has come through all before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// The connect.
+    Connect,
+    /// Whatever precedes the client's bytes: PROXY header, TLS.
+    Opening,
+    /// The server's first byte.
+    Answer,
 }
 
 impl DialFailure {
@@ -63,7 +74,7 @@ impl DialFailure {
                 Some(Reach::Connect)
             }
             Self::HeaderFailed | Self::TlsFailed | Self::TlsTimeout => Some(Reach::Opening),
-            Self::OwnLimit => None,
+            Self::OwnLimit | Self::CutShort => None,
         }
     }
 }
@@ -148,9 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn the_document_explains_every_dial_failure() {
+    fn the_document_explains_every_dial_failure_and_session_fault() {
         let document = include_str!("../../docs/metrics.md");
-        for word in DialFailure::ALL {
+        let failures = DialFailure::ALL.iter().map(|failure| failure.as_str());
+        let faults = SessionFault::ALL.iter().map(|fault| fault.as_str());
+        for word in failures.chain(faults) {
             let row = format!("| `{word}` |");
             assert!(document.contains(&row), "docs/metrics.md lacks {row}");
         }

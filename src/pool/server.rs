@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{DialFailure, Health, Observed, Reach};
+use super::{DialFailure, Health, Observed, Reach, SessionFault};
 use crate::balance::Load;
 use crate::plan::{Address, Host, ServerName, ServerPlan};
 use crate::telemetry::ServerMetrics;
@@ -122,8 +122,21 @@ impl Server {
             return;
         };
         self.dial_failed.store(true, Ordering::Release);
-        let in_a_row = self.observed.failed(reach);
-        // A checker decides after at most as many; a storm of more need not wake it each time.
+        self.wake(self.observed.failed(reach));
+    }
+
+    /// A session that was connected showed that the server does not serve. Counts it, and wakes its checker.
+    pub fn session_failed(&self, fault: SessionFault) {
+        self.metrics.session_failed(fault);
+        self.wake(match fault {
+            SessionFault::Unanswered => self.observed.failed(Reach::Answer),
+            // Some servers end by a reset whatever they have done: a reason to ask, and no more.
+            SessionFault::Reset => 1,
+        });
+    }
+
+    /// A checker decides after `fall` failures at most; a storm of more need not wake it each time.
+    fn wake(&self, in_a_row: u32) {
         if in_a_row <= FALL_MAX || in_a_row.is_power_of_two() {
             self.nudge.notify_one();
         }

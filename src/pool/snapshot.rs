@@ -11,7 +11,10 @@ use crate::plan::{PoolPlan, ServerName, ServerPlan};
 pub struct Snapshot {
     pub(super) generation: u64,
     pub(super) plan: Arc<PoolPlan>,
+    /// The file's, in its order; after them those that leave and serve until one of the file's can.
     pub(super) members: Box<[Member]>,
+    /// How many of the members are the file's.
+    pub(super) configured: usize,
     pub(super) roster: Arc<Roster>,
     /// Servers of the first rank.
     pub(super) first: Side,
@@ -58,12 +61,12 @@ impl Snapshot {
 
     /// In the order of the file.
     pub fn members(&self) -> &[Member] {
-        &self.members
+        &self.members[..self.configured]
     }
 
     /// The member of that name.
     pub fn member(&self, name: &ServerName) -> Option<&Member> {
-        self.members.iter().find(|one| one.plan.name == *name)
+        self.members().iter().find(|one| one.plan.name == *name)
     }
 
     /// Whether some server may take sessions, a backup included; full ones count.
@@ -88,6 +91,11 @@ impl Snapshot {
 }
 
 impl Member {
+    /// Whether balancers may offer it.
+    pub(super) fn is_on_offer(&self) -> bool {
+        Standing::of(self.admin, self.health, false).is_on_offer()
+    }
+
     /// Its standing at this moment, fullness included.
     pub fn standing_now(&self) -> Standing {
         let cap = self.plan.max_connections.unwrap_or(u32::MAX);

@@ -75,6 +75,7 @@ fn probe() -> Option<ProbePlan> {
         timeout: Duration::from_secs(3),
         rise: 2,
         fall: 3,
+        observe: crate::plan::ObservePlan::DEFAULT,
     })
 }
 
@@ -560,4 +561,134 @@ fn churn(pool: &Arc<Pool>) {
             held.swap_remove(fastrand::usize(..held.len()));
         }
     }
+}
+
+fn probed(servers: impl IntoIterator<Item = ServerPlan>) -> PoolPlan {
+    PoolPlan {
+        probe: probe(),
+        ..plan(Balance::SourceHash, servers)
+    }
+}
+
+fn at_port(name: &str, port: u16) -> ServerPlan {
+    let mut server = server(name);
+    server.address.port = port;
+    server
+}
+
+fn port_of(lease: &Result<Lease, NoServer>) -> u16 {
+    lease
+        .as_ref()
+        .map_or(0, |lease| lease.server().address().port)
+}
+
+#[tokio::test]
+async fn servers_that_are_all_replaced_serve_until_a_new_one_is_up() {
+    for new in [server("c"), at_port("a", 10_001)] {
+        let pool = open(probed([server("a"), server("b")]));
+        conclude(&pool, "a", Health::Up).await;
+        let old = find(&pool, "a");
+        reload(&pool, probed([new.clone(), server("d")])).await;
+        assert_eq!(port_of(&choose(&pool)), 10_000);
+        assert_eq!(pool.load().members().len(), 2, "they are not shown");
+        assert!(old.retire_at().is_some(), "they drain already");
+        conclude(&pool, "d", Health::Down).await;
+        assert_eq!(port_of(&choose(&pool)), 10_000);
+        conclude(&pool, new.name.as_str(), Health::Up).await;
+        let now = choose(&pool).expect("up");
+        assert_eq!(*now.server().name(), new.name);
+        assert_ne!(now.server().id(), old.id());
+    }
+}
+
+#[tokio::test]
+async fn servers_that_are_all_replaced_are_gone_when_no_new_one_is_good() {
+    let pool = open(probed([server("a")]));
+    conclude(&pool, "a", Health::Up).await;
+    reload(&pool, probed([server("b"), server("c")])).await;
+    conclude(&pool, "b", Health::Down).await;
+    assert_eq!(name_of(&choose(&pool)), "a");
+    conclude(&pool, "c", Health::Alive).await;
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_that_are_all_replaced_serve_for_a_bounded_time() {
+    let pool = open(probed([server("a")]));
+    conclude(&pool, "a", Health::Up).await;
+    reload(&pool, probed([server("b")])).await;
+    tokio::time::sleep(Duration::from_millis(3_900)).await;
+    assert_eq!(name_of(&choose(&pool)), "a");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_obeys_orders_to_its_name() {
+    let pool = open(probed([server("a")]));
+    conclude(&pool, "a", Health::Up).await;
+    reload(&pool, probed([at_port("a", 10_001)])).await;
+    assert_eq!(port_of(&choose(&pool)), 10_000);
+    order(&pool, "a", Order::Maintenance).await;
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
+}
+
+#[tokio::test]
+async fn a_replacement_that_is_taken_back_at_once_refuses_nobody() {
+    let pool = open(probed([server("a")]));
+    conclude(&pool, "a", Health::Up).await;
+    let first = find(&pool, "a").id();
+    for _ in 0..3 {
+        reload(&pool, probed([at_port("a", 10_001)])).await;
+        assert_eq!(port_of(&choose(&pool)), 10_000);
+        reload(&pool, probed([server("a")])).await;
+        let again = choose(&pool).expect("up");
+        assert_eq!(again.server().id(), first);
+        assert_eq!(again.server().retire_at(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_comes_back_into_the_file_counts_its_sessions_and_asks_again() {
+    let both = probed([server("a"), server("b")]);
+    let pool = open(both.clone());
+    conclude(&pool, "a", Health::Up).await;
+    order(&pool, "b", Order::Drain).await;
+    let lease = choose(&pool).expect("up");
+    let by = Instant::now() + Duration::from_secs(60);
+    pool.send(Change::Close { by }).await.expect("a keeper");
+    let (a, b) = (find(&pool, "a"), find(&pool, "b"));
+    assert_eq!((a.retire_at(), b.retire_at()), (Some(by), Some(by)));
+    assert_eq!(name_of(&choose(&pool)), "a", "who was on the way");
+
+    reload(&pool, probed([server("a")])).await;
+    assert_eq!(a.retire_at(), None);
+    assert_eq!(b.retire_at(), Some(by), "its time runs on");
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp), "not asked yet");
+    conclude(&pool, "a", Health::Up).await;
+    assert_eq!(find(&pool, "a").sessions_active(), 1);
+    reload(&pool, both).await;
+    let b = pool.load().member(&ServerName::new("b")).cloned();
+    assert_eq!(b.expect("a member").admin, Order::Ready);
+    drop(lease);
+    assert_eq!(a.sessions_active(), 0);
+}
+
+#[tokio::test]
+async fn a_keeper_that_panics_goes_on_from_what_everybody_sees() {
+    let metrics = Metrics::new();
+    let (pool, keeper) = Pool::new(Arc::new(probed([server("a"), server("b")])), &metrics);
+    tokio::spawn(keeper.run());
+    conclude(&pool, "a", Health::Up).await;
+    order(&pool, "b", Order::Drain).await;
+    let generation = pool.load().generation();
+    pool.send(Change::Panic).await.expect_err("it is lost");
+    conclude(&pool, "b", Health::Up).await;
+    assert_eq!(pool.load().generation(), generation + 1);
+    assert_eq!(name_of(&choose(&pool)), "a");
+    order(&pool, "b", Order::Ready).await;
+    order(&pool, "a", Order::Maintenance).await;
+    assert_eq!(name_of(&choose(&pool)), "b");
+    let told = "howdah_app_panics_total{task=\"keeper\"} 1";
+    assert!(metrics.render().contains(told));
 }

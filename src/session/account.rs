@@ -1,8 +1,12 @@
 //! The end: one outcome becomes one line and the counters.
 
-use super::outcome::{End, Reason, Stage};
-use super::{Course, Outcome};
+use std::time::Duration;
+
+use super::course::Course;
+use super::end::{End, Reason, Stage};
+use super::outcome::{Hold, Outcome};
 use crate::plan::PoolName;
+use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
 pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
@@ -11,16 +15,21 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
     if matches!(end.stage, Stage::Admit | Stage::Greet) && end.reason != Reason::ClientClosed {
         course.metrics.refused(end.reason);
     }
-    if let (Some(lease), Some(took)) = (&outcome.lease, outcome.meter.first_byte) {
-        lease.server().metrics().first_byte(took);
+    let served = outcome.hold.server();
+    if let (Some((server, _)), Some(took)) = (served, outcome.meter.first_byte) {
+        server.metrics().first_byte(took);
     }
-    let lease = outcome.lease.as_ref();
+    if let Hold::Leased(lease) = &outcome.hold
+        && let Some(fault) = fault(&outcome, end, lease.plan().timeouts.connect)
+    {
+        lease.server().session_failed(fault);
+    }
     course.access.write(&Line {
         session: outcome.id,
         listener: course.plan.name.as_str(),
         client: outcome.client,
         pool: outcome.pool.as_ref().map(PoolName::as_str),
-        server: lease.map(|lease| lease.server().name().as_str()),
+        server: served.map(|(server, _)| server.name().as_str()),
         sni: outcome.sni.as_deref(),
         tls: outcome.tls,
         bytes_from_client: outcome.meter.from_client,
@@ -29,8 +38,21 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
         connect: outcome.connect,
         first_byte: outcome.meter.first_byte,
         attempts: outcome.attempts,
-        pick: lease.map(|lease| lease.pick().as_str()),
+        pick: served.map(|(_, pick)| pick.as_str()),
         stage: end.stage.as_str(),
         reason: end.reason.as_str(),
     });
+}
+
+/// Whether the end shows that the server does not serve. One that was asked nothing may well end a connection unanswered,
+/// but not as soon as it is there.
+fn fault(outcome: &Outcome, end: End, soon: Duration) -> Option<SessionFault> {
+    let meter = &outcome.meter;
+    let asked = || meter.from_client > 0 || outcome.dialled.elapsed() < soon;
+    match (end.stage, end.reason, meter.first_byte) {
+        (Stage::Relay, Reason::ServerReset, None) => Some(SessionFault::Unanswered),
+        (Stage::Relay, Reason::ServerReset, Some(_)) => Some(SessionFault::Reset),
+        (Stage::Relay, Reason::ServerClosed, None) => asked().then_some(SessionFault::Unanswered),
+        _ => None,
+    }
 }

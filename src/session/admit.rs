@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Course;
-use super::outcome::{End, Reason, Stage};
+use super::end::{End, Reason, Stage};
 use crate::plan::ListenerPlan;
 
 /// A bound on sessions at once, shared by all workers; it outlives reloads, which may move the bound.
@@ -25,14 +24,19 @@ pub(super) struct Admitted {
 /// Judges the address first, as it costs nothing to others, then takes a place under both bounds.
 ///
 /// `peer` is the TCP peer: a client behind a trusted proxy is judged again by [`entitled`] when its own address is known.
-pub(super) fn admit(course: &Course, peer: IpAddr) -> Result<Admitted, End> {
-    if !is_proxy(&course.plan, peer) {
-        entitled(&course.plan, peer)?;
+pub(super) fn admit(
+    plan: &ListenerPlan,
+    listener: &Arc<Limit>,
+    process: &Arc<Limit>,
+    peer: IpAddr,
+) -> Result<Admitted, End> {
+    if !is_proxy(plan, peer) {
+        entitled(plan, peer)?;
     }
     let full = Stage::Admit.end(Reason::Limit);
     Ok(Admitted {
-        _listener: Limit::take(&course.limit).ok_or(full)?,
-        _process: Limit::take(&course.process_limit).ok_or(full)?,
+        _listener: Limit::take(listener).ok_or(full)?,
+        _process: Limit::take(process).ok_or(full)?,
     })
 }
 

@@ -1,13 +1,13 @@
-//! Stage 5: tell the server who comes, and encrypt if the pool says so.
+//! Stage 6: tell the server who comes, and encrypt if the pool says so.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::ServerSide;
-use super::choose::Destination;
-use super::dial::Caller;
+use super::destination::Destination;
+use super::route::Caller;
 use super::side::TlsSide;
+use super::stream::ServerSide;
 use crate::plan::{Host, ProxyVersion};
 use crate::pool::{DialFailure, Lease};
 use crate::tls::connect::Connector;
@@ -22,8 +22,8 @@ pub(super) async fn announce(
 ) -> Result<ServerSide, DialFailure> {
     if let Some(version) = lease.plan().send_proxy {
         let ends = Ends {
-            source: caller.client,
-            destination: caller.local.unwrap_or(caller.client),
+            source: caller.address,
+            destination: caller.local.unwrap_or(caller.address),
         };
         let header = match version {
             ProxyVersion::V1 => proxy_protocol::encode_v1(ends),

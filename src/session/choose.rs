@@ -1,49 +1,29 @@
-//! Stage 3: which pool takes this session. Which of its servers, the pool itself decides, attempt by attempt.
+//! Stage 4: a server for one attempt, leased from the pool.
 
-use std::sync::Arc;
+use tokio::time::Instant;
 
-use super::outcome::{End, Reason, Stage};
-use crate::plan::SniPattern;
-use crate::pool::Pool;
-use crate::telemetry::PoolMetrics;
-use crate::tls::connect::Connector;
+use super::end::{Reason, Stage};
+use super::registry::Place;
+use super::route::Caller;
+use crate::pool::{Lease, NoServer, ServerId};
 
-/// A pool, and what a session needs to speak to its servers.
-#[derive(Clone)]
-pub struct Destination {
-    /// Picks the server.
-    pub pool: Arc<Pool>,
-    /// TLS towards the servers.
-    pub connector: Option<Connector>,
-    /// The pool's counters.
-    pub metrics: Arc<PoolMetrics>,
+/// Leases a server that this session has not `tried` yet.
+pub(super) fn choose(
+    caller: &Caller<'_>,
+    tried: &[ServerId],
+    place: &Place,
+) -> Result<Lease, NoServer> {
+    place.reach(Stage::Choose);
+    let client = caller.address.ip();
+    let lease = (caller.destination.pool).choose(client, tried, Instant::now())?;
+    place.hold(lease.server().id());
+    Ok(lease)
 }
 
-/// From the name a client asked for to the pool: first route that matches, else the listener's own pool.
-pub struct Switch {
-    /// In the order of the file.
-    pub routes: Vec<(Vec<SniPattern>, Destination)>,
-    /// `None` refuses what no route matches.
-    pub default: Option<Destination>,
-}
-
-impl Switch {
-    pub(super) fn route(&self, sni: Option<&str>) -> Result<&Destination, End> {
-        let matches = |patterns: &[SniPattern]| {
-            sni.is_some_and(|sni| patterns.iter().any(|pattern| pattern.matches(sni)))
-        };
-        self.routes
-            .iter()
-            .find_map(|(patterns, destination)| matches(patterns).then_some(destination))
-            .or(self.default.as_ref())
-            .ok_or(Stage::Choose.end(Reason::NoRoute))
-    }
-
-    /// Every pool that a session of this listener can go to.
-    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        let routed = self.routes.iter().map(|(_, destination)| destination);
-        routed
-            .chain(&self.default)
-            .map(|destination| &destination.pool)
+/// What it means for a session that has not failed anywhere yet.
+pub(super) fn reason_of(nobody: NoServer) -> Reason {
+    match nobody {
+        NoServer::NoneUp | NoServer::AllTried => Reason::NoServer,
+        NoServer::AllFull => Reason::Limit,
     }
 }

@@ -1,43 +1,41 @@
-//! Stage 2: who is the client, and what does it ask for? PROXY header, ClientHello or TLS handshake, first bytes.
-//!
-//! All of it in the order of the wire and under one deadline, but for the wait for the first bytes, which has its
-//! own: a person may take a while between connecting and asking.
+//! Stage 2: who is the client? PROXY header, ClientHello or TLS handshake, in the order of the wire and under one
+//! deadline.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
 
 use rustls::ProtocolVersion;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::admit::{entitled, is_proxy};
-use super::choose::Destination;
-use super::outcome::{End, Reason, Stage};
+use super::course::Course;
+use super::end::{End, Reason, Stage};
+use super::lend;
+use super::outcome::Outcome;
 use super::side::{Side, TlsSide};
-use super::{Arrival, ClientSide, Course, Outcome, lend};
-use crate::plan::Dial;
+use super::stream::{Arrival, ClientSide};
 use crate::wire::client_hello::{self, Hello};
 use crate::wire::proxy_protocol::{self, Ends, Incoming};
 
-/// A client that has said who it is, and the pool for it.
-pub(super) struct Greeted<'a> {
+/// A client that has said who it is.
+pub(super) struct Greeted {
     pub(super) client: ClientSide,
     /// Read from the client already, owed to the server.
     pub(super) head: Vec<u8>,
-    pub(super) destination: &'a Destination,
-    /// Where the client connected to: what an outgoing PROXY header tells.
+    /// Where the client connected to, as a PROXY header told it.
     pub(super) local: Option<SocketAddr>,
 }
 
-pub(super) async fn greet<'a>(
+/// Reads what the client must say before anything else.
+pub(super) async fn greet(
     arrival: Arrival,
-    course: &'a Course,
+    course: &Course,
     outcome: &mut Outcome,
-) -> Result<Greeted<'a>, End> {
+) -> Result<Greeted, End> {
     let plan = &course.plan;
     let mut stream = arrival.stream;
     let mut local = None;
@@ -49,7 +47,7 @@ pub(super) async fn greet<'a>(
         entitled(plan, outcome.client.ip())?;
     }
     let mut head = Vec::new();
-    let mut client = match &course.tls {
+    let client = match &course.tls {
         Some(config) => {
             let began = Instant::now();
             let accept = TlsSide::accept(stream, Arc::clone(config));
@@ -74,19 +72,9 @@ pub(super) async fn greet<'a>(
         }
         None => ClientSide::Plain(stream),
     };
-    let destination = course.switch.route(outcome.sni.as_deref())?;
-    outcome.pool = Some(destination.pool.name().clone());
-    let rules = Arc::clone(destination.pool.load().plan());
-    if rules.dial == Dial::Late && head.is_empty() {
-        head = first_bytes(&mut client, rules.timeouts.first_byte).await?;
-    }
-    if rules.send_proxy.is_some() && local.is_none() {
-        local = client.tcp().local_addr().ok();
-    }
     Ok(Greeted {
         client,
         head,
-        destination,
         local,
     })
 }
@@ -145,26 +133,8 @@ async fn read_hello(stream: &mut TcpStream) -> Result<(Vec<u8>, Option<Box<str>>
     }
 }
 
-/// Waits for the client to speak before a server is bothered: a silent connection holds one of Impala's two
-/// set-up threads, and one of HiveServer2's workers.
-async fn first_bytes(client: &mut ClientSide, patience: Duration) -> Result<Vec<u8>, End> {
-    let mut head = Vec::new();
-    let read = async {
-        match client {
-            ClientSide::Plain(stream) => read_some(stream, &mut head).await,
-            ClientSide::Tls(side) => read_some(side, &mut head).await,
-        }
-    };
-    match timeout(patience, read).await {
-        Err(_) => Err(Stage::Greet.end(Reason::ClientSilent)),
-        Ok(Err(end)) => Err(end),
-        Ok(Ok(0)) => Err(Stage::Greet.end(Reason::ClientClosed)),
-        Ok(Ok(_)) => Ok(head),
-    }
-}
-
 /// One read through the worker's buffer, so that a client that says nothing holds none.
-async fn read_some(side: &mut impl Side, into: &mut Vec<u8>) -> Result<usize, End> {
+pub(super) async fn read_some(side: &mut impl Side, into: &mut Vec<u8>) -> Result<usize, End> {
     poll_fn(|cx| {
         lend::buffer(|buffer| {
             let taken = ready!(side.poll_take(cx, buffer))?;

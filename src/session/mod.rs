@@ -1,10 +1,10 @@
 //! One connection, in the order it is lived.
 //!
 //! ```text
-//! accept ─ admit ─ greet ─ choose ─ dial ─ announce ─ relay ─ account
-//!          may it  who is   which    connect  TLS and   bytes   one line,
-//!          enter?  it?      server?  or next  PROXY     both    one Outcome
-//!                                             header    ways
+//! accept ─ admit ─ greet ─ route ─ choose ─ dial ─ announce ─ relay ─ account
+//!          may it  who is   which   └──────── link ───────┘   bytes   one line,
+//!          enter?  it?      pool?    a server, connected;     both    one Outcome
+//!                                    else the next one        ways
 //! ```
 //!
 //! [`serve`] calls the stages in that order; each consumes what the one before produced, so none can be left
@@ -18,70 +18,41 @@ mod account;
 mod admit;
 mod announce;
 mod choose;
+mod course;
+mod destination;
 mod dial;
+mod end;
 mod greet;
 mod lend;
+mod link;
+mod meter;
 mod outcome;
 pub mod registry;
 mod relay;
+mod route;
 mod side;
+mod stream;
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
-
-use rustls::{ClientConnection, ServerConnection};
-use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use self::account::account;
 pub use self::admit::Limit;
 use self::admit::admit;
-pub use self::choose::{Destination, Switch};
-use self::dial::dial;
+pub use self::course::Course;
+pub use self::destination::{Destination, Switch};
+use self::end::End;
+pub use self::end::{Reason, Stage};
 use self::greet::greet;
-use self::outcome::End;
-pub use self::outcome::{Reason, Stage};
+use self::link::link;
+use self::outcome::Outcome;
 use self::registry::Place;
-use self::relay::{Meter, relay};
-pub use self::relay::{keepalive, set_way};
-use self::side::{Side, TlsSide};
-use crate::plan::{ListenerPlan, PoolName};
-use crate::pool::Lease;
-use crate::telemetry::ListenerMetrics;
-use crate::telemetry::access::AccessLog;
-
-/// What the sessions of one listener follow. Made anew by a reload; a session keeps the one it began with.
-pub struct Course {
-    /// The listener's own rules.
-    pub plan: Arc<ListenerPlan>,
-    /// Ends TLS here.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Which pool takes whom.
-    pub switch: Switch,
-    /// The listener's bound on sessions.
-    pub limit: Arc<Limit>,
-    /// The process's bound on sessions.
-    pub process_limit: Arc<Limit>,
-    /// The listener's counters.
-    pub metrics: Arc<ListenerMetrics>,
-    /// Takes the line of each session.
-    pub access: AccessLog,
-}
-
-/// An accepted connection.
-#[derive(Debug)]
-pub struct Arrival {
-    /// Non-blocking, registered with this worker.
-    pub stream: TcpStream,
-    /// The other end of it.
-    pub peer: SocketAddr,
-    /// Unique in this process.
-    pub id: u64,
-}
+use self::relay::relay;
+use self::route::route;
+pub use self::stream::Arrival;
+use self::stream::{ClientSide, Linked, ServerSide};
 
 /// The journey of one session. Never fails: how it ended goes into the account. `guard` is dropped at its end.
 ///
@@ -95,7 +66,8 @@ pub fn serve<G: Send>(
     let mut outcome = Outcome::begin(arrival.id, arrival.peer);
     let place = Place::enter();
     course.metrics.opened();
-    let admitted = admit(&course, arrival.peer.ip());
+    let (plan, process) = (&course.plan, &course.process_limit);
+    let admitted = admit(plan, &course.limit, process, arrival.peer.ip());
     let arrival = Box::new(arrival);
     async move {
         let end = match admitted.as_ref().err() {
@@ -116,71 +88,9 @@ pub fn serve<G: Send>(
     }
 }
 
-/// What is known of a session when it is over.
-pub(crate) struct Outcome {
-    id: u64,
-    started: Instant,
-    client: SocketAddr,
-    sni: Option<Box<str>>,
-    tls: Option<&'static str>,
-    attempts: u32,
-    /// When the attempt that led to the server began.
-    dialled: Instant,
-    connect: Option<Duration>,
-    /// Known as soon as the client has said what it wants; the lease comes later, or never.
-    pool: Option<PoolName>,
-    lease: Option<Lease>,
-    meter: Meter,
-}
-
-impl Outcome {
-    fn begin(id: u64, client: SocketAddr) -> Self {
-        let now = Instant::now();
-        Self {
-            id,
-            started: now,
-            client,
-            sni: None,
-            tls: None,
-            attempts: 0,
-            dialled: now,
-            connect: None,
-            pool: None,
-            lease: None,
-            meter: Meter::default(),
-        }
-    }
-}
-
-/// Both sides, and what the client has said so far.
-struct Linked {
-    client: ClientSide,
-    server: ServerSide,
-    head: Vec<u8>,
-}
-
-enum ClientSide {
-    Plain(TcpStream),
-    Tls(TlsSide<ServerConnection>),
-}
-
-impl ClientSide {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(side) => side.tcp(),
-        }
-    }
-}
-
-enum ServerSide {
-    Plain(TcpStream),
-    Tls(TlsSide<ClientConnection>),
-}
-
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Stages 2 to 5, in a box of their own that is gone when the relay begins.
+/// Stages 2 to 6, in a box of their own that is gone when the relay begins.
 fn prepare<'a>(
     arrival: Box<Arrival>,
     course: &'a Course,
@@ -191,7 +101,8 @@ fn prepare<'a>(
         let mut stages = pin!(async move {
             place.reach(Stage::Greet);
             let greeted = greet(*arrival, course, outcome).await?;
-            dial(greeted, outcome, place).await
+            let routed = route(greeted, course, outcome).await?;
+            link(routed, outcome, place).await
         });
         poll_fn(|cx| match place.poll_cut(cx) {
             Some(reason) => Poll::Ready(Err(place.stage().end(reason))),
@@ -201,7 +112,7 @@ fn prepare<'a>(
     })
 }
 
-/// Stage 6: one relay for each pair of kinds, in a box of just its size, so that none pays for TLS it does not have.
+/// Stage 7: one relay for each pair of kinds, in a box of just its size, so that none pays for TLS it does not have.
 fn carry<'a>(
     linked: Linked,
     course: &'a Course,

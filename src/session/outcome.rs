@@ -1,140 +1,68 @@
-//! How a session ended: where, why, and what it carried. Log line and counters are two views of it.
+//! What is known of a session, gathered stage by stage; the account is made from it.
 
-use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::pool::DialFailure;
-use crate::telemetry::label::words;
+use tokio::time::Instant;
 
-words! {
-    /// The stage a session had reached.
-    pub enum Stage {
-        /// May this client enter?
-        Admit = "admit",
-        /// Who is it, and what does it ask for?
-        Greet = "greet",
-        /// Which server?
-        Choose = "choose",
-        /// Connecting to it.
-        Dial = "dial",
-        /// TLS to the server, PROXY header.
-        Announce = "announce",
-        /// Bytes flow.
-        Relay = "relay",
-    }
+use super::meter::Meter;
+use crate::plan::PoolName;
+use crate::pool::{Lease, Pick, Server};
+
+/// What is known of a session when it is over.
+pub(super) struct Outcome {
+    pub(super) id: u64,
+    pub(super) started: Instant,
+    pub(super) client: SocketAddr,
+    pub(super) sni: Option<Box<str>>,
+    pub(super) tls: Option<&'static str>,
+    pub(super) attempts: u32,
+    /// When the attempt that led to the server began.
+    pub(super) dialled: Instant,
+    pub(super) connect: Option<Duration>,
+    /// Known as soon as the client has said what it wants; the lease comes later, or never.
+    pub(super) pool: Option<PoolName>,
+    pub(super) hold: Hold,
+    pub(super) meter: Meter,
 }
 
-words! {
-    /// Why a session ended; the words are stable, for scripts and dashboards.
-    pub enum Reason {
-        /// The client ended first, in order.
-        ClientClosed = "client-closed",
-        /// The server ended first, in order.
-        ServerClosed = "server-closed",
-        /// The client broke the connection.
-        ClientReset = "client-reset",
-        /// The server broke the connection; the client saw a reset too.
-        ServerReset = "server-reset",
-        /// No byte either way for `timeouts.idle`.
-        IdleTimeout = "idle-timeout",
-        /// One side had ended, and nothing came from the other for `timeouts.half_close`.
-        HalfCloseTimeout = "half-close-timeout",
-        /// The client said nothing for `timeouts.first_byte`.
-        ClientSilent = "client-silent",
-        /// PROXY header, ClientHello or TLS handshake took longer than `greet_timeout`.
-        GreetTimeout = "greet-timeout",
-        /// An address that `allow` and `deny` keep out, or one without the PROXY header it owes.
-        Denied = "denied",
-        /// A bound on sessions: the process's, the listener's, or all servers are full.
-        Limit = "limit",
-        /// What should have been a PROXY header was none.
-        BadProxyHeader = "bad-proxy-header",
-        /// What should have been a ClientHello was none.
-        BadClientHello = "bad-client-hello",
-        /// The listener has no pool for the name the client asked for.
-        NoRoute = "no-route",
-        /// No server of the pool is up.
-        NoServer = "no-server",
-        /// Every server tried refused the connection.
-        ConnectRefused = "connect-refused",
-        /// No server tried took the connection in time.
-        ConnectTimeout = "connect-timeout",
-        /// Connecting failed in another way: no route to the host, no free port, no descriptor.
-        ConnectFailed = "connect-failed",
-        /// The TLS handshake with the client failed.
-        TlsFailed = "tls-failed",
-        /// The TLS handshake with the server failed, or its certificate was not good.
-        ServerTlsFailed = "server-tls-failed",
-        /// The server was drained and its time was up.
-        Drained = "drained",
-        /// howdah stopped and the drain time was up.
-        Shutdown = "shutdown",
-        /// howdah itself failed; a fault to report.
-        Internal = "internal",
-    }
-}
-
-/// An end, as the stages return it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) stage: Stage,
-    pub(crate) reason: Reason,
-}
-
-impl Stage {
-    pub(crate) fn end(self, reason: Reason) -> End {
-        End {
-            stage: self,
-            reason,
+impl Outcome {
+    pub(super) fn begin(id: u64, client: SocketAddr) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            started: now,
+            client,
+            sni: None,
+            tls: None,
+            attempts: 0,
+            dialled: now,
+            connect: None,
+            pool: None,
+            hold: Hold::Nobody,
+            meter: Meter::default(),
         }
     }
 }
 
-impl Reason {
-    /// What a failed read on the client's side means.
-    pub(crate) fn of_client(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::InvalidData => Self::TlsFailed,
-            _ => Self::ClientReset,
-        }
-    }
+/// The server of a session: the one that carries it, else the last one tried.
+pub(super) enum Hold {
+    /// None was chosen.
+    Nobody,
+    /// Chosen and not reached; its place is another session's by now.
+    Failed(Arc<Server>, Pick),
+    /// It carries the session.
+    Leased(Lease),
 }
 
-impl From<DialFailure> for End {
-    fn from(failure: DialFailure) -> Self {
-        let (stage, reason) = match failure {
-            DialFailure::ConnectRefused => (Stage::Dial, Reason::ConnectRefused),
-            DialFailure::ConnectTimeout => (Stage::Dial, Reason::ConnectTimeout),
-            DialFailure::NoAddress | DialFailure::ConnectFailed | DialFailure::OwnLimit => {
-                (Stage::Dial, Reason::ConnectFailed)
-            }
-            DialFailure::HeaderFailed => (Stage::Announce, Reason::ConnectFailed),
-            DialFailure::TlsFailed => (Stage::Announce, Reason::ServerTlsFailed),
-            DialFailure::TlsTimeout => (Stage::Announce, Reason::ConnectTimeout),
-        };
-        stage.end(reason)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::Label;
-
-    #[test]
-    fn the_document_explains_every_word() {
-        let document = include_str!("../../docs/operating/access-log.md");
-        let rows: Vec<&str> = document
-            .lines()
-            .filter(|line| line.starts_with("| `"))
-            .collect();
-        let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-        let stages = Stage::ALL.iter().map(|stage| stage.as_str());
-        for word in reasons.chain(stages) {
-            let quoted = format!("`{word}`");
-            assert!(
-                rows.iter().any(|row| row.contains(&quoted)),
-                "docs/operating/access-log.md does not explain {quoted}"
-            );
+impl Hold {
+    /// Which server, and why that one.
+    pub(super) fn server(&self) -> Option<(&Arc<Server>, Pick)> {
+        match self {
+            Self::Nobody => None,
+            Self::Failed(server, pick) => Some((server, *pick)),
+            Self::Leased(lease) => Some((lease.server(), lease.pick())),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 
 use slab::Slab;
 
-use super::outcome::{Reason, Stage};
+use super::end::{Reason, Stage};
 use crate::pool::ServerId;
 
 thread_local! {

@@ -1,16 +1,15 @@
 //! The one store of metrics: gives out handles, and prints everything for Prometheus.
 //!
-//! A handle is shared by all who ask for the same name. It lives as long as somebody holds it; then its series
-//! are removed, unless a newer handle of that name took them over.
+//! A handle is shared by all who ask for the same name, and its series stay as long as somebody holds it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use prometheus::core::Collector;
 use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
-use super::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
+use super::handles::{ListenerMetrics, Living, PoolMetrics, ServerMetrics};
 use super::label::words;
 use super::process;
 use crate::plan::{ListenerName, PoolName, ServerName};
@@ -19,7 +18,9 @@ use crate::plan::{ListenerName, PoolName, ServerName};
 #[derive(Clone)]
 pub struct Metrics {
     families: Arc<Families>,
-    living: Arc<Living>,
+    listeners: Arc<Living<ListenerName, ListenerMetrics>>,
+    pools: Arc<Living<PoolName, PoolMetrics>>,
+    servers: Arc<Living<(PoolName, ServerName), ServerMetrics>>,
 }
 
 words! {
@@ -42,64 +43,45 @@ impl Metrics {
             .set(1);
         families.app_generation.set(1);
         families.app_last_reload.set(unix(SystemTime::now()));
+        for task in ["keeper", "accept"] {
+            families.app_panics.with_label_values(&[task]);
+        }
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             families.app_reloads.with_label_values(&[result.as_str()]);
         }
         Self {
             families,
-            living: Arc::default(),
+            listeners: Arc::default(),
+            pools: Arc::default(),
+            servers: Arc::default(),
         }
     }
 
     /// The counters of a listener.
     pub fn listener(&self, name: &ListenerName) -> Arc<ListenerMetrics> {
-        let mut living = self.living.lock();
-        if let Some(found) = living
-            .listeners
-            .get(name)
-            .and_then(|(_, weak)| weak.upgrade())
-        {
-            return found;
-        }
-        let registered = self.register(&mut living);
-        let stamp = registered.stamp;
-        let made = Arc::new(ListenerMetrics::new(name, registered));
-        let entry = (stamp, Arc::downgrade(&made));
-        living.listeners.insert(name.clone(), entry);
-        made
+        let Self {
+            families,
+            listeners,
+            ..
+        } = self;
+        listeners.handle(name.clone(), families, ListenerMetrics::new)
     }
 
     /// The counters of a pool.
     pub fn pool(&self, name: &PoolName) -> Arc<PoolMetrics> {
-        let mut living = self.living.lock();
-        if let Some(found) = living.pools.get(name).and_then(|(_, weak)| weak.upgrade()) {
-            return found;
-        }
-        let registered = self.register(&mut living);
-        let stamp = registered.stamp;
-        let made = Arc::new(PoolMetrics::new(name, registered));
-        let entry = (stamp, Arc::downgrade(&made));
-        living.pools.insert(name.clone(), entry);
-        made
+        let Self {
+            families, pools, ..
+        } = self;
+        pools.handle(name.clone(), families, PoolMetrics::new)
     }
 
     /// The counters of a server.
     pub fn server(&self, pool: &PoolName, name: &ServerName) -> Arc<ServerMetrics> {
-        let mut living = self.living.lock();
-        let key = (pool.clone(), name.clone());
-        if let Some(found) = living
-            .servers
-            .get(&key)
-            .and_then(|(_, weak)| weak.upgrade())
-        {
-            return found;
-        }
-        let registered = self.register(&mut living);
-        let stamp = registered.stamp;
-        let made = Arc::new(ServerMetrics::new(pool, name, registered));
-        let entry = (stamp, Arc::downgrade(&made));
-        living.servers.insert(key, entry);
-        made
+        let Self {
+            families, servers, ..
+        } = self;
+        let name = (pool.clone(), name.clone());
+        servers.handle(name, families, ServerMetrics::new)
     }
 
     /// A reload ended.
@@ -120,6 +102,19 @@ impl Metrics {
     /// The process began to stop.
     pub fn draining(&self) {
         self.families.app_draining.set(1);
+    }
+
+    /// A task of howdah had a fault, was caught, and goes on. The word names the task.
+    pub fn panicked(&self, task: &'static str) {
+        self.families.app_panics.with_label_values(&[task]).inc();
+    }
+
+    /// Sessions that are open now, also of listeners that left the file.
+    pub fn sessions_active(&self) -> u64 {
+        let families = self.families.session_active.collect();
+        let children = families.iter().flat_map(|family| family.get_metric());
+        let open = children.map(|child| child.get_gauge().get_value() as i64);
+        u64::try_from(open.sum::<i64>()).unwrap_or(0)
     }
 
     /// Every certificate in use, by the path in the configuration; replaces the former list.
@@ -168,79 +163,12 @@ impl Metrics {
         let _ = TextEncoder::new().encode_utf8(&gathered, &mut text);
         text
     }
-
-    fn register(&self, living: &mut MutexGuard<'_, Names>) -> Registered {
-        living.stamp += 1;
-        Registered {
-            stamp: living.stamp,
-            families: Arc::clone(&self.families),
-            living: Arc::clone(&self.living),
-        }
-    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Whose handle it is.
-pub(super) enum Key {
-    Listener(ListenerName),
-    Pool(PoolName),
-    Server(PoolName, ServerName),
-}
-
-/// A handle's tie to the store: knows whether a newer handle of the same name took its series over.
-pub(super) struct Registered {
-    stamp: u64,
-    pub(super) families: Arc<Families>,
-    living: Arc<Living>,
-}
-
-impl Registered {
-    /// Called once, when the handle goes; `remove` takes its series away.
-    pub(super) fn leave(&self, key: &Key, remove: impl FnOnce(&Families)) {
-        let mut living = self.living.lock();
-        let stamp = match key {
-            Key::Listener(name) => living.listeners.get(name).map(|(stamp, _)| *stamp),
-            Key::Pool(name) => living.pools.get(name).map(|(stamp, _)| *stamp),
-            Key::Server(pool, name) => {
-                let key = (pool.clone(), name.clone());
-                living.servers.get(&key).map(|(stamp, _)| *stamp)
-            }
-        };
-        if stamp != Some(self.stamp) {
-            return;
-        }
-        match key {
-            Key::Listener(name) => drop(living.listeners.remove(name)),
-            Key::Pool(name) => drop(living.pools.remove(name)),
-            Key::Server(pool, name) => {
-                drop(living.servers.remove(&(pool.clone(), name.clone())));
-            }
-        }
-        remove(&self.families);
-    }
-}
-
-#[derive(Default)]
-struct Living(Mutex<Names>);
-
-impl Living {
-    fn lock(&self) -> MutexGuard<'_, Names> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Stamps tell two handles of the same name apart.
-#[derive(Default)]
-struct Names {
-    stamp: u64,
-    listeners: HashMap<ListenerName, (u64, Weak<ListenerMetrics>)>,
-    pools: HashMap<PoolName, (u64, Weak<PoolMetrics>)>,
-    servers: HashMap<(PoolName, ServerName), (u64, Weak<ServerMetrics>)>,
 }
 
 fn unix(time: SystemTime) -> f64 {
@@ -332,6 +260,8 @@ mod tests {
         held.2.probed(Reason::ClientClosed, Duration::ZERO);
         held.2.dial_failed(Reason::ClientClosed);
         held.2.faulted(Reason::ClientClosed);
+        held.2.session_failed(Reason::ClientClosed);
+        held.2.quarantined(Reason::ClientClosed);
         held.2.checker_failed();
         let second = metrics.listener(&listener);
         drop(held);
@@ -350,7 +280,7 @@ mod tests {
         let old = metrics.server(&pool, &server);
         old.leased();
         // What happens when the last holder lets go while another thread asks for the name.
-        metrics.living.lock().servers.clear();
+        metrics.servers.lock().named.clear();
         let new = metrics.server(&pool, &server);
         drop(old);
         new.leased();

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use ::howdah::standin::{Hive, HiveClient, HiveOptions};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::eventually;
-use crate::support::{Frame, Howdah, TERM, exchange, plain, raw, read_all, read_line, soon};
+use crate::support::{Frame, Howdah, Site, TERM, exchange, plain, raw, read_all, read_line, soon};
 
 fn pair(drain_timeout: &str, a: &str, b: &str) -> String {
     format!(
@@ -112,7 +114,7 @@ async fn a_stop_lets_sessions_end_and_then_ends() {
     // Not ready any more, and not accepting, while the session lives.
     eventually!(howdah.http("GET", "/readyz", "").await.0 == 503);
     let address = howdah.address("echo").await;
-    eventually!(tokio::net::TcpStream::connect(address).await.is_err());
+    eventually!(TcpStream::connect(address).await.is_err());
     let refused = Instant::now();
     while refused.elapsed() < Duration::from_millis(500) {
         exchange(&mut client, "after").await;
@@ -166,7 +168,7 @@ async fn a_stop_takes_no_longer_with_many_listeners() {
     let last = howdah.address("l11").await;
     howdah.signal(TERM);
     let told = Instant::now();
-    eventually!(tokio::net::TcpStream::connect(last).await.is_err());
+    eventually!(TcpStream::connect(last).await.is_err());
     assert_eq!(howdah.exit().await.code(), Some(0));
     assert!(
         told.elapsed() < Duration::from_secs(5),
@@ -208,4 +210,146 @@ async fn maintenance_takes_no_session_and_keeps_those_it_has() {
     }
     assert_eq!(on_a.query("SELECT who").await.unwrap(), ["a"]);
     assert_eq!(howdah.server("hive", "a").await["admin"], "maintenance");
+}
+
+/// Talks until the deadline of a server that left is well over.
+async fn talk_past(clients: &mut [&mut TcpStream], drain_timeout: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < drain_timeout + Duration::from_millis(700) {
+        for client in clients.iter_mut() {
+            exchange(client, "still here").await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A client of listener `front` on the server of that name, as [`raw::named`] has it.
+async fn visitor_of(howdah: &Howdah, name: &str) -> TcpStream {
+    let visit = async {
+        loop {
+            let mut client = howdah.connect("front").await;
+            client.write_all(b"?").await.unwrap();
+            if read_line(&mut client).await.unwrap() == name {
+                return client;
+            }
+        }
+    };
+    soon(visit).await
+}
+
+const SHORT: &str = "\n[global]\ndrain_timeout = \"2s\"\n";
+
+/// By default half an hour after a reload and its rollback.
+#[tokio::test]
+async fn a_server_that_is_put_back_keeps_its_sessions_past_the_first_deadline() {
+    let (a, b) = (
+        raw::named(&Frame::default(), "a").unwrap(),
+        raw::named(&Frame::default(), "b").unwrap(),
+    );
+    let both = plain("front", &[a.address(), b.address()], "") + SHORT;
+    let one = plain("front", &[b.address()], "") + SHORT;
+    let mut howdah = Howdah::start(&both).await;
+    let mut old = visitor_of(&howdah, "a").await;
+    assert!(howdah.reload(&one).await.status.success());
+    assert!(howdah.reload(&both).await.status.success());
+    let mut new = visitor_of(&howdah, "a").await;
+    talk_past(&mut [&mut old, &mut new], Duration::from_secs(2)).await;
+
+    // It leaves for good: now its time counts, and from now.
+    let left = Instant::now();
+    assert!(howdah.reload(&one).await.status.success());
+    exchange(&mut old, "last words").await;
+    let _ = timeout(Duration::from_secs(5), read_all(&mut old))
+        .await
+        .expect("cut at the deadline");
+    assert!(left.elapsed() > Duration::from_millis(1_900));
+    let _ = timeout(Duration::from_secs(3), read_all(&mut new)).await;
+    let drained = howdah.ended_where(|line| line["reason"] == "drained");
+    timeout(Duration::from_secs(3), drained)
+        .await
+        .expect("told");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_put_back_keeps_its_sessions_and_their_count() {
+    let server = raw::named(&Frame::default(), "a").unwrap();
+    let stays = plain("other", &[server.address()], "") + SHORT;
+    let both = plain("front", &[server.address()], "") + &stays;
+    let howdah = Howdah::start(&both).await;
+    let mut old = visitor_of(&howdah, "a").await;
+    assert!(howdah.reload(&stays).await.status.success());
+    assert!(howdah.reload(&both).await.status.success());
+    let name = server.address().to_string();
+    assert_eq!(howdah.server("front", &name).await["sessions_active"], 1);
+    talk_past(&mut [&mut old], Duration::from_secs(2)).await;
+
+    // Without its pool a server has no more than the drain time.
+    assert!(howdah.reload(&stays).await.status.success());
+    let _ = timeout(Duration::from_secs(5), read_all(&mut old))
+        .await
+        .expect("cut at the deadline");
+}
+
+/// Whoever stands in front asks `/readyz` every so often, and sends clients until it has heard.
+#[tokio::test]
+async fn a_stop_goes_on_serving_for_the_delay_that_was_asked_for() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config = plain("echo", &[server.address()], "")
+        + "\n[global]\nshutdown_delay = \"2s\"\ndrain_timeout = \"1m\"\n";
+    let mut howdah = Howdah::start(&config).await;
+    howdah.signal(TERM);
+    let told = Instant::now();
+    eventually!(howdah.http("GET", "/readyz", "").await.0 == 503);
+    while told.elapsed() < Duration::from_millis(1_500) {
+        let mut client = howdah.connect("echo").await;
+        exchange(&mut client, "not yet gone").await;
+    }
+    let address = howdah.address("echo").await;
+    eventually!(TcpStream::connect(address).await.is_err());
+    assert!(told.elapsed() > Duration::from_millis(1_900));
+    assert!(told.elapsed() < Duration::from_secs(6));
+    assert_eq!(howdah.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_delay_too() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config = plain("echo", &[server.address()], "")
+        + "\n[global]\nshutdown_delay = \"5m\"\ndrain_timeout = \"5m\"\n";
+    let mut howdah = Howdah::start(&config).await;
+    let mut client = howdah.connect("echo").await;
+    exchange(&mut client, "hello").await;
+    howdah.signal(TERM);
+    eventually!(howdah.http("GET", "/readyz", "").await.0 == 503);
+    howdah.signal(TERM);
+    let exit = timeout(Duration::from_secs(5), howdah.exit()).await;
+    assert_eq!(exit.expect("at once").code(), Some(0));
+}
+
+/// glibc asks a name server that is silent for ten seconds, on a thread that nobody can stop.
+#[tokio::test]
+async fn a_silent_name_server_does_not_hold_up_an_exit() {
+    // Silent: bound, and never read. Where that port needs a right that we lack, a network that leads nowhere.
+    let silent = std::net::UdpSocket::bind("127.77.0.1:53");
+    let server = if silent.is_ok() {
+        [127, 77, 0, 1]
+    } else {
+        [192, 0, 2, 1]
+    };
+    let known = raw::echo(&Frame::default()).unwrap();
+    let config = plain("echo", &[known.address()], "")
+        .replace("servers = [", "servers = [\"hs2-1.example.com:10000\", ");
+    let site = Site::new().with_name_server(server.into());
+    let mut howdah = site.start(&config).await;
+    let mut client = howdah.connect("echo").await;
+    exchange(&mut client, "hello").await;
+    drop(client);
+    let told = Instant::now();
+    howdah.signal(TERM);
+    assert_eq!(howdah.exit().await.code(), Some(0));
+    assert!(
+        told.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        told.elapsed()
+    );
 }

@@ -392,3 +392,98 @@ async fn names_are_resolved() {
     assert_eq!(read_line(&mut client).await.unwrap(), "local");
     exchange(&mut client, "through").await;
 }
+
+/// With a probe that only connects, a server that accepts and breaks kept a third of all sessions.
+#[tokio::test]
+async fn a_server_that_accepts_and_serves_nobody_costs_a_few_sessions_not_a_third() {
+    let named = |name: &str| raw::named(&Frame::default(), name).unwrap();
+    let (a, b, c) = (named("a"), named("b"), named("c"));
+    let servers = [
+        entry("a", a.address()),
+        entry("b", b.address()),
+        entry("c", c.address()),
+    ];
+    for (limit, expected) in [(0, 30..40), (50, 3..10)] {
+        c.switch().set(Fault::None);
+        let probe = format!("quarantine = \"10m\"\nobserve_limit = {limit}");
+        let howdah = Howdah::start(&config("tcp", &servers, &probe)).await;
+        for name in ["a", "b", "c"] {
+            howdah.healthy("back", name, "up").await;
+        }
+        c.switch().set(Fault::Reset);
+        let mut lost = 0;
+        for _ in 0..100 {
+            let mut client = howdah.connect("front").await;
+            let asked = client.write_all(b"?").await.is_ok();
+            lost += u32::from(!asked || read_line(&mut client).await.is_err());
+        }
+        assert!(expected.contains(&lost), "{limit}: {lost} of 100 were lost");
+        let cause = if limit == 0 { "spared" } else { "sessions" };
+        let labels = [("server", "c"), ("cause", cause)];
+        let counted = howdah.metric("howdah_health_quarantines_total", &labels);
+        assert!((counted.await - 1.0).abs() < 0.1, "{cause}");
+        if limit > 0 {
+            howdah.healthy("back", "c", "down").await;
+            eventually!(howdah.server("back", "c").await["reason"] == "quarantined");
+        }
+    }
+}
+
+/// What comes of it by time alone: the server gets sessions again, and holds.
+#[tokio::test]
+async fn a_server_that_serves_again_comes_back_after_its_quarantine() {
+    let named = |name: &str| raw::named(&Frame::default(), name).unwrap();
+    let (a, b) = (named("a"), named("b"));
+    let servers = [entry("a", a.address()), entry("b", b.address())];
+    let howdah = Howdah::start(&config("tcp", &servers, "quarantine = \"500ms\"")).await;
+    howdah.healthy("back", "a", "up").await;
+    howdah.healthy("back", "b", "up").await;
+    b.switch().set(Fault::Reset);
+    eventually!({
+        let mut client = howdah.connect("front").await;
+        let _ = client.write_all(b"?").await;
+        let _ = read_line(&mut client).await;
+        howdah.server("back", "b").await["health"] == "down"
+    });
+    b.switch().set(Fault::None);
+    howdah.healthy("back", "b", "up").await;
+    eventually!({
+        let mut client = howdah.connect("front").await;
+        client.write_all(b"?").await.unwrap();
+        read_line(&mut client).await.unwrap() == "b"
+    });
+}
+
+/// A client whose bytes make every server hang up must not empty the pool.
+#[tokio::test]
+async fn sessions_that_fail_everywhere_leave_half_of_the_servers_in() {
+    let servers: Vec<_> = (0..4)
+        .map(|_| raw::echo(&Frame::default()).unwrap())
+        .collect();
+    let names = ["a", "b", "c", "d"];
+    let entries: Vec<String> = (names.iter().zip(&servers))
+        .map(|(name, server)| entry(name, server.address()))
+        .collect();
+    let howdah = Howdah::start(&config("tcp", &entries, "quarantine = \"10m\"")).await;
+    for name in names {
+        howdah.healthy("back", name, "up").await;
+    }
+    for server in &servers {
+        server.switch().set(Fault::Reset);
+    }
+    let spared = [("cause", "spared")];
+    eventually!({
+        let mut client = howdah.connect("front").await;
+        let _ = client.write_all(b"?").await;
+        let _ = read_all(&mut client).await;
+        howdah
+            .metric("howdah_health_quarantines_total", &spared)
+            .await
+            >= 2.0
+    });
+    let mut up = 0;
+    for name in names {
+        up += u32::from(howdah.server("back", name).await["health"] == "up");
+    }
+    assert_eq!(up, 2);
+}

@@ -8,6 +8,8 @@
 //! | `HOWDAH_TEST_BYTES`: each way, for each session of `volume` | 32 MiB | 1073741824 |
 //! | `HOWDAH_TEST_SESSIONS`: for each share of `balance` | 10000 | 10000 |
 //! | `HOWDAH_TEST_SECONDS`: how long the load of `reload` lasts | 6 | 30 |
+//! | `HOWDAH_TEST_SOAK_SECONDS`: how long sessions go on in `soak` | 120 | 1800 |
+//! | `HOWDAH_TEST_SOAK_RATE`: how many of them a second | 60 | 500 |
 //! | `HOWDAH_TEST_PROGRAM`: another build of howdah to drive | this one | `target/release/howdah` |
 
 #![allow(
@@ -22,14 +24,18 @@ mod balance;
 mod chaos;
 mod confine;
 mod demo;
+mod dial;
 mod drain;
 mod faults;
 mod health;
+mod hostile;
 mod probe;
 mod proxy_protocol;
 mod relay;
 mod reload;
+mod secrets;
 mod situations;
+mod soak;
 mod support;
 mod tls;
 mod tls_clients;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use ::howdah::standin::{Digest, Pattern};
+use ::howdah::standin::{Digest, Pattern, Serve, Switch};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
@@ -18,8 +18,8 @@ use tokio_rustls::TlsConnector;
 use crate::eventually;
 use crate::support::tls::{over, shown_name};
 use crate::support::{
-    Certificates, Door, Frame, HUP, Howdah, PATIENCE, Site, exchange, free_port, plain, raw,
-    read_line,
+    Certificates, Door, Fault, Frame, HUP, Howdah, PATIENCE, Site, TERM, exchange, free_port,
+    plain, raw, read_line,
 };
 
 const PER_SECOND: u64 = 200;
@@ -480,4 +480,258 @@ async fn a_removed_listener_lets_its_sessions_end() {
     old.shutdown().await.unwrap();
     old.read_to_end(&mut last).await.unwrap();
     assert!(last.is_empty());
+}
+
+/// Servers that are probed, and slowly: a verdict on a new one takes its time.
+fn probed(listener: &str, servers: &str) -> String {
+    format!(
+        r#"
+[[listener]]
+name = "{listener}"
+bind = "127.0.0.1:0"
+pool = "{listener}"
+
+[pool.{listener}]
+service = "tcp"
+servers = [{servers}]
+dial = "at-once"
+probe = {{ type = "http", interval = "200ms", timeout = "3s" }}
+"#
+    )
+}
+
+/// Answers probes after that long, and sessions at once.
+fn slow_to_probe(frame: &Frame, delay: Duration) -> Door {
+    let serve: Serve = std::sync::Arc::new(move |mut visit| {
+        Box::pin(async move {
+            let mut first = [0];
+            if visit.stream.read_exact(&mut first).await.is_err() {
+                return;
+            }
+            if first == *b"G" {
+                sleep(delay).await;
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                let _ = visit.stream.write_all(answer).await;
+            } else {
+                let _ = visit.stream.write_all(&first).await;
+            }
+        })
+    });
+    Door::open(frame, Switch::new(), serve).unwrap()
+}
+
+/// How many of many sessions in a row were not served.
+async fn refused(howdah: &Howdah, listener: &str, meanwhile: impl Future<Output = ()>) -> usize {
+    let mut meanwhile = std::pin::pin!(meanwhile);
+    let (mut over, mut refused) = (false, 0);
+    for number in 0.. {
+        let visit = async {
+            let mut client = howdah.connect(listener).await;
+            client.write_all(b"?").await?;
+            client.read_u8().await
+        };
+        tokio::select! {
+            () = &mut meanwhile, if !over => over = true,
+            served = timeout(PATIENCE, visit) => refused += usize::from(!matches!(served, Ok(Ok(_)))),
+        }
+        if over && number > 20 {
+            break;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    refused
+}
+
+/// New addresses, new addresses under the same names, and other names: each replaces every server of the pool.
+#[tokio::test]
+async fn a_reload_that_replaces_every_server_refuses_nobody() {
+    let slow = Duration::from_millis(600);
+    let doors: Vec<Door> = (0..4)
+        .map(|_| slow_to_probe(&Frame::default(), slow))
+        .collect();
+    let pair = |names: [&str; 2], doors: &[Door]| {
+        let one = |(name, door): (&str, &Door)| {
+            format!("{{ name = \"{name}\", address = \"{}\" }}", door.address())
+        };
+        let servers: Vec<String> = names.into_iter().zip(doors).map(one).collect();
+        probed("front", &servers.join(", "))
+    };
+    let howdah = Howdah::start(&pair(["a", "b"], &doors[..2])).await;
+    howdah.healthy("front", "a", "up").await;
+    howdah.healthy("front", "b", "up").await;
+    for (names, doors, what) in [
+        (["c", "d"], &doors[2..], "other names, other addresses"),
+        (["c", "d"], &doors[..2], "the same names, other addresses"),
+        (["a", "b"], &doors[..2], "other names, the same addresses"),
+    ] {
+        let reload = async {
+            reload_ok(&howdah, &pair(names, doors)).await;
+            howdah.healthy("front", names[0], "up").await;
+            howdah.healthy("front", names[1], "up").await;
+        };
+        assert_eq!(refused(&howdah, "front", reload).await, 0, "{what}");
+    }
+}
+
+/// A pool whose servers say nothing keeps its own listener waiting, for as long as a probe may take, and nobody else's.
+#[tokio::test]
+async fn a_mute_pool_delays_neither_other_listeners_nor_a_stop() {
+    let mute = raw::echo(&Frame::default()).unwrap();
+    mute.switch().set(Fault::Hang);
+    let good = raw::echo(&Frame::default()).unwrap();
+    let config = plain("good", &[good.address()], "")
+        + &probed("mute", &format!("\"{}\"", mute.address())).replace("\"3s\"", "\"5m\"");
+    let begun = Instant::now();
+    let mut howdah = timeout(Duration::from_secs(10), Howdah::start(&config))
+        .await
+        .expect("a listener");
+    let mut client = howdah.connect("good").await;
+    exchange(&mut client, "served at once").await;
+    let (code, why) = howdah.http("GET", "/readyz", "").await;
+    assert_eq!(code, 503, "{why}");
+    assert!(why.contains("mute"), "{why}");
+    howdah
+        .ctl_ok(&["drain", &format!("good/{}", good.address())])
+        .await;
+    drop(client);
+    howdah.signal(TERM);
+    let exit = timeout(Duration::from_secs(10), howdah.exit()).await;
+    assert_eq!(exit.expect("a stop is heard").code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+/// Who connects before the first verdict waits for it.
+#[tokio::test]
+async fn nobody_is_refused_at_a_start_because_no_server_was_asked_yet() {
+    let server = slow_to_probe(&Frame::default(), Duration::from_millis(700));
+    let port = free_port();
+    let config = probed("front", &format!("\"{}\"", server.address()))
+        .replace("127.0.0.1:0\"\npool", &format!("127.0.0.1:{port}\"\npool"));
+    let site = Site::new();
+    let early = async {
+        let mut client = loop {
+            match TcpStream::connect(at(port)).await {
+                Ok(client) => break client,
+                Err(_) => sleep(Duration::from_millis(2)).await,
+            }
+        };
+        client.write_all(b"?").await.unwrap();
+        client.read_u8().await
+    };
+    let (howdah, heard) = tokio::join!(site.start(&config), timeout(PATIENCE, early));
+    assert_eq!(heard.expect("an answer").ok(), Some(b'?'));
+    drop(howdah);
+}
+
+fn two_ports(a: (&str, u16, &str), b: (&str, u16, &str), server: SocketAddr) -> String {
+    let listener = |(name, port, more): (&str, u16, &str)| {
+        format!(
+            "[[listener]]\nname = \"{name}\"\nbind = \"127.0.0.1:{port}\"\npool = \"back\"\n{more}\n"
+        )
+    };
+    format!(
+        "{}{}[pool.back]\nservice = \"tcp\"\nprobe = \"none\"\nservers = [\"{server}\"]\n",
+        listener(a),
+        listener(b)
+    )
+}
+
+const CLOSED: &str = "deny = \"127.0.0.0/8\"";
+
+/// The first session after the reload follows the rules of the listener that has the port now.
+#[tokio::test]
+async fn a_port_that_changes_hands_has_the_new_rules_at_once() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let (one, other) = (free_port(), free_port());
+    let config = |open: u16, closed: u16| {
+        two_ports(
+            ("open", open, ""),
+            ("closed", closed, CLOSED),
+            server.address(),
+        )
+    };
+    let howdah = Howdah::start(&config(one, other)).await;
+    howdah.address("closed").await;
+    for round in 0..4 {
+        let (open, closed) = if round % 2 == 0 {
+            (other, one)
+        } else {
+            (one, other)
+        };
+        reload_ok(&howdah, &config(open, closed)).await;
+        for _ in 0..20 {
+            let mut client = TcpStream::connect(at(open)).await.unwrap();
+            exchange(&mut client, "welcome").await;
+            let mut client = TcpStream::connect(at(closed)).await.unwrap();
+            let _ = client.write_all(b"may I?").await;
+            let heard = timeout(PATIENCE, client.read_u8()).await.expect("an end");
+            assert!(heard.is_err(), "round {round}: the old rules");
+        }
+    }
+}
+
+/// Both within the half second in which the old socket still takes late clients.
+#[tokio::test]
+async fn an_address_that_is_given_back_or_widened_is_not_in_use_by_ourselves() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let (keeps, port) = (free_port(), free_port());
+    let config = |second: Option<&str>| {
+        let both = two_ports(("one", keeps, ""), ("two", port, ""), server.address());
+        match second {
+            Some(host) => both.replace(&format!("127.0.0.1:{port}"), &format!("{host}:{port}")),
+            None => {
+                let (first, rest) = both.split_once("[[listener]]\nname = \"two\"").unwrap();
+                format!("{first}{}", &rest[rest.find("[pool").unwrap()..])
+            }
+        }
+    };
+    let howdah = Howdah::start(&config(Some("127.0.0.1"))).await;
+    howdah.address("two").await;
+    for (step, host) in [
+        (1, None),
+        (2, Some("127.0.0.1")),
+        (3, Some("0.0.0.0")),
+        (4, Some("127.0.0.1")),
+        (5, None),
+        (6, Some("0.0.0.0")),
+    ] {
+        let output = howdah.reload(&config(host)).await;
+        assert!(output.status.success(), "step {step}: {output:?}");
+        if host.is_some() {
+            let mut client = TcpStream::connect(at(port)).await.unwrap();
+            exchange(&mut client, "served").await;
+        }
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut client = TcpStream::connect(at(port)).await.unwrap();
+    exchange(&mut client, "still served").await;
+}
+
+/// What needs a restart is told by each reload until the restart, or until the file says what runs.
+#[tokio::test]
+async fn a_setting_that_waits_for_a_restart_is_not_forgotten() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let config = |workers: u8, level: &str| {
+        plain("front", &[server.address()], "")
+            + &format!(
+                "\n[global]\nworkers = {workers}\n[log]\nlevel = \"{level}\"\naccess = \"stdout\"\n[admin]\nbind = \"127.0.0.1:0\"\n"
+            )
+    };
+    let howdah = Howdah::start(&config(1, "info")).await;
+    for (workers, level, waits) in [
+        (2, "info", true),
+        (2, "info", true),
+        (2, "debug", true),
+        (1, "debug", false),
+        (2, "debug", true),
+    ] {
+        let output = howdah.reload(&config(workers, level)).await;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(
+            said.contains("global.workers needs a restart"),
+            waits,
+            "{said}"
+        );
+    }
 }

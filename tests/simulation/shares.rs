@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use howdah::plan::Balance;
 use howdah::pool::ServerId;
-use tokio::time::{Instant, advance};
+use tokio::time::Instant;
 
 use super::world::World;
 
@@ -61,7 +61,7 @@ impl World {
 
     /// After an hour of silence probes find all servers equally fast, so that each choice is foretold.
     async fn fill_alike(&mut self) {
-        advance(Duration::from_secs(3600)).await;
+        self.pass(Duration::from_secs(3600)).await;
         for member in self.pool.load().members() {
             self.pool
                 .probed(&member.server, Duration::from_millis(10), Instant::now());

@@ -7,6 +7,7 @@
 mod cluster;
 mod narrator;
 mod traffic;
+mod welcome;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -72,7 +73,7 @@ fn show(every: Duration) -> Result<(), DemoError> {
             Err(_) => App::start(cluster.plan(Ports::Any)?, None, metrics).await?,
         };
         let places = cluster::places(&app)?;
-        narrator::welcome(&cluster, &places);
+        welcome::welcome(&cluster, &places);
         let narrator = Narrator::start();
         let mut play = JoinSet::new();
         play.spawn(narrator.clone().watch(app.pools()));

@@ -1,10 +1,12 @@
 //! A plan as people want to read it: what listens, which pools serve, how servers are picked and asked.
 
 mod probe;
+mod row;
 
 use std::fmt::{self, Display};
 use std::time::SystemTime;
 
+use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
     AcceptTls, AccessTarget, ClientAuth, Dial, ListenerPlan, Plan, PoolPlan, ProxyVersion,
@@ -24,10 +26,6 @@ impl Display for Summary<'_> {
         }
         show_rest(f, self.0)
     }
-}
-
-fn row(f: &mut fmt::Formatter<'_>, key: &str, value: impl Display) -> fmt::Result {
-    writeln!(f, "  {key:<12} {value}")
 }
 
 fn show_listener(f: &mut fmt::Formatter<'_>, plan: &ListenerPlan) -> fmt::Result {
@@ -238,11 +236,6 @@ fn pattern(pattern: &SniPattern) -> String {
         SniPattern::Exact(name) => name.clone(),
         SniPattern::Wildcard(suffix) => format!("*.{suffix}"),
     }
-}
-
-fn joined<T: Display>(all: &[T]) -> String {
-    let texts: Vec<String> = all.iter().map(T::to_string).collect();
-    texts.join(", ")
 }
 
 /// In UTC.

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::base::{passwd, reach};
 use crate::config::cx::Cx;
 use crate::config::field::Spot;
@@ -23,6 +25,7 @@ pub(super) fn secret(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<Se
             .fix("put the secret into the file, in one line");
         return None;
     };
+    let text = Zeroizing::new(text);
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.trim().is_empty() || secret.contains('\n') {
         let (is, why) = if secret.contains('\n') {

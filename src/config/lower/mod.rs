@@ -68,6 +68,7 @@ fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
         workers: workers.and_then(NonZeroUsize::new),
         max_connections: defaults::count(&words.max_connections).unwrap_or(20_000),
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
+        shutdown_delay: words.shutdown_delay.or(Duration::ZERO),
         relay: words.relay.or(RelayWay::Auto),
         cpu_affinity: words.cpu_affinity.or(CpuAffinity::Auto),
         user: words.user.get().and_then(|name| material::user(name, cx)),

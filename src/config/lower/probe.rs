@@ -9,7 +9,9 @@ use crate::config::choices::{Auth, ProbeType, Transport};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
-use crate::plan::{Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ProbePlan, Secret, Service};
+use crate::plan::{
+    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ObservePlan, ProbePlan, Secret, Service,
+};
 
 pub(super) fn lower(
     field: &Field<ProbeWord>,
@@ -55,6 +57,16 @@ fn one(
         timeout: words.timeout.or(Duration::from_secs(3)),
         rise: defaults::count(&words.rise).unwrap_or(2),
         fall: defaults::count(&words.fall).unwrap_or(3),
+        observe: observe(words, interval),
+    }
+}
+
+fn observe(words: &Probe, interval: Duration) -> ObservePlan {
+    let limit = defaults::count(&words.observe_limit).and_then(|limit| u8::try_from(limit).ok());
+    ObservePlan {
+        what: words.observe.or(ObservePlan::DEFAULT.what),
+        limit: limit.unwrap_or(ObservePlan::DEFAULT.limit),
+        quarantine: words.quarantine.or(interval * 2),
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use super::*;
 use crate::health::Reason;
 use crate::plan::{
-    Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service,
-    Timeouts,
+    Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ServerName, ServerPlan,
+    Service, Timeouts,
 };
-use crate::pool::{DialFailure, Standing};
+use crate::pool::{DialFailure, SessionFault, Standing};
 use crate::telemetry::Metrics;
 
 /// Answers as told; remembers when it was asked, and how.
@@ -74,12 +74,17 @@ fn probe() -> ProbePlan {
         timeout: secs(3),
         rise: 2,
         fall: 3,
+        observe: crate::plan::ObservePlan::DEFAULT,
     }
 }
 
 fn plan() -> PoolPlan {
-    let server = ServerPlan {
-        name: ServerName::new("a"),
+    plan_of(&["a"])
+}
+
+fn plan_of(servers: &[&str]) -> PoolPlan {
+    let server = |name: &&str| ServerPlan {
+        name: ServerName::new(name),
         address: Address {
             host: Host::Ip(Ipv4Addr::LOCALHOST.into()),
             port: 10_000,
@@ -92,7 +97,7 @@ fn plan() -> PoolPlan {
         name: PoolName::new("hive"),
         service: Service::Tcp,
         balance: Balance::RoundRobin,
-        servers: vec![Arc::new(server)],
+        servers: servers.iter().map(server).map(Arc::new).collect(),
         send_proxy: None,
         sticky: None,
         probe: Some(probe()),
@@ -122,9 +127,19 @@ fn watch_elsewhere(knock_takes: Duration) -> Watched {
 }
 
 fn watch_as(probe: ProbePlan, verdict: Verdict, loud: bool, knock_takes: Duration) -> Watched {
+    watch_in(plan(), probe, verdict, loud, knock_takes)
+}
+
+fn watch_in(
+    plan: PoolPlan,
+    probe: ProbePlan,
+    verdict: Verdict,
+    loud: bool,
+    knock_takes: Duration,
+) -> Watched {
     let plan = PoolPlan {
         probe: Some(probe.clone()),
-        ..plan()
+        ..plan
     };
     let (pool, keeper) = Pool::new(Arc::new(plan), &Metrics::new());
     tokio::spawn(keeper.run());
@@ -147,6 +162,7 @@ fn watch_as(probe: ProbePlan, verdict: Verdict, loud: bool, knock_takes: Duratio
         probe,
         asked,
         script.start,
+        Arc::default(),
     );
     tokio::spawn(checker.run(Duration::ZERO));
     Watched {
@@ -409,5 +425,113 @@ async fn a_session_that_connects_ends_the_row() {
         watched.server.dial_succeeded();
         sleep(secs(1)).await;
         assert_eq!(watched.health(), Health::Up);
+    }
+}
+
+/// One of two, the other being up: by a connect, which says nothing of answers.
+async fn watch_one_of_two() -> Watched {
+    let watched = watch_in(plan_of(&["a", "b"]), probe(), Verdict::Up, false, ms(1));
+    let other = watched.pool.load().members()[1].server.id();
+    let up = Change::Health {
+        server: other,
+        health: Health::Up,
+    };
+    watched.pool.send(up).await.expect("a keeper");
+    watched.until(Health::Up).await;
+    watched
+}
+
+fn die_unanswered(watched: &Watched, times: u32) {
+    for _ in 0..times {
+        watched.server.dial_succeeded();
+        watched.server.session_failed(SessionFault::Unanswered);
+    }
+}
+
+/// A server that accepts and closes kept a third of all sessions.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_serves_nobody_goes_out_though_its_probe_connects() {
+    let watched = watch_one_of_two().await;
+    die_unanswered(&watched, 2);
+    watched.server.observed().succeeded(Reach::Answer);
+    die_unanswered(&watched, 2);
+    sleep(secs(1)).await;
+    assert_eq!(watched.health(), Health::Up, "not three in a row");
+    die_unanswered(&watched, 1);
+    assert!(watched.until(Health::Down).await < ms(10));
+    let out = watched.until(Health::Up).await;
+    assert!(secs(9) < out && out < secs(11), "{out:?}");
+    die_unanswered(&watched, 1);
+    assert!(watched.until(Health::Down).await < ms(10), "on trial");
+    sleep(secs(15)).await;
+    let shown = watched.server.last_probe().expect("a probe");
+    assert_eq!(shown.reason, "quarantined");
+    assert!(
+        shown.detail.contains("its sessions fail"),
+        "{}",
+        shown.detail
+    );
+    let out = watched.until(Health::Up).await;
+    assert!(secs(4) < out && out < secs(6), "twice as long: {out:?}");
+    watched.server.observed().succeeded(Reach::Answer);
+    sleep(secs(200)).await;
+    die_unanswered(&watched, 2);
+    sleep(secs(1)).await;
+    assert_eq!(watched.health(), Health::Up, "trusted as before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_only_server_is_never_taken_out_for_what_sessions_saw() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    for _ in 0..100 {
+        die_unanswered(&watched, 10);
+        sleep(ms(100)).await;
+        assert_eq!(watched.health(), Health::Up);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_probe_is_answered_it_has_the_last_word() {
+    let http = Ask::Http(HttpAsk {
+        method: "GET".into(),
+        path: "/".into(),
+        host: None,
+        expect_status: vec![200],
+        expect_body: None,
+    });
+    let probe = ProbePlan {
+        ask: http,
+        ..probe()
+    };
+    let watched = watch_as(probe, Verdict::Up, false, ms(1));
+    watched.until(Health::Up).await;
+    sleep(secs(30)).await;
+    watched.asked();
+    for fault in [SessionFault::Unanswered, SessionFault::Reset] {
+        for _ in 0..100 {
+            watched.server.session_failed(fault);
+            sleep(ms(10)).await;
+        }
+        let asked = watched.asked().len();
+        assert!((3..=6).contains(&asked), "asked at once: {asked}");
+        assert_eq!(watched.health(), Health::Up);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_flaps_stays_out_for_longer_each_time() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    let mut stays = Vec::new();
+    for _ in 0..5 {
+        watched.answer(Verdict::Down, false);
+        watched.until(Health::Down).await;
+        watched.answer(Verdict::Up, false);
+        stays.push(watched.until(Health::Up).await.as_secs());
+    }
+    // Up to an interval and a half for the probes themselves.
+    for (stay, least) in stays.iter().zip([0, 0, 10, 20, 40]) {
+        assert!((least..least + 13).contains(stay), "{stays:?}");
     }
 }

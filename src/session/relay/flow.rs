@@ -1,6 +1,5 @@
 //! One direction: from a source to a sink, with what could not be delivered at once.
 
-use std::cell::Cell;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -15,15 +14,6 @@ use crate::session::side::Side;
 const TURN: u64 = 256 * 1024;
 /// A read between two plain sockets that brings so much is a bulk, which goes on by splice.
 const BULK: usize = 64 * 1024;
-
-thread_local! {
-    static WAY: Cell<RelayWay> = const { Cell::new(RelayWay::Auto) };
-}
-
-/// Sets the way of this worker's flows.
-pub fn set_way(way: RelayWay) {
-    WAY.set(way);
-}
 
 /// Which end of a flow failed.
 #[derive(Debug)]
@@ -47,8 +37,9 @@ impl Broken {
 }
 
 /// The state of one direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flow {
+    way: RelayWay,
     /// Delivered to the sink (for TLS: taken by it), PROXY header and TLS overhead not counted.
     pub(super) bytes: u64,
     stage: Stage,
@@ -64,9 +55,8 @@ pub(super) struct Flow {
     unflushed: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    #[default]
     Open,
     /// The source has ended in order; what is left goes out, then the end itself.
     Ending,
@@ -80,10 +70,16 @@ enum Stage {
 
 impl Flow {
     /// A flow that has `head` to deliver before it reads.
-    pub(super) fn with(head: Vec<u8>) -> Self {
+    pub(super) fn new(way: RelayWay, head: Vec<u8>) -> Self {
         Self {
+            way,
+            bytes: 0,
+            stage: Stage::Open,
+            doomed: false,
             rest: head,
-            ..Self::default()
+            taken: 0,
+            pipe: None,
+            unflushed: false,
         }
     }
 
@@ -238,7 +234,7 @@ impl Flow {
                 self.end();
                 return Poll::Ready(Ok(()));
             }
-            if bytes.len() == BULK && !A::TLS && !B::TLS && WAY.get() == RelayWay::Auto {
+            if bytes.len() == BULK && !A::TLS && !B::TLS && self.way == RelayWay::Auto {
                 self.pipe = Pipe::lend();
             }
             self.pass(bytes, sink, cx)
@@ -273,7 +269,7 @@ impl Flow {
     }
 
     fn wants_splice(&mut self) -> bool {
-        if self.pipe.is_none() && WAY.get() == RelayWay::Splice {
+        if self.pipe.is_none() && self.way == RelayWay::Splice {
             self.pipe = Pipe::lend();
         }
         self.pipe.is_some()

@@ -1,4 +1,4 @@
-//! Stage 6: bytes both ways until both sides have ended.
+//! Stage 7: bytes both ways until both sides have ended.
 //!
 //! Two [`Flow`]s, one a direction, are pumped by one task whenever a socket is ready. Promises:
 //!
@@ -20,17 +20,19 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub use self::flow::set_way;
 use self::flow::{Broken, Flow};
 use self::parting::{Parting, part};
 use self::turn::Turn;
-use super::outcome::Reason;
+use super::course::Course;
+use super::end::Reason;
+use super::meter::Meter;
+use super::outcome::{Hold, Outcome};
 use super::registry::Place;
 use super::side::Side;
-use super::{Boxed, Course, Outcome};
+use crate::base::keepalive::keepalive;
 use crate::plan::Timeouts;
 use crate::pool::Lease;
 
@@ -45,28 +47,6 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// The counters of a session that lasts are brought up to date after so many bytes, not only at its end.
 const TELL_EVERY: u64 = 1 << 20;
 
-/// What went through, for the account.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    pub(super) from_client: u64,
-    pub(super) from_server: u64,
-    /// What the counters know of already, both ways.
-    told: u64,
-    /// From the first bytes to the server until the first bytes back; for a server that speaks first, from the connect.
-    pub(super) first_byte: Option<Duration>,
-}
-
-impl Meter {
-    /// Brings the counters up to date.
-    fn tell(&mut self, up: &Flow, down: &Flow, course: &Course, lease: &Lease) {
-        let news = (up.bytes - self.from_client, down.bytes - self.from_server);
-        course.metrics.bytes(news.0, news.1);
-        lease.server().metrics().bytes(news.0, news.1);
-        (self.from_client, self.from_server) = (up.bytes, down.bytes);
-        self.told = up.bytes + down.bytes;
-    }
-}
-
 /// Carries `head`, then all else, between `client` and `server`; returns why it ended.
 ///
 /// Not cancel-safe: what is under way when it is dropped is lost, as both sockets are.
@@ -77,22 +57,22 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     course: &'a Course,
     outcome: &'a mut Outcome,
     place: &'a Place,
-) -> Boxed<'a, Reason> {
+) -> Pin<Box<dyn Future<Output = Reason> + Send + 'a>> {
     client.bide();
     let now = Instant::now();
     let mut relay = Relay {
         client,
         server,
         turn: Turn::begun(outcome.dialled, !head.is_empty()),
-        up: Flow::with(head),
-        down: Flow::default(),
+        up: Flow::new(course.relay, head),
+        down: Flow::new(course.relay, Vec::new()),
         first_end: None,
         last_event: now,
         kept_alive: false,
     };
     Box::pin(async move {
         let Outcome {
-            lease: Some(lease),
+            hold: Hold::Leased(lease),
             meter,
             ..
         } = outcome
@@ -108,13 +88,13 @@ pub(super) fn relay<'a, C: Side, S: Side>(
             if let Poll::Ready(reason) = relay.poll(cx, lease, meter) {
                 return Poll::Ready(reason);
             }
-            if relay.bytes() - meter.told >= TELL_EVERY {
-                meter.tell(&relay.up, &relay.down, course, lease);
+            if relay.bytes() - meter.told() >= TELL_EVERY {
+                relay.tell(meter, course, lease);
             }
             relay.poll_timer(cx, timer.as_mut(), timeouts)
         })
         .await;
-        meter.tell(&relay.up, &relay.down, course, lease);
+        relay.tell(meter, course, lease);
         let (to_client, to_server) = relay.partings(reason);
         part(&mut relay.server, to_server).await;
         part(&mut relay.client, to_client).await;
@@ -136,6 +116,15 @@ struct Relay<C, S> {
 }
 
 impl<C: Side, S: Side> Relay<C, S> {
+    /// Brings the counters up to date.
+    fn tell(&self, meter: &mut Meter, course: &Course, lease: &Lease) {
+        let (up, down) = (self.up.bytes, self.down.bytes);
+        let news = (up - meter.from_client, down - meter.from_server);
+        course.metrics.bytes(news.0, news.1);
+        lease.server().metrics().bytes(news.0, news.1);
+        (meter.from_client, meter.from_server) = (up, down);
+    }
+
     fn bytes(&self) -> u64 {
         self.up.bytes + self.down.bytes
     }
@@ -257,7 +246,7 @@ impl<C: Side, S: Side> Relay<C, S> {
             }
         } else if let Some(took) = self.turn.answered(now) {
             meter.first_byte.get_or_insert(took);
-            lease.observe(took, now);
+            lease.answered(took, now);
         }
     }
 
@@ -317,13 +306,4 @@ impl<C: Side, S: Side> Relay<C, S> {
         // A socket that refuses is one that has just broken; the flows will say so.
         let _ = SockRef::from(self.server.tcp()).set_tcp_keepalive(&keepalive());
     }
-}
-
-/// First question after 60 s of silence, then every 15 s, given up after four: below the 600 s after which
-/// common firewalls forget a connection. Listening sockets carry the same for the client's side.
-pub fn keepalive() -> TcpKeepalive {
-    TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4)
 }

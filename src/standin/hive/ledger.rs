@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::query::Table;
-use super::service::Service;
 use crate::wire::hive::{Handle, Operation, Status};
 
 /// What is open. Shared by the connections: a handle works on any of them.
@@ -83,15 +82,15 @@ impl Ledger {
 
 /// What one connection opened: closed with it, as `hive.server2.close.session.on.disconnect` has it.
 pub(super) struct Opened {
-    service: Arc<Service>,
+    ledger: Arc<Ledger>,
     sessions: Vec<Handle>,
 }
 
 impl Opened {
     /// Nothing yet.
-    pub(super) fn by(service: &Arc<Service>) -> Self {
+    pub(super) fn of(ledger: &Arc<Ledger>) -> Self {
         Self {
-            service: Arc::clone(service),
+            ledger: Arc::clone(ledger),
             sessions: Vec::new(),
         }
     }
@@ -110,7 +109,7 @@ impl Drop for Opened {
     fn drop(&mut self) {
         for session in &self.sessions {
             // The client may have closed it already.
-            let _ = self.service.ledger.close(session);
+            let _ = self.ledger.close(session);
         }
     }
 }

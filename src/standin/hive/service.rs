@@ -1,7 +1,7 @@
 //! The methods of TCLIService, as far as clients of a short session call them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -22,7 +22,7 @@ pub(super) struct Service {
     pub(super) sessions_opened: AtomicU64,
     pub(super) statements: AtomicU64,
     refusal: Mutex<Option<String>>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 impl Service {
@@ -33,7 +33,7 @@ impl Service {
             sessions_opened: AtomicU64::new(0),
             statements: AtomicU64::new(0),
             refusal: Mutex::default(),
-            ledger: Ledger::default(),
+            ledger: Arc::default(),
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) async fn serve(visit: Visit, service: Arc<Service>) {
         stream: visit.stream,
         heard: Vec::new(),
     };
-    let mut opened = Opened::by(&service);
+    let mut opened = Opened::of(&service.ledger);
     // An error is the peer's way to end; what it opened is closed either way.
     let _ = line.converse(&service, &mut opened).await;
     drop(opened);
@@ -50,7 +50,7 @@ async fn post(service: &Arc<Service>, question: &Question) -> Page {
     if question.method != Method::POST || !question.target.starts_with("/cliservice") {
         return Page::plain(StatusCode::NOT_FOUND, "");
     }
-    let mut opened = Opened::by(service);
+    let mut opened = Opened::of(&service.ledger);
     let answer = service.answer(&question.body, &mut opened).await;
     opened.keep();
     match answer {

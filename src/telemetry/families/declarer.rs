@@ -6,7 +6,18 @@ use prometheus::{
     Opts, Registry,
 };
 
-use super::Declared;
+/// What `docs/metrics.md` says about one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Full name.
+    pub name: &'static str,
+    /// counter, gauge or histogram.
+    pub kind: &'static str,
+    /// In order.
+    pub labels: &'static [&'static str],
+    /// One sentence.
+    pub help: &'static str,
+}
 
 #[derive(Default)]
 pub(super) struct Declarer {

@@ -10,20 +10,8 @@ use prometheus::{
     Counter, Gauge, GaugeVec, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
 
+pub use self::declarer::Declared;
 use self::declarer::Declarer;
-
-/// What `docs/metrics.md` says about one family.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
-    /// Full name.
-    pub name: &'static str,
-    /// counter, gauge or histogram.
-    pub kind: &'static str,
-    /// In order.
-    pub labels: &'static [&'static str],
-    /// One sentence.
-    pub help: &'static str,
-}
 
 /// The families by room. Fields carry the name without `howdah_`.
 pub(super) struct Families {
@@ -47,12 +35,14 @@ pub(super) struct Families {
     pub(super) server_sessions_active: IntGaugeVec,
     pub(super) server_bytes: IntCounterVec,
     pub(super) server_dial_failures: IntCounterVec,
+    pub(super) server_session_faults: IntCounterVec,
     pub(super) server_weight: IntGaugeVec,
     pub(super) server_health: IntGaugeVec,
     pub(super) server_admin: IntGaugeVec,
     pub(super) health_probes: IntCounterVec,
     pub(super) health_probe: HistogramVec,
     pub(super) health_faults: IntCounterVec,
+    pub(super) health_quarantines: IntCounterVec,
     pub(super) health_panics: IntCounterVec,
     pub(super) health_transitions: IntCounterVec,
     pub(super) discovery_answers: IntCounterVec,
@@ -60,6 +50,7 @@ pub(super) struct Families {
     pub(super) app_last_reload: Gauge,
     pub(super) app_generation: IntGauge,
     pub(super) app_draining: IntGauge,
+    pub(super) app_panics: IntCounterVec,
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) admin_requests: IntCounterVec,
@@ -188,6 +179,11 @@ impl Families {
                 "Connects of sessions to a server that failed, by reason.",
                 &["pool", "server", "reason"],
             ),
+            server_session_faults: to.counters(
+                "howdah_server_session_faults_total",
+                "Connected sessions that a server did not serve to their end, by reason.",
+                &["pool", "server", "reason"],
+            ),
             server_weight: to.gauges(
                 "howdah_server_weight",
                 "Weight of a server in its pool's balance.",
@@ -218,6 +214,11 @@ impl Families {
                 "howdah_health_faults_total",
                 "Probes whose verdict was not up, by reason.",
                 &["pool", "server", "reason"],
+            ),
+            health_quarantines: to.counters(
+                "howdah_health_quarantines_total",
+                "Times that a server was kept out although its probes found it up, by cause; or was spared that.",
+                &["pool", "server", "cause"],
             ),
             health_panics: to.counters(
                 "howdah_health_panics_total",
@@ -250,6 +251,11 @@ impl Families {
             app_draining: to.gauge(
                 "howdah_app_draining",
                 "1 while howdah stops and waits for its sessions.",
+            ),
+            app_panics: to.counters(
+                "howdah_app_panics_total",
+                "Faults of howdah itself that it caught and went on from, by the task that had one: keeper, accept.",
+                &["task"],
             ),
             tls_certificate_expiry: to.gauges_float(
                 "howdah_tls_certificate_expiry_timestamp_seconds",

@@ -5,44 +5,36 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::by_word::Counters;
-use super::{FROM_CLIENT, FROM_SERVER, add};
+use super::bytes::Bytes;
+use super::living::Registered;
 use crate::plan::ListenerName;
 use crate::telemetry::label::Label;
-use crate::telemetry::metrics::{Key, Registered};
 
 /// One listener's counters.
 pub struct ListenerMetrics {
-    name: ListenerName,
     opened: IntCounter,
     active: IntGauge,
     ended: Counters,
     refused: Counters,
     accept_errors: Counters,
     duration: Histogram,
-    from_client: IntCounter,
-    from_server: IntCounter,
+    bytes: Bytes,
     tls_handshake: Histogram,
-    registered: Registered,
+    registered: Registered<ListenerName, Self>,
 }
 
 impl ListenerMetrics {
-    pub(in crate::telemetry) fn new(name: &ListenerName, registered: Registered) -> Self {
+    pub(in crate::telemetry) fn new(registered: Registered<ListenerName, Self>) -> Self {
         let all = &registered.families;
-        let own = &[name.as_str()];
-        let bytes = |direction| {
-            all.session_bytes
-                .with_label_values(&[name.as_str(), direction])
-        };
+        let own = &[registered.name.as_str()];
         Self {
-            name: name.clone(),
             opened: all.session_opened.with_label_values(own),
             active: all.session_active.with_label_values(own),
             ended: Counters::new(&all.session_ended, own),
             refused: Counters::new(&all.listener_refused, own),
             accept_errors: Counters::new(&all.listener_accept_errors, own),
             duration: all.session_duration.with_label_values(own),
-            from_client: bytes(FROM_CLIENT),
-            from_server: bytes(FROM_SERVER),
+            bytes: Bytes::new(&all.session_bytes, own),
             tls_handshake: all.listener_tls_handshake.with_label_values(own),
             registered,
         }
@@ -78,8 +70,7 @@ impl ListenerMetrics {
 
     /// Bytes relayed since the last call; for long sessions, call this now and then, not only at the end.
     pub fn bytes(&self, from_client: u64, from_server: u64) {
-        add(&self.from_client, from_client);
-        add(&self.from_server, from_server);
+        self.bytes.add(from_client, from_server);
     }
 
     /// A TLS handshake with a client succeeded.
@@ -87,9 +78,15 @@ impl ListenerMetrics {
         self.tls_handshake.observe(took.as_secs_f64());
     }
 
+    /// Accepting had a fault of ours, and goes on.
+    pub fn accept_panicked(&self) {
+        let panics = &self.registered.families.app_panics;
+        panics.with_label_values(&["accept"]).inc();
+    }
+
     /// Whose these are.
     pub fn name(&self) -> &ListenerName {
-        &self.name
+        &self.registered.name
     }
 
     /// Sessions open now.
@@ -105,19 +102,16 @@ impl ListenerMetrics {
 
 impl Drop for ListenerMetrics {
     fn drop(&mut self) {
-        let name = self.name.as_str();
-        self.registered
-            .leave(&Key::Listener(self.name.clone()), |all| {
-                let _ = all.session_opened.remove_label_values(&[name]);
-                let _ = all.session_active.remove_label_values(&[name]);
-                let _ = all.session_duration.remove_label_values(&[name]);
-                let _ = all.listener_tls_handshake.remove_label_values(&[name]);
-                for direction in [FROM_CLIENT, FROM_SERVER] {
-                    let _ = all.session_bytes.remove_label_values(&[name, direction]);
-                }
-                self.ended.remove();
-                self.refused.remove();
-                self.accept_errors.remove();
-            });
+        let own = &[self.registered.name.as_str()];
+        self.registered.leave(|all| {
+            let _ = all.session_opened.remove_label_values(own);
+            let _ = all.session_active.remove_label_values(own);
+            let _ = all.session_duration.remove_label_values(own);
+            let _ = all.listener_tls_handshake.remove_label_values(own);
+            self.bytes.remove();
+            self.ended.remove();
+            self.refused.remove();
+            self.accept_errors.remove();
+        });
     }
 }

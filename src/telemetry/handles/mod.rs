@@ -5,27 +5,18 @@
 //! handle goes, its series leave `/metrics`: a removed server is seen until its last session ended.
 
 mod by_word;
+mod bytes;
 mod listener;
+mod living;
 mod pool;
 mod server;
 
 use std::sync::Arc;
 
-use prometheus::IntCounter;
-
 pub use self::listener::ListenerMetrics;
+pub(super) use self::living::Living;
 pub use self::pool::PoolMetrics;
 pub use self::server::ServerMetrics;
-
-/// Counts nothing happening without touching the cache line.
-fn add(counter: &IntCounter, bytes: u64) {
-    if bytes > 0 {
-        counter.inc_by(bytes);
-    }
-}
-
-const FROM_CLIENT: &str = "from_client";
-const FROM_SERVER: &str = "from_server";
 
 /// Handles are shared by all workers.
 const _: fn() = || {

@@ -5,13 +5,12 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::by_word::Counters;
+use super::living::Registered;
 use crate::plan::PoolName;
 use crate::telemetry::label::Label;
-use crate::telemetry::metrics::{Key, Registered};
 
 /// One pool's counters.
 pub struct PoolMetrics {
-    name: PoolName,
     picks: Counters,
     no_server: Counters,
     answers: Counters,
@@ -19,15 +18,14 @@ pub struct PoolMetrics {
     sticky_entries: IntGauge,
     sticky_evicted: IntCounter,
     tls_handshake: Histogram,
-    registered: Registered,
+    registered: Registered<PoolName, Self>,
 }
 
 impl PoolMetrics {
-    pub(in crate::telemetry) fn new(name: &PoolName, registered: Registered) -> Self {
+    pub(in crate::telemetry) fn new(registered: Registered<PoolName, Self>) -> Self {
         let all = &registered.families;
-        let own = &[name.as_str()];
+        let own = &[registered.name.as_str()];
         Self {
-            name: name.clone(),
             picks: Counters::new(&all.pool_picks, own),
             no_server: Counters::new(&all.pool_no_server, own),
             answers: Counters::new(&all.discovery_answers, own),
@@ -77,14 +75,14 @@ impl PoolMetrics {
 
     /// Whose these are.
     pub fn name(&self) -> &PoolName {
-        &self.name
+        &self.registered.name
     }
 }
 
 impl Drop for PoolMetrics {
     fn drop(&mut self) {
-        let own = &[self.name.as_str()];
-        self.registered.leave(&Key::Pool(self.name.clone()), |all| {
+        let own = &[self.registered.name.as_str()];
+        self.registered.leave(|all| {
             let _ = all.session_retries.remove_label_values(own);
             let _ = all.pool_sticky_entries.remove_label_values(own);
             let _ = all.pool_sticky_evicted.remove_label_values(own);

@@ -5,22 +5,21 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::by_word::{Counters, OneOf, Rare};
-use super::{FROM_CLIENT, FROM_SERVER, add};
+use super::bytes::Bytes;
+use super::living::Registered;
 use crate::plan::{PoolName, ServerName};
 use crate::telemetry::label::Label;
-use crate::telemetry::metrics::{Key, Registered};
 
 /// One server's counters.
 pub struct ServerMetrics {
-    pool: PoolName,
-    name: ServerName,
     sessions: IntCounter,
     active: IntGauge,
-    from_client: IntCounter,
-    from_server: IntCounter,
+    bytes: Bytes,
     connect: Histogram,
     first_byte: Histogram,
     dial_failures: Counters,
+    session_faults: Rare,
+    quarantines: Rare,
     weight: IntGauge,
     health: OneOf,
     admin: OneOf,
@@ -28,31 +27,23 @@ pub struct ServerMetrics {
     probe: Histogram,
     faults: Rare,
     transitions: Counters,
-    registered: Registered,
+    registered: Registered<(PoolName, ServerName), Self>,
 }
 
 impl ServerMetrics {
-    pub(in crate::telemetry) fn new(
-        pool: &PoolName,
-        name: &ServerName,
-        registered: Registered,
-    ) -> Self {
+    pub(in crate::telemetry) fn new(registered: Registered<(PoolName, ServerName), Self>) -> Self {
         let all = &registered.families;
+        let (pool, name) = &registered.name;
         let own = &[pool.as_str(), name.as_str()];
-        let bytes = |direction| {
-            all.server_bytes
-                .with_label_values(&[pool.as_str(), name.as_str(), direction])
-        };
         Self {
-            pool: pool.clone(),
-            name: name.clone(),
             sessions: all.server_sessions.with_label_values(own),
             active: all.server_sessions_active.with_label_values(own),
-            from_client: bytes(FROM_CLIENT),
-            from_server: bytes(FROM_SERVER),
+            bytes: Bytes::new(&all.server_bytes, own),
             connect: all.session_connect.with_label_values(own),
             first_byte: all.session_first_byte.with_label_values(own),
             dial_failures: Counters::new(&all.server_dial_failures, own),
+            session_faults: Rare::new(&all.server_session_faults, own),
+            quarantines: Rare::new(&all.health_quarantines, own),
             weight: all.server_weight.with_label_values(own),
             health: OneOf::new(&all.server_health, own),
             admin: OneOf::new(&all.server_admin, own),
@@ -77,8 +68,7 @@ impl ServerMetrics {
 
     /// Bytes relayed since the last call.
     pub fn bytes(&self, from_client: u64, from_server: u64) {
-        add(&self.from_client, from_client);
-        add(&self.from_server, from_server);
+        self.bytes.add(from_client, from_server);
     }
 
     /// A connect succeeded.
@@ -89,6 +79,16 @@ impl ServerMetrics {
     /// A session's connect failed.
     pub fn dial_failed<L: Label>(&self, reason: L) {
         self.dial_failures.inc(reason);
+    }
+
+    /// A connected session was not served.
+    pub fn session_failed<L: Label>(&self, fault: L) {
+        self.session_faults.inc(fault);
+    }
+
+    /// Kept out although probes find it up, or spared that.
+    pub fn quarantined<L: Label>(&self, cause: L) {
+        self.quarantines.inc(cause);
     }
 
     /// The server's first byte came.
@@ -124,7 +124,8 @@ impl ServerMetrics {
 
     /// The checker panicked.
     pub fn checker_failed(&self) {
-        let own = &[self.pool.as_str(), self.name.as_str()];
+        let (pool, name) = &self.registered.name;
+        let own = &[pool.as_str(), name.as_str()];
         let panics = &self.registered.families.health_panics;
         panics.with_label_values(own).inc();
     }
@@ -137,10 +138,9 @@ impl ServerMetrics {
 
 impl Drop for ServerMetrics {
     fn drop(&mut self) {
-        let (pool, name) = (self.pool.as_str(), self.name.as_str());
-        let own = &[pool, name];
-        let key = Key::Server(self.pool.clone(), self.name.clone());
-        self.registered.leave(&key, |all| {
+        let (pool, name) = &self.registered.name;
+        let own = &[pool.as_str(), name.as_str()];
+        self.registered.leave(|all| {
             let _ = all.server_sessions.remove_label_values(own);
             let _ = all.server_sessions_active.remove_label_values(own);
             let _ = all.session_connect.remove_label_values(own);
@@ -148,12 +148,10 @@ impl Drop for ServerMetrics {
             let _ = all.server_weight.remove_label_values(own);
             let _ = all.health_probe.remove_label_values(own);
             let _ = all.health_panics.remove_label_values(own);
-            for direction in [FROM_CLIENT, FROM_SERVER] {
-                let _ = all
-                    .server_bytes
-                    .remove_label_values(&[pool, name, direction]);
-            }
+            self.bytes.remove();
             self.dial_failures.remove();
+            self.session_faults.remove();
+            self.quarantines.remove();
             self.probes.remove();
             self.faults.remove();
             self.transitions.remove();

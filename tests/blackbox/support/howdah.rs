@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -30,6 +30,7 @@ pub(crate) struct Howdah {
 pub(crate) struct Site {
     dir: TempDir,
     open_files: Option<u32>,
+    resolver: Option<PathBuf>,
 }
 
 /// What every test wants of its howdah: free ports, JSON, access lines on stdout.
@@ -47,7 +48,14 @@ impl Site {
         Self {
             dir: TempDir::with_prefix("howdah-test").unwrap(),
             open_files: None,
+            resolver: None,
         }
+    }
+
+    /// The process asks that name server, in a mount namespace of its own.
+    pub(crate) fn with_name_server(mut self, server: IpAddr) -> Self {
+        self.resolver = Some(self.write("resolv.conf", &format!("nameserver {server}\n")));
+        self
     }
 
     /// The process may open that many files, and no more.
@@ -78,11 +86,18 @@ impl Howdah {
     }
 
     async fn start_in(site: Site, config: &str) -> Self {
-        let Site { dir, open_files } = site;
+        let Site {
+            dir,
+            open_files,
+            resolver,
+        } = site;
         let path = write(dir.path(), "howdah.toml", &with_preamble(config));
         let mut command = program();
         if let Some(count) = open_files {
             command = limited(&command, count);
+        }
+        if let Some(resolver) = resolver {
+            command = resolving(&command, &resolver);
         }
         let mut child = command
             .arg("run")
@@ -139,6 +154,11 @@ impl Howdah {
         &self.log
     }
 
+    /// The lines of its sessions, as they end.
+    pub(crate) fn access(&self) -> &Lines {
+        &self.access
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -155,7 +175,7 @@ impl Howdah {
     /// The next access line that `wanted` likes; those before it are passed over.
     pub(crate) async fn ended_where(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let pick = |line: &Value| wanted(line).then(|| line.clone());
-        let (at, line) = self.access.find(self.ended, pick).await;
+        let (at, line) = self.access().find(self.ended, pick).await;
         self.ended = at;
         line
     }
@@ -286,6 +306,19 @@ fn limited(program: &Command, open_files: u32) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
     command.arg("-c").arg(script).arg(program.get_program());
+    command
+}
+
+/// The same program with another `/etc/resolv.conf`, for which one needs to be root, if only in a namespace.
+fn resolving(program: &Command, resolver: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    let root = rustix::process::geteuid().is_root();
+    let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+    command
+        .args(if root { &["-m"][..] } else { &["-m", "-r"] })
+        .args(["sh", "-c", script])
+        .arg(resolver)
+        .arg(program.get_program());
     command
 }
 

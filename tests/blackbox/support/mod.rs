@@ -17,6 +17,10 @@ use tokio::time::timeout;
 /// A bound for "this never happens": far beyond what a loaded machine needs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// For what a peer must see once a packet has arrived: a second is the promise, the rest is for a busy machine. A
+/// test that uses it leaves the program's own timers at minutes.
+pub(crate) const SOON: Duration = Duration::from_secs(4);
+
 pub(crate) const TERM: Signal = Signal::TERM;
 pub(crate) const HUP: Signal = Signal::HUP;
 
@@ -44,6 +48,14 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     match timeout(PATIENCE, what).await {
         Ok(value) => value,
         Err(_) => panic!("did not happen within {PATIENCE:?}"),
+    }
+}
+
+/// Whatever takes longer than [`SOON`] has come too late.
+pub(crate) async fn at_once<T>(what: impl Future<Output = T>) -> T {
+    match timeout(SOON, what).await {
+        Ok(value) => value,
+        Err(_) => panic!("did not happen within {SOON:?}"),
     }
 }
 

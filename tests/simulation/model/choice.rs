@@ -73,7 +73,8 @@ impl Model {
     /// Who takes sessions now: the first rank, or the backups when nobody else is up.
     pub(crate) fn side(&self) -> Vec<ServerId> {
         let rank = |backup| -> Vec<ServerId> {
-            let on_offer = self.seats.iter().filter(|seat| seat.is_on_offer());
+            let serving = self.seats.iter().chain(&self.leaving);
+            let on_offer = serving.filter(|seat| seat.is_on_offer());
             on_offer
                 .filter(|seat| seat.plan.backup == backup)
                 .map(|seat| seat.id)
@@ -100,7 +101,7 @@ impl Model {
             if side.iter().any(|id| !tried.contains(id)) {
                 return Err(NoServer::AllFull);
             }
-            let backups: Vec<ServerId> = (self.seats.iter())
+            let backups: Vec<ServerId> = (self.seats.iter().chain(&self.leaving))
                 .filter(|seat| seat.plan.backup && seat.is_on_offer())
                 .map(|seat| seat.id)
                 .collect();
@@ -201,8 +202,7 @@ impl Model {
     }
 
     fn by_id(&self, id: ServerId) -> &Seat {
-        self.seats
-            .iter()
+        (self.seats.iter().chain(&self.leaving))
             .find(|seat| seat.id == id)
             .expect("a member")
     }

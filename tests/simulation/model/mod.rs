@@ -5,6 +5,7 @@ mod choice;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use howdah::health::Verdict;
 use howdah::plan::{Address, PoolPlan, ServerName, ServerPlan};
@@ -17,6 +18,9 @@ pub(crate) struct Model {
     pub(crate) plan: Arc<PoolPlan>,
     /// In the order of the plan.
     pub(crate) seats: Vec<Seat>,
+    /// Left the plan, and serve until one of the plan's can, or until all of these have a verdict.
+    pub(crate) leaving: Vec<Seat>,
+    leave_by: Instant,
     /// Removed, and still with sessions when last looked at.
     pub(crate) gone: Vec<Gone>,
     pub(crate) counts: HashMap<ServerId, Count>,
@@ -90,6 +94,8 @@ impl Model {
         let mut model = Self {
             plan: Arc::clone(&plan),
             seats: Vec::new(),
+            leaving: Vec::new(),
+            leave_by: now,
             gone: Vec::new(),
             counts: HashMap::new(),
             table: Table::default(),
@@ -106,14 +112,17 @@ impl Model {
     /// that comes back while it has sessions is the one that it was.
     pub(crate) fn replan(&mut self, plan: Arc<PoolPlan>, snapshot: &Snapshot, now: Instant) {
         let old = std::mem::take(&mut self.seats);
+        let leaving = std::mem::take(&mut self.leaving);
         self.plan = Arc::clone(&plan);
         assert_eq!(snapshot.members().len(), plan.servers.len());
         for (server, member) in plan.servers.iter().zip(snapshot.members()) {
-            let seat = self.succeed(&old, server, member.server.id());
+            let seat = self.succeed(&old, &leaving, server, member.server.id());
             self.seats.push(seat);
         }
-        for seat in old {
-            if !self.seats.iter().any(|new| new.id == seat.id) {
+        let returned: Vec<ServerId> = self.seats.iter().map(|seat| seat.id).collect();
+        self.gone.retain(|gone| !returned.contains(&gone.id));
+        for seat in &old {
+            if !returned.contains(&seat.id) {
                 self.gone.push(Gone {
                     id: seat.id,
                     name: seat.plan.name.clone(),
@@ -122,18 +131,59 @@ impl Model {
                 });
             }
         }
+        let left = leaving.into_iter().chain(old);
+        self.leaving = left
+            .filter(|seat| !returned.contains(&seat.id) && seat.is_on_offer())
+            .collect();
+        let patience = plan.probe.as_ref().map(|probe| probe.timeout);
+        self.leave_by = now + patience.unwrap_or_default() + Duration::from_secs(1);
+        self.dismiss(now);
         self.table.bound(plan.sticky.as_ref(), now);
         self.changed();
     }
 
-    fn succeed(&mut self, old: &[Seat], plan: &Arc<ServerPlan>, id: ServerId) -> Seat {
+    /// Whether a timer, which counts whole milliseconds, may or may not have found their time over.
+    pub(crate) fn is_about_to_dismiss(&self, now: Instant) -> bool {
+        let over = now.saturating_duration_since(self.leave_by);
+        now >= self.leave_by && over <= Duration::from_millis(2)
+    }
+
+    /// Those that leave are not needed any more, or their time is over.
+    pub(crate) fn dismiss(&mut self, now: Instant) {
+        let served = self.seats.iter().any(Seat::is_on_offer);
+        let decided = (self.seats.iter()).all(|seat| seat.health != Health::Unknown);
+        if served || decided || now >= self.leave_by {
+            self.leaving.clear();
+        }
+    }
+
+    /// An order is for all of a name that serve.
+    pub(crate) fn obey(&mut self, name: &ServerName, order: Order) {
+        for seat in self.seats.iter_mut().chain(&mut self.leaving) {
+            if seat.plan.name == *name {
+                seat.order = order;
+            }
+        }
+    }
+
+    fn succeed(
+        &mut self,
+        old: &[Seat],
+        leaving: &[Seat],
+        plan: &Arc<ServerPlan>,
+        id: ServerId,
+    ) -> Seat {
         let before = old.iter().find(|seat| seat.plan.name == plan.name);
         let same = before.filter(|seat| seat.plan.address == plan.address);
+        let leaver = (leaving.iter())
+            .find(|seat| seat.plan.name == plan.name && seat.plan.address == plan.address)
+            .filter(|_| same.is_none());
         self.forget();
         let back = (self.gone.iter())
             .position(|gone| gone.name == plan.name && gone.address == plan.address)
             .filter(|_| same.is_none());
         match same
+            .or(leaver)
             .map(|seat| seat.id)
             .or(back.map(|place| self.gone.remove(place).id))
         {
@@ -144,7 +194,7 @@ impl Model {
                 plan.name
             ),
         }
-        let health = match (&self.plan.probe, same) {
+        let health = match (&self.plan.probe, same.or(leaver)) {
             (None, _) => Health::Up,
             (Some(_), Some(same)) => same.health,
             (Some(_), None) => Health::Unknown,
@@ -235,6 +285,10 @@ impl Model {
         for (name, id) in members.chain(gone) {
             assert!(seen.insert(id), "{name} is a member and gone");
             *sums.entry(name).or_default() += self.counts[&id].open;
+        }
+        // Without sessions they are not among the gone, and yet still there.
+        for seat in &self.leaving {
+            sums.entry(seat.plan.name.as_str()).or_default();
         }
         sums
     }

@@ -103,6 +103,7 @@ impl World {
     }
 
     fn check(&mut self) {
+        self.model.dismiss(Instant::now());
         let snapshot = self.pool.load();
         self.model.compare(&snapshot);
         assert!(
@@ -140,6 +141,7 @@ impl World {
             Change::Health { server, health } => format!("{server:?} {health}"),
             Change::Order { server, order } => format!("{server} {order}"),
             Change::Weight { server, weight } => format!("{server} weight {weight}"),
+            Change::Close { .. } => "the pool left the file".to_owned(),
         });
         self.pool.send(change).await
     }

@@ -7,7 +7,7 @@ use howdah::health::Verdict;
 use howdah::health::machine::State;
 use howdah::plan::{PoolPlan, ServerName};
 use howdah::pool::{Change, Health, Order, Refused, ServerId};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, advance};
 
 use super::{Held, World};
@@ -24,7 +24,7 @@ impl World {
         })
         .await
         .expect("a member");
-        self.model.seat(&server).expect("a member").order = order;
+        self.model.obey(&server, order);
         self.model.changed();
     }
 
@@ -79,6 +79,18 @@ impl World {
         }
     }
 
+    /// The clock moves, and the keeper acts if its own time has come.
+    pub(crate) async fn pass(&mut self, time: Duration) {
+        advance(time).await;
+        while self.model.is_about_to_dismiss(Instant::now()) {
+            advance(Duration::from_millis(1)).await;
+        }
+        for _ in 0..4 {
+            yield_now().await;
+        }
+        self.model.dismiss(Instant::now());
+    }
+
     /// Milliseconds to hours; then what must be gone goes, as `app` cuts it.
     pub(super) async fn time_passes(&mut self) {
         let most = self
@@ -87,7 +99,7 @@ impl World {
             .expect("some");
         let millis = self.random.u64(..=most);
         self.tell(|| format!("{millis} ms pass"));
-        advance(Duration::from_millis(millis)).await;
+        self.pass(Duration::from_millis(millis)).await;
         let now = Instant::now();
         let due: Vec<ServerId> = (self.model.gone.iter())
             .filter(|gone| gone.retire_at <= now)
@@ -133,14 +145,13 @@ impl World {
         let mut sent = JoinSet::new();
         for _ in 0..self.random.usize(2..20) {
             let server = self.some_name();
-            let seat = self.model.seat(&server).expect("a member");
             let change = if self.random.bool() {
                 let order = self.random.choice(ORDERS).expect("some");
-                seat.order = order;
+                self.model.obey(&server, order);
                 Change::Order { server, order }
             } else {
                 let weight = self.random.u16(1..=10);
-                seat.weight = weight;
+                self.model.seat(&server).expect("a member").weight = weight;
                 Change::Weight { server, weight }
             };
             let pool = Arc::clone(&self.pool);
@@ -158,13 +169,13 @@ impl World {
         for place in 0..self.model.seats.len() {
             let name = self.model.seats[place].plan.name.clone();
             let order = Order::Ready;
+            self.model.obey(&name, order);
             self.send(Change::Order {
                 server: name,
                 order,
             })
             .await
             .expect("a member");
-            self.model.seats[place].order = order;
             let rise = self.model.plan.probe.as_ref().map_or(0, |probe| probe.rise);
             for _ in 0..rise {
                 self.hear(place, Verdict::Up).await;

@@ -63,6 +63,7 @@ fn plan(ask: Ask) -> ProbePlan {
         timeout: Duration::from_secs(5),
         rise: 1,
         fall: 1,
+        observe: crate::plan::ObservePlan::DEFAULT,
     }
 }
 

@@ -1,0 +1,140 @@
+//! The end: not ready any more, then closed, then the last sessions, then nothing.
+
+use std::pin::{Pin, pin};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::App;
+use crate::admin::{Command, Draining, House, Rejected};
+use crate::session::Reason;
+use crate::session::registry::Who;
+
+impl App {
+    /// Says that it is not ready, and goes on for `shutdown_delay`, so that whatever stands in front moves away. Then
+    /// takes no new sessions, and waits for the present ones until they have ended, until `drain_timeout` is over, or
+    /// until `hurry` completes; then ends what is left.
+    pub(super) async fn stop(mut self, hurry: impl Future<Output = ()>) {
+        let mut hurry = pin!(hurry);
+        let closing = Instant::now() + self.plan.global.shutdown_delay;
+        let deadline = closing + self.plan.global.drain_timeout;
+        self.tell_of_the_stop(deadline);
+        let hurried = self.wait_until(closing, hurry.as_mut(), Until::Then).await;
+        self.close_all().await;
+        if !hurried {
+            self.wait_until(deadline, hurry, Until::Empty).await;
+        }
+        self.crew.cut(Who::All, Reason::Shutdown).await;
+        if timeout(LAST_WORDS, self.empty()).await.is_err() {
+            tracing::warn!(sessions = self.crew.sessions(), "sessions did not end");
+        }
+        // Deadlines of drains that are still to come hold the crew.
+        self.tasks.end().await;
+        drop(self.crew);
+        end(self.threads).await;
+        if !self.access.flush(LAST_WORDS) {
+            tracing::warn!("not every line of the access log was written");
+        }
+        tracing::info!("stopped");
+    }
+
+    fn tell_of_the_stop(&self, deadline: Instant) {
+        tracing::info!(
+            sessions = self.crew.sessions(),
+            delay_seconds = self.plan.global.shutdown_delay.as_secs(),
+            timeout_seconds = self.plan.global.drain_timeout.as_secs(),
+            "draining"
+        );
+        self.metrics.draining();
+        let until = deadline.into_std();
+        self.house.rcu(|house| House {
+            draining: Some(Draining { until }),
+            ..House::clone(house)
+        });
+    }
+
+    /// All at once, and what had connected already is still served.
+    async fn close_all(&mut self) {
+        self.hurry().await;
+        let sockets = self.listeners.drain().flat_map(|(_, door)| door.sockets);
+        let sockets: Vec<_> = sockets.collect();
+        for socket in &sockets {
+            socket.retired.send_replace(true);
+        }
+        for socket in sockets {
+            socket.retired.closed().await;
+        }
+    }
+
+    /// Goes on with what cannot wait. True when it was hurried.
+    async fn wait_until(
+        &mut self,
+        deadline: Instant,
+        mut hurry: Pin<&mut impl Future<Output = ()>>,
+        until: Until,
+    ) -> bool {
+        loop {
+            if until == Until::Empty && self.crew.sessions() == 0 {
+                return false;
+            }
+            tokio::select! {
+                () = hurry.as_mut() => return true,
+                () = sleep_until(deadline) => return false,
+                Some(command) = self.commands.recv() => self.obey_while_stopping(command).await,
+                () = sleep(LOOK) => self.advance().await,
+            }
+        }
+    }
+
+    async fn obey_while_stopping(&self, command: Command) {
+        match command {
+            Command::Reload { reply } => {
+                let _ = reply.send(Err(Rejected {
+                    error: "howdah is stopping; nothing has changed".to_owned(),
+                    faults: Vec::new(),
+                }));
+            }
+            Command::Cut { server } => self.crew.cut(Who::On(server), Reason::Drained).await,
+        }
+    }
+
+    /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.
+    async fn empty(&self) {
+        while self.crew.sessions() > 0 {
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// What a wait waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Its time.
+    Then,
+    /// Its time, or no session left.
+    Empty,
+}
+
+/// Waits for the workers, which end after their last session: a bounded time, and without stopping the control
+/// thread, whose tasks they may be waiting for.
+async fn end(threads: Vec<JoinHandle<()>>) {
+    let all = async {
+        while !threads.iter().all(JoinHandle::is_finished) {
+            sleep(LOOK).await;
+        }
+    };
+    if timeout(LAST_WORDS, all).await.is_err() {
+        tracing::warn!("a worker did not end");
+    }
+    for thread in threads.into_iter().filter(JoinHandle::is_finished) {
+        if thread.join().is_err() {
+            tracing::error!("a worker had panicked");
+        }
+    }
+}
+
+/// How often a draining howdah counts its sessions.
+const LOOK: Duration = Duration::from_millis(20);
+/// For sessions to end that were told to, and for their lines to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);

@@ -1,0 +1,29 @@
+//! What the sessions of a listener go by, from the first byte to the account.
+
+use std::sync::Arc;
+
+use super::admit::Limit;
+use super::destination::Switch;
+use crate::plan::{ListenerPlan, RelayWay};
+use crate::telemetry::ListenerMetrics;
+use crate::telemetry::access::AccessLog;
+
+/// What the sessions of one listener follow. Made anew by a reload; a session keeps the one it began with.
+pub struct Course {
+    /// The listener's own rules.
+    pub plan: Arc<ListenerPlan>,
+    /// Ends TLS here.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// How bytes are moved.
+    pub relay: RelayWay,
+    /// Which pool takes whom.
+    pub switch: Switch,
+    /// The listener's bound on sessions.
+    pub limit: Arc<Limit>,
+    /// The process's bound on sessions.
+    pub process_limit: Arc<Limit>,
+    /// The listener's counters.
+    pub metrics: Arc<ListenerMetrics>,
+    /// Takes the line of each session.
+    pub access: AccessLog,
+}

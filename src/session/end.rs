@@ -1,0 +1,144 @@
+//! How a session can end: the stage it had reached, and why. The words of the log and of the counters.
+
+use std::io;
+
+use crate::pool::DialFailure;
+use crate::telemetry::label::words;
+
+words! {
+    /// The stage a session had reached.
+    pub enum Stage {
+        /// May this client enter?
+        Admit = "admit",
+        /// Who is it, and what does it ask for?
+        Greet = "greet",
+        /// Which server?
+        Choose = "choose",
+        /// Connecting to it.
+        Dial = "dial",
+        /// TLS to the server, PROXY header.
+        Announce = "announce",
+        /// Bytes flow.
+        Relay = "relay",
+    }
+}
+
+words! {
+    /// Why a session ended; the words are stable, for scripts and dashboards.
+    pub enum Reason {
+        /// The client ended first, in order.
+        ClientClosed = "client-closed",
+        /// The server ended first, in order.
+        ServerClosed = "server-closed",
+        /// The client broke the connection.
+        ClientReset = "client-reset",
+        /// The server broke the connection; the client saw a reset too.
+        ServerReset = "server-reset",
+        /// No byte either way for `timeouts.idle`.
+        IdleTimeout = "idle-timeout",
+        /// One side had ended, and nothing came from the other for `timeouts.half_close`.
+        HalfCloseTimeout = "half-close-timeout",
+        /// The client said nothing for `timeouts.first_byte`.
+        ClientSilent = "client-silent",
+        /// PROXY header, ClientHello or TLS handshake took longer than `greet_timeout`.
+        GreetTimeout = "greet-timeout",
+        /// An address that `allow` and `deny` keep out, or one without the PROXY header it owes.
+        Denied = "denied",
+        /// A bound on sessions: the process's, the listener's, or all servers are full.
+        Limit = "limit",
+        /// What should have been a PROXY header was none.
+        BadProxyHeader = "bad-proxy-header",
+        /// What should have been a ClientHello was none.
+        BadClientHello = "bad-client-hello",
+        /// The listener has no pool for the name the client asked for.
+        NoRoute = "no-route",
+        /// No server of the pool is up.
+        NoServer = "no-server",
+        /// Every server tried refused the connection.
+        ConnectRefused = "connect-refused",
+        /// No server tried took the connection in time.
+        ConnectTimeout = "connect-timeout",
+        /// Connecting failed in another way: no route to the host.
+        ConnectFailed = "connect-failed",
+        /// howdah had no descriptor, port or memory left to connect with.
+        OwnLimit = "own-limit",
+        /// The TLS handshake with the client failed.
+        TlsFailed = "tls-failed",
+        /// The TLS handshake with the server failed, or its certificate was not good.
+        ServerTlsFailed = "server-tls-failed",
+        /// The server was drained and its time was up.
+        Drained = "drained",
+        /// howdah stopped and the drain time was up.
+        Shutdown = "shutdown",
+        /// howdah itself failed; a fault to report.
+        Internal = "internal",
+    }
+}
+
+/// An end, as the stages return it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) stage: Stage,
+    pub(crate) reason: Reason,
+}
+
+impl Stage {
+    pub(crate) fn end(self, reason: Reason) -> End {
+        End {
+            stage: self,
+            reason,
+        }
+    }
+}
+
+impl Reason {
+    /// What a failed read on the client's side means.
+    pub(crate) fn of_client(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::TlsFailed,
+            _ => Self::ClientReset,
+        }
+    }
+}
+
+impl From<DialFailure> for End {
+    fn from(failure: DialFailure) -> Self {
+        let (stage, reason) = match failure {
+            DialFailure::ConnectRefused => (Stage::Dial, Reason::ConnectRefused),
+            DialFailure::ConnectTimeout => (Stage::Dial, Reason::ConnectTimeout),
+            DialFailure::NoAddress | DialFailure::ConnectFailed => {
+                (Stage::Dial, Reason::ConnectFailed)
+            }
+            DialFailure::OwnLimit => (Stage::Dial, Reason::OwnLimit),
+            DialFailure::CutShort => (Stage::Dial, Reason::ConnectTimeout),
+            DialFailure::HeaderFailed => (Stage::Announce, Reason::ConnectFailed),
+            DialFailure::TlsFailed => (Stage::Announce, Reason::ServerTlsFailed),
+            DialFailure::TlsTimeout => (Stage::Announce, Reason::ConnectTimeout),
+        };
+        stage.end(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Label;
+
+    #[test]
+    fn the_document_explains_every_word() {
+        let document = include_str!("../../docs/operating/access-log.md");
+        let rows: Vec<&str> = document
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
+        let stages = Stage::ALL.iter().map(|stage| stage.as_str());
+        for word in reasons.chain(stages) {
+            let quoted = format!("`{word}`");
+            assert!(
+                rows.iter().any(|row| row.contains(&quoted)),
+                "docs/operating/access-log.md does not explain {quoted}"
+            );
+        }
+    }
+}
