@@ -64,7 +64,9 @@ fn open() -> (Runtime, Front) {
         generation: 1,
         listeners: Vec::new(),
         pools: vec![pool],
-        draining: false,
+        draining: None,
+        needs_restart: Vec::new(),
+        refused: None,
         token: None,
     };
     let front = Front {

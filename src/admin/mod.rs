@@ -33,7 +33,7 @@ mod watched;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -55,10 +55,30 @@ pub struct House {
     pub listeners: Vec<ListenerView>,
     /// In the order of the file.
     pub pools: Vec<Arc<Pool>>,
-    /// The process stops and waits for its sessions.
-    pub draining: bool,
+    /// Set while the process stops and waits for its sessions.
+    pub draining: Option<Draining>,
+    /// Settings of the file that wait for the next start, by their key.
+    pub needs_restart: Vec<&'static str>,
+    /// The last reload, if it was refused; none as soon as one is taken.
+    pub refused: Option<Arc<Refusal>>,
     /// Asked of every command when present.
     pub token: Option<Secret>,
+}
+
+/// A stop that is under way. How many sessions are left, [`Metrics::sessions_active`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct Draining {
+    /// When sessions that are left will be ended.
+    pub until: Instant,
+}
+
+/// A reload that changed nothing.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// When.
+    pub at: SystemTime,
+    /// Why.
+    pub why: Rejected,
 }
 
 /// One listener that runs.

@@ -8,7 +8,7 @@ use crate::telemetry::Label;
 pub(super) fn reasons(house: &House) -> Vec<String> {
     let stopping = house
         .draining
-        .then(|| "howdah is stopping and takes no new sessions".to_owned());
+        .map(|_| "howdah is stopping and takes no new sessions".to_owned());
     let listeners = house.listeners.iter();
     stopping
         .into_iter()

@@ -75,6 +75,7 @@ fn tcp_probe() -> crate::plan::ProbePlan {
         timeout: interval,
         rise: 1,
         fall: 1,
+        observe: crate::plan::ObservePlan::DEFAULT,
     }
 }
 
@@ -102,7 +103,9 @@ async fn stage(token: Option<&str>) -> Stage {
         generation: 1,
         listeners: vec![listener],
         pools,
-        draining: false,
+        draining: None,
+        needs_restart: Vec::new(),
+        refused: None,
         token: token.map(Secret::new),
     };
     let (sender, commands) = mpsc::channel(4);
@@ -160,7 +163,7 @@ impl Stage {
                 step: "connect",
                 detail: "nobody listens".into(),
                 took: Duration::from_micros(1_500),
-                at: std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+                at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
             });
             member.server.id()
         };
@@ -171,7 +174,9 @@ impl Stage {
 
     fn draining(&self) {
         let mut house = House::clone(&self.front.house.load());
-        house.draining = true;
+        house.draining = Some(Draining {
+            until: Instant::now(),
+        });
         self.front.house.store(Arc::new(house));
     }
 

@@ -4,7 +4,8 @@
 //! idle pool shares by weight (the first draw stands), servers of equal weight compare by their sessions, and
 //! under load the second draw evens out what chance did (Mitzenmacher 2001, "the power of two choices").
 
-use super::{Ask, Candidate, Field, mix};
+use super::mix::mix;
+use super::{Ask, Candidate, Field};
 
 /// The weights of one snapshot, added up.
 pub struct Random {

@@ -10,7 +10,8 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Field, mix};
+use super::mix::mix;
+use super::{Ask, Field};
 
 /// The ring and the bound, for one snapshot.
 pub struct SourceHash {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use proptest::prelude::*;
 
+use super::mix::mix;
 use super::*;
 
 /// A pool of servers with these weights and caps, all on offer.

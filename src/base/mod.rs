@@ -2,6 +2,7 @@
 
 pub mod caught;
 pub mod connect;
+pub mod keepalive;
 pub mod passwd;
 pub mod reach;
 pub mod sync;

@@ -1,0 +1,94 @@
+//! What a pick chooses from, and what it is asked with.
+
+use std::sync::Arc;
+
+use super::load::{Load, Tally};
+
+/// One server on offer.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its place among the members of the snapshot; what a pick returns.
+    pub member: u32,
+    /// At least 1.
+    pub weight: u16,
+    /// Sessions at once; [`u32::MAX`] is unbounded.
+    pub cap: u32,
+    /// Its live numbers.
+    pub load: Arc<Load>,
+}
+
+impl Candidate {
+    pub(super) fn take(&self) -> bool {
+        self.load.take(self.cap)
+    }
+}
+
+/// The servers that may take sessions, in the order of the members.
+pub struct Field {
+    pub(super) candidates: Box<[Candidate]>,
+    /// Member to place in `candidates`; [`NOWHERE`] for those not on offer.
+    pub(super) slots: Box<[u32]>,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The client's address, hashed; the same in every process. Only source-hash looks at it.
+    pub client: u64,
+    /// Any number; only random looks at it.
+    pub random: u64,
+    /// Members that this session has tried already.
+    pub tried: &'a [u32],
+}
+
+impl Field {
+    /// `members` counts all members of the snapshot; each candidate's `member` is below it.
+    pub fn new(members: usize, candidates: Vec<Candidate>, tally: Arc<Tally>) -> Self {
+        let mut slots = vec![NOWHERE; members].into_boxed_slice();
+        for (slot, candidate) in (0u32..).zip(&candidates) {
+            slots[candidate.member as usize] = slot;
+        }
+        Self {
+            candidates: candidates.into(),
+            slots,
+            tally,
+        }
+    }
+
+    /// Whether this member is on offer.
+    pub fn offers(&self, member: u32) -> bool {
+        self.slot(member).is_some()
+    }
+
+    /// Counts a session on this very member, if it is on offer and below its cap.
+    pub fn take(&self, member: u32) -> bool {
+        self.slot(member)
+            .is_some_and(|slot| self.candidates[slot].take())
+    }
+
+    /// All on offer.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    pub(super) fn slot(&self, member: u32) -> Option<usize> {
+        let slot = *self.slots.get(member as usize)?;
+        (slot != NOWHERE).then_some(slot as usize)
+    }
+
+    /// Takes the candidate in this slot unless it was tried or is full.
+    pub(super) fn try_slot(&self, slot: usize, ask: &Ask<'_>) -> Option<u32> {
+        let candidate = &self.candidates[slot];
+        let fresh = !ask.tried.contains(&candidate.member);
+        (fresh && candidate.take()).then_some(candidate.member)
+    }
+
+    /// The first that can be taken from `start` on, wrapping around: the last resort where most are full.
+    pub(super) fn first_free(&self, start: usize, ask: &Ask<'_>) -> Option<u32> {
+        let len = self.candidates.len();
+        (0..len).find_map(|step| self.try_slot((start + step) % len, ask))
+    }
+}
+
+const NOWHERE: u32 = u32::MAX;
