@@ -17,20 +17,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::change::Letter;
 use super::snapshot::{Member, Roster, Side, Snapshot};
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidate, Field, Load, Ring, Tally};
 use crate::plan::{Balance, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::telemetry::Metrics;
-
-/// A change on its way, and where the answer goes.
-pub(super) struct Letter {
-    pub(super) change: Change,
-    pub(super) reply: oneshot::Sender<Result<(), Refused>>,
-}
 
 /// See the module.
 #[must_use = "a pool without its keeper never changes"]
@@ -62,7 +57,7 @@ struct State {
     metrics: Metrics,
 }
 
-pub(super) fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
+fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
     let (keeper, letters) = mpsc::channel(LETTERS);
     let mut state = State::new(plan, metrics.clone());
     let pool = Arc::new(Pool {
@@ -79,6 +74,14 @@ pub(super) fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper
         state,
     };
     (pool, keeper)
+}
+
+impl Pool {
+    /// A pool and its keeper, which somebody must [`run`](Keeper::run). Servers are without a verdict, unless
+    /// the plan has no probe: then all count as up.
+    pub fn new(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Self>, Keeper) {
+        open(plan, metrics)
+    }
 }
 
 impl Keeper {

@@ -1,13 +1,18 @@
 //! The pool as sessions, operators and reloads see it.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::plan::{
-    Address, Ask as Question, Balance, Dial, Host, ProbePlan, ServerPlan, Service, Timeouts,
+    Address, Ask as Question, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName,
+    ServerPlan, Service, StickyPlan, Timeouts,
 };
+use crate::telemetry::Metrics;
 
 fn server(name: &str) -> ServerPlan {
     ServerPlan {

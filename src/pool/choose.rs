@@ -1,0 +1,138 @@
+//! Choosing a server for one attempt of a session: the sticky one, the balancer's, or a backup.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::snapshot::Side;
+use super::{Lease, Pick, Pool, ServerId, Snapshot};
+use crate::balance::{Ask, hash_client};
+use crate::plan::StickyPlan;
+use crate::telemetry::label::words;
+
+words! {
+    /// Why no server could be chosen.
+    pub enum NoServer {
+        /// All are down, in maintenance, draining or still without a verdict.
+        NoneUp = "none-up",
+        /// Those that are up have `max_connections` sessions.
+        AllFull = "all-full",
+        /// This session has tried all that are up.
+        AllTried = "all-tried",
+    }
+}
+
+impl std::error::Error for NoServer {}
+
+impl Pool {
+    /// Picks a server for one attempt of a session of `client`, not among those `tried` before.
+    ///
+    /// # Errors
+    /// See [`NoServer`]; each is counted.
+    pub fn choose(
+        self: &Arc<Self>,
+        client: IpAddr,
+        tried: &[ServerId],
+        now: Instant,
+    ) -> Result<Lease, NoServer> {
+        let snapshot = self.snapshot.load();
+        // One client, whether it came over a dual-stack socket or not.
+        let client = client.to_canonical();
+        let tried: Vec<u32> = tried.iter().filter_map(|id| snapshot.find(*id)).collect();
+        let ask = Ask {
+            client: hash_client(client),
+            random: fastrand::u64(..),
+            tried: &tried,
+        };
+        let picked = match &snapshot.plan.sticky {
+            None => pick(&snapshot, &ask).map(|(member, pick)| (member, pick, None)),
+            Some(sticky) => self.pick_sticky(&snapshot, &ask, client, sticky, now),
+        };
+        let (member, pick, holds) = picked.inspect_err(|why| self.metrics.no_server(*why))?;
+        let server = Arc::clone(&snapshot.members[member as usize].server);
+        server.leased();
+        self.metrics.picked(pick);
+        Ok(Lease {
+            pool: Arc::clone(self),
+            server,
+            plan: Arc::clone(&snapshot.plan),
+            pick,
+            holds,
+        })
+    }
+
+    /// The table is locked for the whole choice, so that two first sessions of a client go the same way.
+    fn pick_sticky(
+        &self,
+        snapshot: &Snapshot,
+        ask: &Ask<'_>,
+        client: IpAddr,
+        sticky: &StickyPlan,
+        now: Instant,
+    ) -> Result<(u32, Pick, Option<IpAddr>), NoServer> {
+        let mut table = self.affinity();
+        let side = snapshot.side();
+        let bound = (table.find(client, sticky, now))
+            .and_then(|server| snapshot.find(server))
+            .filter(|member| side.field.offers(*member));
+        if let Some(member) = bound
+            && !ask.tried.contains(&member)
+            && side.field.take(member)
+        {
+            side.balancer.refresh(&side.field, member);
+            table.hold(client);
+            return Ok((member, Pick::Sticky, Some(client)));
+        }
+        let (member, pick) = pick(snapshot, ask)?;
+        let holds = match bound {
+            // Full, or not to be reached by this session: elsewhere this once.
+            Some(_) => table.hold(client),
+            None => {
+                let server = snapshot.members[member as usize].server.id();
+                table.bind(client, server, sticky)
+            }
+        };
+        self.show(&mut table);
+        Ok((member, pick, holds.then_some(client)))
+    }
+}
+
+impl Snapshot {
+    /// Who takes sessions now: the first rank, or the backups when nobody else is up.
+    fn side(&self) -> &Side {
+        if self.first.is_empty() {
+            &self.backup
+        } else {
+            &self.first
+        }
+    }
+}
+
+/// Counted on the load of the member that it returns.
+fn pick(snapshot: &Snapshot, ask: &Ask<'_>) -> Result<(u32, Pick), NoServer> {
+    let side = snapshot.side();
+    if let Some(member) = side.balancer.pick(&side.field, ask) {
+        let pick = if snapshot.first.is_empty() {
+            Pick::Backup
+        } else if side.field.candidates().len() == 1 {
+            Pick::OnlyOne
+        } else {
+            Pick::from(snapshot.plan.balance)
+        };
+        return Ok((member, pick));
+    }
+    if side.is_empty() {
+        return Err(NoServer::NoneUp);
+    }
+    let candidates = side.field.candidates();
+    if !candidates.iter().all(|one| ask.tried.contains(&one.member)) {
+        return Err(NoServer::AllFull);
+    }
+    // Probes have not noticed yet that nobody of the first rank can be reached; this session has.
+    let backup = &snapshot.backup;
+    match backup.balancer.pick(&backup.field, ask) {
+        Some(member) => Ok((member, Pick::Backup)),
+        None => Err(NoServer::AllTried),
+    }
+}

@@ -1,0 +1,98 @@
+//! A pool as everybody holds it: its present snapshot, its sticky table, the way to its keeper.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::affinity::Affinity;
+use super::change::Letter;
+use super::{Change, Refused, Server, Snapshot};
+use crate::plan::{PoolName, StickyPlan};
+use crate::telemetry::PoolMetrics;
+
+/// A set of interchangeable servers.
+pub struct Pool {
+    pub(super) name: PoolName,
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) affinity: Mutex<Affinity>,
+    pub(super) keeper: mpsc::Sender<Letter>,
+    /// Where estimates count their time from.
+    pub(super) born: Instant,
+    pub(super) metrics: Arc<PoolMetrics>,
+}
+
+impl Pool {
+    /// Unique in the process.
+    pub fn name(&self) -> &PoolName {
+        &self.name
+    }
+
+    /// The present state. The guard is for reading now: do not hold it across an `await`.
+    pub fn load(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Its counters.
+    pub fn metrics(&self) -> &Arc<PoolMetrics> {
+        &self.metrics
+    }
+
+    /// A probe took this long: an estimate for a server that sessions say nothing about.
+    pub fn probed(&self, server: &Server, took: Duration, now: Instant) {
+        if server.load().seed(took, self.since(now)) {
+            self.snapshot.load().refresh(server.id());
+        }
+    }
+
+    /// Asks the keeper for a change and waits until it is in the snapshot.
+    ///
+    /// Dropping the future does not take the change back once it was sent.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn send(&self, change: Change) -> Result<(), Refused> {
+        let stopping = || Refused::Stopping(self.name.clone());
+        let (reply, answer) = oneshot::channel();
+        let letter = Letter { change, reply };
+        self.keeper.send(letter).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    pub(super) fn returned(&self, server: &Server, holds: Option<IpAddr>) {
+        self.snapshot.load().refresh(server.id());
+        if let Some(client) = holds {
+            self.affinity().release(client, Instant::now());
+        }
+    }
+
+    pub(super) fn observe(&self, server: &Server, took: Duration, now: Instant) {
+        if server.load().observe(took, self.since(now)) {
+            self.snapshot.load().refresh(server.id());
+        }
+    }
+
+    pub(super) fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.born)
+    }
+
+    pub(super) fn bound_affinity(&self, sticky: Option<&StickyPlan>) {
+        let mut table = self.affinity();
+        table.bound(sticky, Instant::now());
+        self.show(&mut table);
+    }
+
+    pub(super) fn show(&self, table: &mut Affinity) {
+        for _ in 0..table.take_evicted() {
+            self.metrics.sticky_evicted();
+        }
+        self.metrics.sticky_entries(table.len());
+    }
+
+    pub(super) fn affinity(&self) -> MutexGuard<'_, Affinity> {
+        self.affinity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
