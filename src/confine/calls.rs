@@ -312,7 +312,9 @@ mod tests {
 
     use rustix::net::{AddressFamily, SocketType, socket};
 
+    use super::super::files;
     use super::*;
+    use crate::base::reach::Reach;
 
     const WISH: &str = "HOWDAH_TEST_LOCKED";
 
@@ -347,6 +349,13 @@ mod tests {
                 assert!(missing(&error.into()), "{error}");
             }
             "work" => work(),
+            // As in a container that forbids both: neither is a reason to stop.
+            "again" => {
+                let files = files::lock(Reach::default());
+                assert!(matches!(files, Lock::NotToBeHad(_)), "{files}");
+                assert!(matches!(lock(), Lock::NotToBeHad(_)), "{}", lock());
+                work();
+            }
             other => panic!("{other}?"),
         }
     }
@@ -392,9 +401,11 @@ mod tests {
     }
 
     #[test]
-    fn work_goes_on() {
-        let output = locked("work");
-        assert_eq!(ended(output.status), (Some(0), None), "{output:?}");
+    fn work_goes_on_also_where_no_lock_is_to_be_had() {
+        for wish in ["work", "again"] {
+            let output = locked(wish);
+            assert_eq!(ended(output.status), (Some(0), None), "{wish}: {output:?}");
+        }
     }
 
     #[test]
