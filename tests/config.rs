@@ -72,6 +72,7 @@ mod support {
         let key = fs::read_to_string(folder.join("certs/hive.key")).unwrap();
         put("certs/open.key", &key, 0o644);
         put("admin.token", "not-to-be-shown\n", 0o600);
+        put("reader.token", "nor-is-this-to-be-shown\n", 0o600);
         put("probe.password", "not-to-be-shown\n", 0o600);
         put("open.password", "not-to-be-shown\n", 0o644);
         put("empty.password", "\n", 0o600);

@@ -1,10 +1,12 @@
 //! The admin address: a whole connection's bytes, answered by a house of one pool whose orders are carried out.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use howdah::admin::{self, Command, Front, House, Rejected};
+use howdah::plan::AdminPlan;
 use howdah::pool::Pool;
 use howdah::telemetry::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -67,7 +69,13 @@ fn open() -> (Runtime, Front) {
         draining: None,
         needs_restart: Vec::new(),
         refused: None,
-        token: None,
+        admin: AdminPlan {
+            bind: SocketAddr::from(([127, 0, 0, 1], 9600)),
+            socket: None,
+            token: None,
+            reader_token: None,
+            tls: None,
+        },
     };
     let front = Front {
         house: Arc::new(arc_swap::ArcSwap::from_pointee(house)),

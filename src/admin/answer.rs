@@ -1,5 +1,7 @@
 //! What the admin server answers: a status, a body, and headers that keep browsers from guessing.
 
+use std::borrow::Cow;
+
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -19,6 +21,10 @@ pub(super) enum Fault {
     Request(String),
     /// 401: no token, or a wrong one.
     Token,
+    /// 401: only those who bear a token may look.
+    Look,
+    /// 401: another user of this machine than howdah's own, which is this.
+    Stranger(u32),
     /// 404: nothing there.
     Unknown(String),
     /// 405, with the methods that are possible.
@@ -40,16 +46,18 @@ struct Body<'a> {
 
 impl Fault {
     pub(super) fn answer(&self) -> Answer {
-        let (status, error, faults, reasons): (_, &str, &[String], &[String]) = match self {
-            Self::Request(error) => (StatusCode::BAD_REQUEST, error, &[], &[]),
-            Self::Token => (StatusCode::UNAUTHORIZED, NO_TOKEN, &[], &[]),
-            Self::Unknown(error) => (StatusCode::NOT_FOUND, error, &[], &[]),
-            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, WRONG_METHOD, &[], &[]),
-            Self::Impossible(error, faults) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, error, faults, &[])
+        let none: &[String] = &[];
+        let (status, faults, reasons) = match self {
+            Self::Request(_) => (StatusCode::BAD_REQUEST, none, none),
+            Self::Token | Self::Look | Self::Stranger(_) => (StatusCode::UNAUTHORIZED, none, none),
+            Self::Unknown(_) => (StatusCode::NOT_FOUND, none, none),
+            Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, none, none),
+            Self::Impossible(_, faults) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, faults.as_slice(), none)
             }
-            Self::Later(error, reasons) => (StatusCode::SERVICE_UNAVAILABLE, error, &[], reasons),
+            Self::Later(_, reasons) => (StatusCode::SERVICE_UNAVAILABLE, none, reasons.as_slice()),
         };
+        let error = &*self.sentence();
         let mut answer = json(&Body {
             error,
             faults,
@@ -57,7 +65,12 @@ impl Fault {
         });
         *answer.status_mut() = status;
         let header = match self {
-            Self::Token => Some((WWW_AUTHENTICATE, "Bearer realm=\"howdah\"")),
+            Self::Token | Self::Stranger(_) => Some((WWW_AUTHENTICATE, "Bearer realm=\"howdah\"")),
+            // Which browsers ask their user for.
+            Self::Look => Some((
+                WWW_AUTHENTICATE,
+                "Basic realm=\"howdah\", Bearer realm=\"howdah\"",
+            )),
             Self::Method(allow) => Some((ALLOW, *allow)),
             _ => None,
         };
@@ -67,6 +80,24 @@ impl Fault {
                 .insert(name, HeaderValue::from_static(value));
         }
         answer
+    }
+}
+
+impl Fault {
+    /// What it says.
+    pub(super) fn sentence(&self) -> Cow<'_, str> {
+        match self {
+            Self::Token => NO_TOKEN.into(),
+            Self::Look => NO_READER.into(),
+            Self::Stranger(own) => format!(
+                "commands without a token are for root and the user that howdah runs as (uid {own}), from this machine: \
+                 become one of them, or let [admin] have a token_file or a socket"
+            )
+            .into(),
+            Self::Method(_) => WRONG_METHOD.into(),
+            Self::Request(error) | Self::Unknown(error) => error.into(),
+            Self::Impossible(error, _) | Self::Later(error, _) => error.into(),
+        }
     }
 }
 
@@ -109,6 +140,8 @@ pub(super) const JSON: &str = "application/json";
 /// The page has its style and script inside, and asks nobody but us.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const NO_READER: &str = "looking needs a token: send the header \"Authorization: Bearer TOKEN\" \
+     (howdah: --token-file or HOWDAH_TOKEN; browsers: user \"howdah\", the token as the password)";
 const NO_TOKEN: &str = "commands need the admin token: send the header \"Authorization: Bearer TOKEN\" \
      (howdah: --token-file or HOWDAH_TOKEN)";
 const WRONG_METHOD: &str = "this path does not take that method: see the header Allow";

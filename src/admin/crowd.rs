@@ -124,6 +124,14 @@ impl Worker {
     }
 }
 
+impl Busy {
+    /// The answer is made and held back: the connection may go meanwhile.
+    pub(super) fn rest(&self) {
+        self.0.doing.store(WAITS, Ordering::Relaxed);
+        self.0.done.notify_one();
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.doing.store(SENDS, Ordering::Relaxed);

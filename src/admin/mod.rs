@@ -18,14 +18,18 @@
 //! what only `app` can do is asked of it by a [`Command`].
 
 mod answer;
+mod audit;
+mod connection;
 mod crowd;
 mod guard;
 mod orders;
 mod path;
+mod peer;
 mod ready;
 mod routes;
 mod server;
 mod shared;
+mod socket;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -38,9 +42,10 @@ use std::time::{Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::connection::serve_stream;
 pub use self::path::encode;
-pub use self::server::{AdminServer, AdminThread, BindError, serve_stream};
-use crate::plan::{ListenerName, PoolName, Secret};
+pub use self::server::{AdminServer, AdminThread, BindError};
+use crate::plan::{AdminPlan, ListenerName, PoolName};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};
 
@@ -61,8 +66,8 @@ pub struct House {
     pub needs_restart: Vec<&'static str>,
     /// The last reload, if it was refused; none as soon as one is taken.
     pub refused: Option<Arc<Refusal>>,
-    /// Asked of every command when present.
-    pub token: Option<Secret>,
+    /// Who may look and command.
+    pub admin: AdminPlan,
 }
 
 /// A stop that is under way. How many sessions are left, [`Metrics::sessions_active`] says.

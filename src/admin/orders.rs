@@ -114,7 +114,6 @@ pub(super) async fn order(
     {
         deadlines.set(member.server.id(), timeout, commands);
     }
-    tracing::info!(pool = %named.pool, server = %named.server, admin = %order, "server ordered");
     show(house, named)
 }
 
@@ -134,7 +133,6 @@ pub(super) async fn weight(house: &House, named: &Named, body: &[u8]) -> Result<
     let named = &known(house, named)?;
     let server = named.server.clone();
     send(house, named, Change::Weight { server, weight }).await?;
-    tracing::info!(pool = %named.pool, server = %named.server, weight, "weight ordered");
     show(house, named)
 }
 

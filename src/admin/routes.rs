@@ -9,11 +9,13 @@ use hyper::{Method, Request};
 use tokio::task::JoinError;
 
 use super::answer::{Answer, Fault, JSON, lines, text, with};
+use super::audit::Audit;
 use super::orders::{self, Deadlines};
 use super::path::{PathError, Route};
+use super::peer::Peer;
 use super::shared::Shared;
 use super::status::Status;
-use super::{Front, guard, ready};
+use super::{Front, House, guard, ready};
 
 /// What all requests share.
 pub(super) struct Desk {
@@ -34,8 +36,8 @@ impl Desk {
     }
 
     /// Never fails: a fault is an answer too.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let answer = match self.judge(request).await {
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Answer {
+        let answer = match self.judge(request, peer).await {
             Ok(answer) => answer,
             Err(fault) => fault.answer(),
         };
@@ -44,7 +46,7 @@ impl Desk {
         answer
     }
 
-    async fn judge(&self, request: Request<Incoming>) -> Result<Answer, Fault> {
+    async fn judge(&self, request: Request<Incoming>, peer: &Peer) -> Result<Answer, Fault> {
         let route = Route::parse(request.uri().path()).map_err(|error| match error {
             PathError::Unknown => Fault::Unknown(
                 "nothing is here: try /, /metrics, /healthz, /readyz or /api/v1/status".into(),
@@ -52,8 +54,11 @@ impl Desk {
             PathError::Encoding => Fault::Request("the path is not percent-encoded UTF-8".into()),
         })?;
         let house = self.front.house.load_full();
-        let commands = &self.front.commands;
-        match (request.method(), route) {
+        let looking = request.method() == Method::GET || request.method() == Method::HEAD;
+        if looking && !matches!(route, Route::Healthz | Route::Readyz) {
+            guard::may_look(request.headers(), peer, &house.admin)?;
+        }
+        match (request.method(), &route) {
             (&Method::GET | &Method::HEAD, Route::Page) => {
                 Ok(with("text/html; charset=utf-8", PAGE))
             }
@@ -69,30 +74,42 @@ impl Desk {
                 Err(Fault::Later("howdah is not ready".into(), reasons))
             }
             (&Method::GET | &Method::HEAD, Route::Status) => Ok(with(JSON, self.status().await?)),
-            (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&house, &named),
-            (&Method::POST, Route::Order(named, order)) => {
-                guard::admit(request.headers(), house.token.as_ref())?;
-                let body = body(request).await?;
-                orders::order(&house, &named, order, &body, &self.deadlines, commands).await
-            }
-            (&Method::PUT, Route::Weight(named)) => {
-                guard::admit(request.headers(), house.token.as_ref())?;
-                orders::weight(&house, &named, &body(request).await?).await
-            }
-            (&Method::POST, Route::Reload) => {
-                guard::admit(request.headers(), house.token.as_ref())?;
-                body(request).await?;
-                orders::reload(commands).await
-            }
+            (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&house, named),
+            (&Method::POST, Route::Order(..) | Route::Reload)
+            | (&Method::PUT, Route::Weight(_)) => self.order(request, peer, &route, &house).await,
             (_, route) => Err(Fault::Method(route.methods())),
         }
+    }
+
+    /// Told in the log, whatever comes of it.
+    async fn order(
+        &self,
+        request: Request<Incoming>,
+        peer: &Peer,
+        route: &Route,
+        house: &House,
+    ) -> Result<Answer, Fault> {
+        let audit = Audit::of(route, *peer);
+        let who = guard::may_command(request.headers(), peer, &house.admin).await;
+        let who = who.inspect_err(|fault| audit.denied(fault))?;
+        let body = body(request).await?;
+        let commands = &self.front.commands;
+        let outcome = match route {
+            Route::Order(named, order) => {
+                orders::order(house, named, *order, &body, &self.deadlines, commands).await
+            }
+            Route::Weight(named) => orders::weight(house, named, &body).await,
+            _ => orders::reload(commands).await,
+        };
+        audit.judged(who, &body, &outcome);
+        outcome
     }
 }
 
 impl Desk {
     async fn status(&self) -> Result<Bytes, Fault> {
-        let house = Arc::clone(&self.front.house);
-        let print = move || lines(&Status::of(&house.load_full()));
+        let (house, metrics) = (Arc::clone(&self.front.house), self.front.metrics.clone());
+        let print = move || lines(&Status::of(&house.load_full(), &metrics));
         self.status.ask(print).await.map_err(Fault::of)
     }
 

@@ -1,4 +1,4 @@
-//! The listening socket of the admin address, its connections, and the thread that serves them.
+//! The listening sockets of the admin server, and the thread that serves them.
 //!
 //! The thread is one of its own, with a runtime of its own and a low priority: however many ask, and however large the
 //! answers are, probes on the control thread and sessions on the workers go on as before.
@@ -6,70 +6,76 @@
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as Listening};
+use std::os::unix::net::UnixListener as UnixListening;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 
-use super::Front;
-use super::crowd::{Crowd, Place};
+use super::connection::{Secured, converse, greet};
+use super::crowd::Crowd;
+use super::peer::Peer;
 use super::routes::Desk;
-use super::watched::Watched;
-use crate::telemetry::label::words;
+use super::{Front, socket};
+use crate::plan::AdminPlan;
 
 /// Bound, and ready to serve.
 pub struct AdminServer {
     listener: Listening,
     address: SocketAddr,
+    unix: Option<(UnixListening, socket::Place)>,
 }
 
 /// A server that answers; its drop ends it.
 pub struct AdminThread {
     _end: oneshot::Sender<()>,
+    _place: Option<socket::Place>,
 }
 
-/// The address cannot be had: for the operator.
+/// An address cannot be had: for the operator.
 #[derive(Debug, thiserror::Error)]
-#[error("the admin server cannot listen on {address}: {}", advice(.address, .source))]
-pub struct BindError {
+pub enum BindError {
     /// Key `bind` of `[admin]`.
-    pub address: SocketAddr,
-    source: io::Error,
-}
-
-words! {
-    /// How a connection ended.
-    enum End {
-        /// In order.
-        Done = "done",
-        /// The client was too slow to ask, or to read.
-        Timeout = "timeout",
-        /// What it sent is not HTTP.
-        Malformed = "malformed",
-        /// Made room for another.
-        Limit = "limit",
-        /// Broken off.
-        Reset = "reset",
-    }
+    #[error("the admin server cannot listen on {address}: {}", advice(.address, .source))]
+    Tcp {
+        /// As it was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Key `socket` of `[admin]`.
+    #[error("the admin server cannot listen on the socket {}: {}", .path.display(), unix_advice(.source))]
+    Unix {
+        /// As it was asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl AdminServer {
-    /// Takes the address; nobody is answered before [`Self::start`].
+    /// Takes the addresses; nobody is answered before [`Self::start`].
     ///
     /// # Errors
-    /// When the address is in use, is not of this machine, or needs a privilege.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let failed = |source| BindError { address, source };
+    /// When an address is in use, is not of this machine, or needs a privilege.
+    pub fn bind(plan: &AdminPlan) -> Result<Self, BindError> {
+        let address = plan.bind;
+        let failed = |source| BindError::Tcp { address, source };
         let listener = Listening::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        let unix = plan.socket.as_ref().map(|plan| {
+            let path = plan.path.clone();
+            socket::open(plan).map_err(|source| BindError::Unix { path, source })
+        });
+        Ok(Self {
+            listener,
+            address,
+            unix: unix.transpose()?,
+        })
     }
 
     /// Where it really listens: with port 0, the one that it got.
@@ -81,18 +87,19 @@ impl AdminServer {
     ///
     /// # Errors
     /// When the system has no thread or no descriptor left.
-    pub fn start(self, front: Front) -> io::Result<AdminThread> {
+    pub fn start(mut self, front: Front) -> io::Result<AdminThread> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(RENDERERS)
             .build()?;
         let (end, ended) = oneshot::channel();
+        let (unix, place) = self.unix.take().unzip();
         thread::Builder::new().name("admin".into()).spawn(move || {
             // Of this thread alone, and of those that render for it. A system that refuses serves at the usual one.
             let _ = rustix::process::nice(LOWER);
             runtime.block_on(async {
                 tokio::select! {
-                    served = self.serve(front) => {
+                    served = serve(self.listener, unix, front) => {
                         let Err(error) = served;
                         tracing::error!(%error, "the admin server cannot serve");
                     }
@@ -102,78 +109,93 @@ impl AdminServer {
             // A rendering that still runs is of no use to anybody.
             runtime.shutdown_background();
         })?;
-        Ok(AdminThread { _end: end })
+        Ok(AdminThread {
+            _end: end,
+            _place: place,
+        })
     }
 
-    /// Answers until dropped.
+    /// Answers on the runtime of a test, until dropped.
+    #[cfg(test)]
     pub(super) async fn serve(self, front: Front) -> io::Result<Infallible> {
-        let listener = TcpListener::from_std(self.listener)?;
-        let desk = Desk::new(front);
-        let crowd = Crowd::new(CONNECTIONS);
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let _ = stream.set_nodelay(true);
-                    let place = crowd.enter().await;
-                    tokio::spawn(converse(stream, place, Arc::clone(&desk)));
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the admin server cannot accept connections");
-                    tokio::time::sleep(PAUSE).await;
-                }
+        serve(
+            self.listener,
+            self.unix.map(|(listener, _)| listener),
+            front,
+        )
+        .await
+    }
+}
+
+/// Each address has a bound of its own: a crowd at the port leaves room at the socket.
+async fn serve(
+    listener: Listening,
+    unix: Option<UnixListening>,
+    front: Front,
+) -> io::Result<Infallible> {
+    let listener = TcpListener::from_std(listener)?;
+    let unix = unix.map(UnixListener::from_std).transpose()?;
+    let desk = Desk::new(front);
+    let (port, room) = (Crowd::new(CONNECTIONS), Crowd::new(CONNECTIONS));
+    tokio::select! {
+        never = by_tcp(&listener, &port, &desk) => Ok(never),
+        never = by_unix(unix.as_ref(), &room, &desk) => Ok(never),
+    }
+}
+
+async fn by_tcp(listener: &TcpListener, crowd: &Arc<Crowd>, desk: &Arc<Desk>) -> Infallible {
+    let secured = Secured::default();
+    loop {
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                rest(&error).await;
+                continue;
             }
+        };
+        let Ok(local) = stream.local_addr() else {
+            continue;
+        };
+        let (place, desk) = (crowd.enter().await, Arc::clone(desk));
+        let peer = Peer::Tcp { remote, local };
+        let _ = stream.set_nodelay(true);
+        let house = desk.front.house.load_full();
+        let Some(identity) = &house.admin.tls else {
+            tokio::spawn(converse(stream, peer, place, desk));
+            continue;
+        };
+        match secured.acceptor(identity) {
+            Ok(acceptor) => drop(tokio::spawn(greet(acceptor, stream, peer, place, desk))),
+            Err(error) => tracing::error!(%error, "the admin server cannot speak TLS"),
         }
     }
 }
 
-/// Answers one connection that came in another way than [`AdminServer`]'s; fuzzing asks so, without a socket.
-pub async fn serve_stream<S>(stream: S, front: Front)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let place = Crowd::new(1).enter().await;
-    converse(stream, place, Desk::new(front)).await;
-}
-
-/// One connection, from its first byte to its end.
-async fn converse<S>(stream: S, place: Place, desk: Arc<Desk>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let worker = place.work();
-    let stream = Watched::new(stream, PATIENCE).telling(worker.clone());
-    let service = service_fn(|request| {
-        let (worker, desk) = (worker.clone(), Arc::clone(&desk));
-        async move {
-            let _busy = worker.busy();
-            Ok::<_, Infallible>(desk.answer(request).await)
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let end = tokio::select! {
-        ended = connection => ended.map_or_else(|error| End::of(&error), |()| End::Done),
-        () = place.asked_to_leave() => End::Limit,
+async fn by_unix(
+    listener: Option<&UnixListener>,
+    crowd: &Arc<Crowd>,
+    desk: &Arc<Desk>,
+) -> Infallible {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
     };
-    desk.front.metrics.admin_ended(end.as_str());
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                let (place, desk) = (crowd.enter().await, Arc::clone(desk));
+                tokio::spawn(converse(stream, Peer::Unix { uid }, place, desk));
+            }
+            Err(error) => rest(&error).await,
+        }
+    }
 }
 
-impl End {
-    fn of(error: &hyper::Error) -> Self {
-        let source = std::error::Error::source(error);
-        let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-        let late = io.is_some_and(|error| error.kind() == ErrorKind::TimedOut);
-        if late || error.is_timeout() {
-            Self::Timeout
-        } else if error.is_parse() {
-            Self::Malformed
-        } else {
-            Self::Reset
-        }
+/// After an accept that failed.
+async fn rest(error: &io::Error) {
+    if !is_of_one_connection(error) {
+        tracing::warn!(%error, "the admin server cannot accept connections");
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -203,15 +225,22 @@ fn advice(address: &SocketAddr, error: &io::Error) -> String {
     }
 }
 
-/// At once. A scraper, a few browsers and a health check need ten.
+fn unix_advice(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => "another howdah answers there; set another `socket` in [admin]".into(),
+        ErrorKind::PermissionDenied => {
+            "howdah's user may not write to its folder, or does not belong to `socket_group` (systemd: RuntimeDirectory=howdah)".into()
+        }
+        ErrorKind::NotFound => "its folder does not exist (systemd: RuntimeDirectory=howdah)".into(),
+        _ => format!("{error}; set another `socket` in [admin]"),
+    }
+}
+
+/// At once, at each address. A scraper, a few browsers and a health check need ten.
 const CONNECTIONS: usize = 64;
 /// Threads that print status and metrics.
 const RENDERERS: usize = 2;
 /// Added to the niceness of the process; see nice(2): on Linux it is a thread's own.
 const LOWER: i32 = 10;
-/// For a request's head to arrive, for an idle connection to ask again, for a client to take some bytes.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// hyper's least is 8 KiB.
-const HEADERS_MAX: usize = 16 * 1024;
 /// After an accept that failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -2,12 +2,13 @@
 //! that users see.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{House, ListenerView};
+use super::{House, ListenerView, Refusal};
 use crate::pool::{LastProbe, Member, Pool};
+use crate::telemetry::Metrics;
 
 /// Everything at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,10 +19,56 @@ pub struct Status {
     pub uptime_seconds: f64,
     /// Number of the running configuration.
     pub generation: u64,
+    /// running or draining: then it takes no new sessions, and ends with the last.
+    #[serde(default = "running")]
+    pub state: String,
+    /// While it drains: what is left.
+    #[serde(default)]
+    pub draining: Option<DrainStatus>,
+    /// Settings of the file that wait for the next start, by their key.
+    #[serde(default)]
+    pub needs_restart: Vec<String>,
+    /// The last reload, if it was refused.
+    #[serde(default)]
+    pub refused_reload: Option<RefusedStatus>,
     /// In the order of the file.
     pub listeners: Vec<ListenerStatus>,
     /// In the order of the file.
     pub pools: Vec<PoolStatus>,
+}
+
+/// A stop that is under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrainStatus {
+    /// Open now, on all listeners.
+    pub sessions_left: u64,
+    /// Until those are ended.
+    pub seconds_left: f64,
+}
+
+/// A reload that changed nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefusedStatus {
+    /// When: RFC 3339, UTC.
+    pub at: String,
+    /// One sentence.
+    pub error: String,
+    /// Each fault with its place.
+    pub faults: Vec<String>,
+}
+
+impl RefusedStatus {
+    fn of(refused: &Refusal) -> Self {
+        Self {
+            at: rfc3339(refused.at),
+            error: refused.why.error.clone(),
+            faults: refused.why.faults.clone(),
+        }
+    }
+}
+
+fn running() -> String {
+    RUNNING.into()
 }
 
 /// One listener.
@@ -90,11 +137,22 @@ pub struct ProbeStatus {
 }
 
 impl Status {
-    pub(super) fn of(house: &House) -> Self {
+    pub(super) fn of(house: &House, metrics: &Metrics) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             uptime_seconds: seconds(house.started.elapsed()),
             generation: house.generation,
+            state: house.draining.map_or(RUNNING, |_| DRAINING).into(),
+            draining: house.draining.map(|draining| DrainStatus {
+                sessions_left: metrics.sessions_active(),
+                seconds_left: seconds(draining.until.saturating_duration_since(Instant::now())),
+            }),
+            needs_restart: house
+                .needs_restart
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            refused_reload: house.refused.as_deref().map(RefusedStatus::of),
             listeners: house.listeners.iter().map(ListenerStatus::of).collect(),
             pools: house
                 .pools
@@ -177,6 +235,9 @@ fn seconds(time: Duration) -> f64 {
     let micros = u32::try_from(time.as_micros() % 1_000_000).unwrap_or(0);
     time.as_secs() as f64 + f64::from(micros) / 1e6
 }
+
+const RUNNING: &str = "running";
+const DRAINING: &str = "draining";
 
 fn rfc3339(time: SystemTime) -> String {
     let shown = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::plan::{
-    Address, Balance, Dial, Host, PoolPlan, ServerName, ServerPlan, Service, Timeouts,
+    Address, Balance, Dial, Host, PoolPlan, Secret, ServerName, ServerPlan, Service, Timeouts,
 };
 use crate::pool::{Change, Health, LastProbe, Order};
 
@@ -81,6 +81,13 @@ fn tcp_probe() -> crate::plan::ProbePlan {
 
 async fn stage(token: Option<&str>) -> Stage {
     let metrics = Metrics::new();
+    let admin = AdminPlan {
+        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        socket: None,
+        token: token.map(Secret::new),
+        reader_token: None,
+        tls: None,
+    };
     let plans = [
         pool_plan("hive", &["hs2-1.example.com:10000", "hs2-2"], true),
         pool_plan("odd / pool", &["a/b"], false),
@@ -106,7 +113,7 @@ async fn stage(token: Option<&str>) -> Stage {
         draining: None,
         needs_restart: Vec::new(),
         refused: None,
-        token: token.map(Secret::new),
+        admin: admin.clone(),
     };
     let (sender, commands) = mpsc::channel(4);
     let front = Front {
@@ -114,8 +121,7 @@ async fn stage(token: Option<&str>) -> Stage {
         metrics,
         commands: sender,
     };
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = AdminServer::bind(any).expect("a free port");
+    let server = AdminServer::bind(&admin).expect("a free port");
     Stage {
         address: server.address(),
         serving: tokio::spawn(server.serve(front.clone())),
@@ -207,7 +213,8 @@ async fn status_has_exactly_the_shape_of_the_contract() {
         "verdict": "down", "detail": "nobody listens", "duration_seconds": 0.0015, "at": "2027-01-15T08:00:00.000Z",
     });
     let expected = json!({
-        "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": null, "generation": 1,
+        "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": null, "generation": 1, "state": "running", "draining": null,
+        "needs_restart": [], "refused_reload": null,
         "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "sessions_active": 0, "sessions_total": 0}],
         "pools": [
             {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "servers": [
@@ -261,6 +268,9 @@ async fn ready_when_a_server_is_up_and_not_while_stopping() {
         .await;
     assert_eq!(stage.ask("GET /readyz", "", "").await.0, 200);
     stage.draining();
+    let (_, status) = stage.json("GET /api/v1/status", "").await;
+    assert_eq!(status["state"], "draining");
+    assert_eq!(status["draining"]["sessions_left"], 0);
     let (code, body) = stage.json("GET /readyz", "").await;
     assert_eq!(code, 503);
     assert_eq!(
@@ -563,7 +573,11 @@ async fn a_body_that_never_comes_is_a_fault() {
 #[tokio::test]
 async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
     let stage = stage(None).await;
-    let error = AdminServer::bind(stage.address).err().expect("in use");
+    let at = |bind| AdminPlan {
+        bind,
+        ..AdminPlan::clone(&stage.front.house.load().admin)
+    };
+    let error = AdminServer::bind(&at(stage.address)).err().expect("in use");
     let text = error.to_string();
     let port = stage.address.port();
     assert!(
@@ -571,7 +585,7 @@ async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
         "{text}"
     );
     let foreign = SocketAddr::from(([192, 0, 2, 1], 0));
-    let error = AdminServer::bind(foreign).err().expect("not ours");
+    let error = AdminServer::bind(&at(foreign)).err().expect("not ours");
     assert!(
         error
             .to_string()

@@ -116,7 +116,7 @@ impl App {
         path: Option<PathBuf>,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
-        let server = AdminServer::bind(plan.admin.bind)?;
+        let server = AdminServer::bind(&plan.admin)?;
         let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
@@ -155,7 +155,7 @@ impl App {
                 draining: None,
                 needs_restart: Vec::new(),
                 refused: None,
-                token: plan.admin.token.clone(),
+                admin: plan.admin.clone(),
             })),
             admin_address: server.address(),
             _admin: None,

@@ -31,7 +31,7 @@ impl App {
             listeners: self.plan.listeners.iter().map(listener).collect(),
             needs_restart: self.needs_restart.clone(),
             pools: self.plan.pools.iter().filter_map(pool).collect(),
-            token: self.plan.admin.token.clone(),
+            admin: self.plan.admin.clone(),
             ..House::clone(house)
         });
     }
@@ -47,7 +47,9 @@ impl App {
                 .filter_map(|plan| plan.tls.as_ref());
             let pools = self.plan.pools.iter().filter_map(|plan| plan.tls.as_ref());
             let shown_to_clients = listeners.flat_map(|tls| &tls.identities);
-            shown_to_clients.chain(pools.filter_map(|tls| tls.identity.as_ref()))
+            shown_to_clients
+                .chain(pools.filter_map(|tls| tls.identity.as_ref()))
+                .chain(&self.plan.admin.tls)
         };
         let name = |identity: &Arc<Identity>| identity.cert_path.display().to_string();
         let ends: Vec<_> = identities().map(|one| (name(one), one.not_after)).collect();

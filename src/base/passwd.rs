@@ -38,9 +38,26 @@ pub fn find(passwd: &str, group: &str, user: &str) -> Option<Ids> {
     Some(Ids { uid, gid, groups })
 }
 
+/// The number of the group of that name.
+pub fn group(group: &str, name: &str) -> Option<u32> {
+    let mut entries = group.lines().map(|line| line.split(':'));
+    entries.find_map(|mut fields| {
+        let found = fields.next() == Some(name);
+        fields.nth(1).filter(|_| found)?.parse().ok()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_has_a_number() {
+        let all = "root:x:0:\nhowdahx:x:1:\nhowdah:x:985:a,b\nodd:x\n";
+        assert_eq!(group(all, "howdah"), Some(985));
+        assert_eq!(group(all, "odd"), None);
+        assert_eq!(group(all, ""), None);
+    }
 
     #[test]
     fn a_user_has_its_own_group_and_those_that_list_it() {

@@ -8,6 +8,7 @@ mod http;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -24,17 +25,16 @@ use crate::base::unit;
 /// Which howdah, and by what right.
 #[derive(Args, Clone, Debug)]
 pub struct Reach {
-    /// The admin address of a running howdah
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "HOWDAH_ADMIN",
-        default_value = DEFAULT_ADMIN
-    )]
-    admin: String,
+    /// The admin address of a running howdah: http://, https:// or unix:/PATH [default: unix:/run/howdah/admin.sock where
+    /// that answers, else http://127.0.0.1:9600]
+    #[arg(long, value_name = "URL", env = "HOWDAH_ADMIN")]
+    admin: Option<String>,
     /// A file that holds the admin token [default: the value of HOWDAH_TOKEN]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// PEM file of those who sign the certificate of an https address [default: the system's store]
+    #[arg(long, value_name = "FILE", env = "HOWDAH_CA")]
+    ca: Option<PathBuf>,
 }
 
 /// `howdah status`
@@ -212,12 +212,17 @@ impl Reach {
         };
         let token = token.map(|token| token.trim().to_owned());
         // HOWDAH_ADMIN= is as good as none.
-        let admin = if self.admin.is_empty() {
-            DEFAULT_ADMIN
-        } else {
-            &self.admin
-        };
-        Client::new(admin, token.filter(|token| !token.is_empty()))
+        let admin = self.admin.as_deref().filter(|admin| !admin.is_empty());
+        let token = token.filter(|token| !token.is_empty());
+        Client::new(admin.unwrap_or_else(nearest), token, self.ca.as_deref())
+    }
+}
+
+/// The socket of a howdah of this machine, if this user may use it.
+fn nearest<'a>() -> &'a str {
+    match UnixStream::connect(DEFAULT_SOCKET.trim_start_matches("unix:")) {
+        Ok(_) => DEFAULT_SOCKET,
+        Err(_) => DEFAULT_ADMIN,
     }
 }
 
@@ -313,6 +318,8 @@ fn complain(line: &str) {
 
 /// Where a howdah's admin server listens unless its file says otherwise.
 const DEFAULT_ADMIN: &str = "http://127.0.0.1:9600";
+/// Where the documentation puts its socket.
+const DEFAULT_SOCKET: &str = "unix:/run/howdah/admin.sock";
 
 #[cfg(test)]
 mod tests {
@@ -360,7 +367,7 @@ mod tests {
                 let _ = write!(stream, "HTTP/1.0 200 OK\r\n\r\n{body}");
             }
         });
-        Client::new(&url, None).expect("an address")
+        Client::new(&url, None, None).expect("an address")
     }
 
     #[test]

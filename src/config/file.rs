@@ -67,8 +67,28 @@ tables! {
     Admin "[admin]" admin {
         /// Port 0 takes a free one, which the log announces. A change needs a restart.
         bind: SocketAddr = "\"127.0.0.1:9600\"",
+        /// A second address, on this machine alone: whoever may write to this socket may look and command. A change needs
+        /// a restart.
+        socket: String = "none",
+        /// The rights of the socket, octal.
+        socket_mode: String = "\"0660\"",
+        /// The group of the socket.
+        socket_group: String = "the group that howdah runs as",
         /// A file whose content every command must show. Required as soon as `bind` is not loopback.
         token_file: FilePath = "no token",
+        /// A file whose content opens status, metrics and the page, and no command. When given, nobody else may look but
+        /// those who may command.
+        reader_token_file: FilePath = "everyone may look",
+        /// TLS on `bind`.
+        tls: AdminTls = "plain HTTP",
+    }
+
+    /// The certificate of the admin address. New files are taken by a reload.
+    AdminTls "[admin.tls]" admin_tls {
+        /// PEM file, the server's own certificate first.
+        cert: FilePath = "required",
+        /// PEM file of the private key, not encrypted.
+        key: FilePath = "required",
     }
 
     /// What is written, and where to.
@@ -480,6 +500,7 @@ pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> 
         one::<File>(),
         one::<Global>(),
         one::<Admin>(),
+        one::<AdminTls>(),
         one::<Log>(),
         one::<Listener>(),
         one::<AcceptTls>(),
@@ -504,6 +525,10 @@ fn global(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
 
 fn admin(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
     "[admin]".into()
+}
+
+fn admin_tls(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[admin.tls]".into()
 }
 
 fn log(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {

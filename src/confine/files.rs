@@ -95,7 +95,10 @@ fn written(plan: &Plan) -> impl Iterator<Item = &Path> {
         AccessTarget::File(path) => Some(path.as_path()),
         _ => None,
     };
-    access.into_iter()
+    let socket = plan.admin.socket.as_ref();
+    access
+        .into_iter()
+        .chain(socket.map(|socket| socket.path.as_path()))
 }
 
 /// The folder of a file; the file itself where its folder holds far more than is ours.

@@ -77,6 +77,11 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
         ),
         ("global.relay", was.relay == is.relay),
         ("admin.token_file", old.admin.token == new.admin.token),
+        (
+            "admin.reader_token_file",
+            old.admin.reader_token == new.admin.reader_token,
+        ),
+        ("admin.tls", old.admin.tls == new.admin.tls),
         ("log.level", old.log.level == new.log.level),
         ("log.access", old.log.access == new.log.access),
     ] {
@@ -121,6 +126,7 @@ const RESTART_ONLY: &[RestartOnly] = restart_only! {
     global.user,
     global.confine,
     admin.bind,
+    admin.socket,
     log.format,
 };
 

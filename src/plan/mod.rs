@@ -4,6 +4,7 @@
 //! references are resolved, files are read, defaults are filled in. Two plans compare by value, file contents
 //! included, so "what changed?" is a question that [`diff`] answers without touching a disk.
 
+mod admin;
 mod clients;
 pub mod diff;
 mod limits;
@@ -13,10 +14,10 @@ mod pool;
 mod probe;
 mod tls;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::admin::{AdminPlan, AdminSocket};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, Route, SniPattern};
@@ -51,15 +52,6 @@ impl Plan {
     pub fn pool(&self, name: &PoolName) -> Option<&Arc<PoolPlan>> {
         self.pools.iter().find(|pool| pool.name == *name)
     }
-}
-
-/// Table `[admin]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdminPlan {
-    /// Default 127.0.0.1:9600; port 0 takes a free one, which the log announces.
-    pub bind: SocketAddr,
-    /// Asked of every command when present; required unless `bind` is loopback.
-    pub token: Option<Secret>,
 }
 
 /// Table `[log]`.

@@ -309,17 +309,23 @@ async fn sixty_dashboards_of_four_thousand_servers_take_no_healthy_server_out() 
         );
     }
     let howdah = Howdah::start(&config).await;
+    let asked = || hues.iter().map(|hue| hue.door().accepted()).sum::<u64>();
+    let round = async || {
+        let (begun, told) = (std::time::Instant::now(), asked());
+        eventually!(asked() >= told + 4_000);
+        begun.elapsed()
+    };
     eventually!(howdah.metric("howdah_health_probes_total", &[]).await >= 4_000.0);
+    // Five seconds, on a machine that has nothing else to do.
+    let quiet = round().await;
     let before = howdah.log().so_far().len();
-    let admin = howdah.admin().await;
-    let pollers = Pollers::start(admin, 60);
-    let told = howdah.metric("howdah_health_probes_total", &[]).await;
-    let begun = std::time::Instant::now();
-    // Two rounds of probes; without pollers they take ten seconds.
-    eventually!(howdah.metric("howdah_health_probes_total", &[]).await >= told + 8_000.0);
-    let took = begun.elapsed();
+    let pollers = Pollers::start(howdah.admin().await, 60);
+    let busy = round().await;
     assert!(pollers.stop() >= 60, "each was answered");
-    assert!(took.as_secs() < 16, "two rounds of probes took {took:?}");
+    assert!(
+        busy < quiet * 3 / 2 + Duration::from_secs(1),
+        "a round of probes took {busy:?}, and {quiet:?} before"
+    );
     let lines = howdah.log().so_far();
     let down: Vec<_> = lines[before..]
         .iter()

@@ -29,6 +29,7 @@ mod drain;
 mod faults;
 mod health;
 mod hostile;
+mod locks;
 mod probe;
 mod proxy_protocol;
 mod relay;

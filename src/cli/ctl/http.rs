@@ -1,26 +1,37 @@
-//! One request, one answer, blocking: all the HTTP that a command needs.
+//! One request, one answer, blocking: all the HTTP that a command needs, over TCP, TLS or a unix socket.
 //!
 //! Requests are HTTP/1.0, so an answer ends where the connection ends and is never chunked.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::PathBuf;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::plan::{ConnectTls, Roots};
+use crate::tls::TlsError;
+use crate::tls::connect::Connector;
 
 /// Why a command did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CtlError {
     /// `--admin` is not usable.
-    #[error("{0:?} is no admin address: write it like http://127.0.0.1:9600")]
-    Address(String),
-    /// The admin server speaks plain HTTP.
     #[error(
-        "{0:?}: the admin server speaks http, not https; to reach it over a network use a tunnel, like `ssh -L 9600:127.0.0.1:9600 HOST`"
+        "{0:?} is no admin address: write it like http://127.0.0.1:9600, https://lb-1.example.com:9600 or unix:/run/howdah/admin.sock"
     )]
-    Https(String),
+    Address(String),
+    /// TLS cannot begin: no roots to trust, or a host that no certificate can name.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// `--ca` cannot be used.
+    #[error("the CA file {0:?} cannot be used: {1}")]
+    Ca(PathBuf, String),
     /// `--token-file` cannot be read.
     #[error("the token file {0:?} cannot be read: {1}")]
     TokenFile(PathBuf, io::Error),
@@ -49,10 +60,22 @@ pub(super) enum CtlError {
 /// Knows where howdah is and what token it wants.
 pub(super) struct Client {
     shown: String,
+    road: Road,
     authority: String,
     prefix: String,
     token: Option<String>,
 }
+
+/// How howdah is reached.
+enum Road {
+    Tcp,
+    Tls(Arc<ClientConfig>, ServerName<'static>),
+    Unix(PathBuf),
+}
+
+/// A connection of either kind.
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
 
 #[derive(Deserialize)]
 struct Body {
@@ -64,13 +87,37 @@ struct Body {
 }
 
 impl Client {
-    pub(super) fn new(url: &str, token: Option<String>) -> Result<Self, CtlError> {
+    /// `ca` is who signs the certificate of an `https` address; without it the system's store decides.
+    pub(super) fn new(
+        url: &str,
+        token: Option<String>,
+        ca: Option<&Path>,
+    ) -> Result<Self, CtlError> {
         let wrong = || CtlError::Address(url.into());
         let url = url.trim();
-        if url.starts_with("https://") {
-            return Err(CtlError::Https(url.into()));
+        if token
+            .as_ref()
+            .is_some_and(|token| token.chars().any(char::is_control))
+        {
+            return Err(CtlError::Token);
         }
-        let rest = url.strip_prefix("http://").unwrap_or(url);
+        if let Some(path) = url.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(wrong());
+            }
+            return Ok(Self {
+                shown: format!("unix:{path}"),
+                road: Road::Unix(path.into()),
+                authority: "localhost".into(),
+                prefix: String::new(),
+                token,
+            });
+        }
+        let (scheme, rest, port) = match url.strip_prefix("https://") {
+            Some(rest) => ("https", rest, 443),
+            None => ("http", url.strip_prefix("http://").unwrap_or(url), 80),
+        };
         let (authority, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         if authority.is_empty()
@@ -86,16 +133,15 @@ impl Client {
         let authority = match has_port {
             true => authority.to_owned(),
             false if authority.ends_with(':') => return Err(wrong()),
-            false => format!("{authority}:80"),
+            false => format!("{authority}:{port}"),
         };
-        if token
-            .as_ref()
-            .is_some_and(|token| token.chars().any(char::is_control))
-        {
-            return Err(CtlError::Token);
-        }
+        let road = match scheme {
+            "https" => secured(&authority, ca)?,
+            _ => Road::Tcp,
+        };
         Ok(Self {
-            shown: format!("http://{authority}"),
+            shown: format!("{scheme}://{authority}"),
+            road,
             authority,
             prefix: prefix.trim_end_matches('/').to_owned(),
             token,
@@ -146,8 +192,25 @@ impl Client {
         })
     }
 
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        match &self.road {
+            Road::Tcp => Ok(Box::new(self.tcp()?)),
+            Road::Tls(config, name) => {
+                let tls = ClientConnection::new(Arc::clone(config), name.clone());
+                let tls = tls.map_err(io::Error::other)?;
+                Ok(Box::new(StreamOwned::new(tls, self.tcp()?)))
+            }
+            Road::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(ANSWER))?;
+                stream.set_write_timeout(Some(CONNECT))?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+
     /// The first address of the name that answers.
-    fn connect(&self) -> io::Result<TcpStream> {
+    fn tcp(&self) -> io::Result<TcpStream> {
         let mut last = ErrorKind::NotFound.into();
         for address in self.authority.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT) {
@@ -183,6 +246,25 @@ impl Client {
     }
 }
 
+fn secured(authority: &str, ca: Option<&Path>) -> Result<Road, CtlError> {
+    let roots = ca.map(|path| {
+        let unfit = |why: String| CtlError::Ca(path.into(), why);
+        let pem = std::fs::read(path).map_err(|error| unfit(error.to_string()))?;
+        let none = || unfit("no certificate in PEM form in it".into());
+        Roots::from_pem(path.into(), &pem).ok_or_else(none)
+    });
+    let connector = Connector::new(&ConnectTls {
+        roots: roots.transpose()?,
+        server_name: None,
+        identity: None,
+    })?;
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(Road::Tls(connector.config(), connector.server_name(host)?))
+}
+
 /// Status and body.
 fn parse(answer: &str) -> Option<(u16, &str)> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -203,7 +285,7 @@ mod tests {
     use std::net::TcpListener;
 
     fn address(url: &str) -> Option<(String, String)> {
-        let client = Client::new(url, None).ok()?;
+        let client = Client::new(url, None, None).ok()?;
         Some((client.authority, client.prefix))
     }
 
@@ -217,6 +299,8 @@ mod tests {
             ("http://[::1]:9600", "[::1]:9600", ""),
             ("http://[::1]", "[::1]:80", ""),
             ("http://proxy/lb/1/", "proxy:80", "lb/1"),
+            ("unix:/run/howdah/admin.sock", "localhost", ""),
+            ("unix:///run/howdah/admin.sock", "localhost", ""),
         ];
         for (url, authority, prefix) in table {
             let expected = Some((authority.to_owned(), prefix.to_owned()));
@@ -230,7 +314,8 @@ mod tests {
             "http://a@b",
             "a b",
             "x:",
-            "https://x",
+            "https://",
+            "unix:",
         ] {
             assert_eq!(address(url), None, "{url}");
         }
@@ -240,7 +325,7 @@ mod tests {
     fn a_token_cannot_smuggle_a_header() {
         let token = Some("a\r\nx: y".to_owned());
         assert!(matches!(
-            Client::new("http://x", token),
+            Client::new("http://x", token, None),
             Err(CtlError::Token)
         ));
     }
@@ -255,7 +340,7 @@ mod tests {
             let _ = stream.read(&mut request);
             let _ = stream.write_all(bytes);
         });
-        Client::new(&url, None).expect("an address")
+        Client::new(&url, None, None).expect("an address")
     }
 
     fn error(bytes: &'static [u8]) -> String {
@@ -288,7 +373,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         drop(listener);
-        let client = Client::new(&format!("http://{address}"), None).expect("an address");
+        let client = Client::new(&format!("http://{address}"), None, None).expect("an address");
         let text = client
             .send("GET", "/", None)
             .expect_err("nobody")

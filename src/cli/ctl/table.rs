@@ -10,12 +10,35 @@ pub(super) fn print(status: &Status, now: SystemTime, colour: bool) -> String {
     let uptime = span(Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default());
     let generation = status.generation;
     let mut text = format!("howdah {version}, up {uptime}, configuration no. {generation}\n\n");
+    text.push_str(&notices(status));
     text.push_str(&listeners(status).print(colour));
     for pool in &status.pools {
         text.push('\n');
         text.push_str(&headline(pool));
         text.push_str(&servers(pool, now).print(colour));
     }
+    text
+}
+
+/// What somebody should know before the tables.
+fn notices(status: &Status) -> String {
+    let mut text = String::new();
+    if let Some(draining) = &status.draining {
+        let (sessions, left) = (draining.sessions_left, draining.seconds_left);
+        let left = span(Duration::try_from_secs_f64(left).unwrap_or_default());
+        text.push_str(&format!(
+            "DRAINING: takes no new sessions, has {sessions} left, and ends with them or in {left}\n"
+        ));
+    }
+    if !status.needs_restart.is_empty() {
+        let keys = clean(&status.needs_restart.join(", "));
+        text.push_str(&format!("waits for a restart: {keys}\n"));
+    }
+    if let Some(refused) = &status.refused_reload {
+        let (at, error) = (clean(&refused.at), clean(&refused.error));
+        text.push_str(&format!("the reload at {at} was refused: {error}\n"));
+    }
+    text.push_str(if text.is_empty() { "" } else { "\n" });
     text
 }
 
@@ -217,7 +240,7 @@ const RESET: &str = "\x1b[0m";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::status::{ListenerStatus, ProbeStatus};
+    use crate::admin::status::{DrainStatus, ListenerStatus, ProbeStatus, RefusedStatus};
 
     fn server(name: &str, address: &str, health: &str, active: u64) -> ServerStatus {
         let up = health == "up";
@@ -245,6 +268,10 @@ mod tests {
             version: "0.1.0".into(),
             uptime_seconds: 7_261.5,
             generation: 3,
+            state: "running".into(),
+            draining: None,
+            needs_restart: Vec::new(),
+            refused_reload: None,
             listeners: vec![ListenerStatus {
                 name: "hive".into(),
                 bind: vec![([0, 0, 0, 0], 10_000).into()],
@@ -278,6 +305,31 @@ hive/hs2-1.example.com  hs2-1.example.com:10000  up      ready       1       120
 hive/old                hs2-3.example.com:10000  down    ready       1         0       0  connect-refused: nobody?[2J listens, 3 s ago
 ";
         assert_eq!(print(&status(), now, false), expected);
+    }
+
+    #[test]
+    fn what_somebody_should_know_is_told_first() {
+        assert_eq!(notices(&status()), "");
+        let status = Status {
+            draining: Some(DrainStatus {
+                sessions_left: 120,
+                seconds_left: 90.0,
+            }),
+            needs_restart: vec!["admin.bind".into(), "log.format".into()],
+            refused_reload: Some(RefusedStatus {
+                at: "2027-01-15T08:00:00.000Z".into(),
+                error: "the configuration is faulty; nothing has changed".into(),
+                faults: Vec::new(),
+            }),
+            ..status()
+        };
+        let expected = "\
+DRAINING: takes no new sessions, has 120 left, and ends with them or in 1 min
+waits for a restart: admin.bind, log.format
+the reload at 2027-01-15T08:00:00.000Z was refused: the configuration is faulty; nothing has changed
+
+";
+        assert_eq!(notices(&status), expected);
     }
 
     #[test]

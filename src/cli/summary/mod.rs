@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
-    AcceptTls, AccessTarget, ClientAuth, Dial, ListenerPlan, Plan, PoolPlan, ProxyVersion,
-    ServerPlan, SniPattern, TlsVersion,
+    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, ListenerPlan, Plan, PoolPlan,
+    ProxyVersion, ServerPlan, SniPattern, TlsVersion,
 };
 
 /// Display shows the whole plan, secrets as `***`.
@@ -206,16 +206,7 @@ fn show_rest(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         "sessions",
         format_args!("at most {}, drain for {drain}", global.max_connections),
     )?;
-    let token = if plan.admin.token.is_some() {
-        "commands need the token"
-    } else {
-        "no token"
-    };
-    row(
-        f,
-        "admin",
-        format_args!("http://{}, {token}", plan.admin.bind),
-    )?;
+    show_admin(f, &plan.admin)?;
     let access = match &plan.log.access {
         AccessTarget::Stdout => "stdout".into(),
         AccessTarget::Stderr => "stderr".into(),
@@ -229,6 +220,29 @@ fn show_rest(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         "log",
         format_args!("{level} and up as {format}, sessions to {access}"),
     )
+}
+
+fn show_admin(f: &mut fmt::Formatter<'_>, admin: &AdminPlan) -> fmt::Result {
+    let scheme = if admin.tls.is_some() { "https" } else { "http" };
+    let who = match (&admin.token, admin.says_who_commands()) {
+        (Some(_), _) => "commands need the token",
+        (None, true) => "no commands",
+        (None, false) => "commands of root and howdah's own user alone",
+    };
+    let readers = match &admin.reader_token {
+        Some(_) => ", looking needs a token too",
+        None => "",
+    };
+    row(
+        f,
+        "admin",
+        format_args!("{scheme}://{}, {who}{readers}", admin.bind),
+    )?;
+    if let Some(socket) = &admin.socket {
+        let (path, mode) = (socket.path.display(), socket.mode);
+        row(f, "", format_args!("unix:{path}, mode {mode:04o}"))?;
+    }
+    Ok(())
 }
 
 fn pattern(pattern: &SniPattern) -> String {

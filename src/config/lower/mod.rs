@@ -4,6 +4,7 @@
 //! out of it is decided by [`super::judge`] from the faults that were noted.
 
 mod address;
+mod admin;
 mod certificate;
 mod clients;
 mod collision;
@@ -19,7 +20,6 @@ mod route;
 mod server;
 mod tls;
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +30,13 @@ use super::cx::Cx;
 use super::field::{Field, Spot};
 use super::file::{Admin, File, Global, Log, Pools};
 use crate::plan::{
-    AccessTarget, AdminPlan, Confine, CpuAffinity, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan,
-    RelayWay,
+    AccessTarget, Confine, CpuAffinity, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, RelayWay,
 };
 
 /// The plan, as far as it can be made.
 pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let global = global(&file.global.or(Global::default()), cx);
-    let admin = admin(&file.admin.or(Admin::default()), cx);
+    let admin = admin::lower(&file.admin.or(Admin::default()), cx);
     let log = log(&file.log.or(Log::default()), cx);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
@@ -74,25 +73,6 @@ fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
         user: words.user.get().and_then(|name| material::user(name, cx)),
         confine: words.confine.or(Confine::Auto),
     }
-}
-
-fn admin(words: &Admin, cx: &mut Cx) -> AdminPlan {
-    let bind = words.bind.or(SocketAddr::from(([127, 0, 0, 1], 9600)));
-    "[admin]".clone_into(&mut cx.owner);
-    if let Some(span) = words.bind.span()
-        && !bind.ip().is_loopback()
-        && words.token_file.is_absent()
-    {
-        cx.error(&span, "[admin] is open to other machines without a token")
-            .why("not loopback")
-            .fix("add token_file = \"FILE\" with a secret in it, which commands then show with --token-file")
-            .fix(format!("or bind = \"127.0.0.1:{}\"", bind.port()));
-    }
-    let token = words
-        .token_file
-        .get()
-        .and_then(|path| material::secret(path, "token_file", cx));
-    AdminPlan { bind, token }
 }
 
 fn log(words: &Log, cx: &mut Cx) -> LogPlan {

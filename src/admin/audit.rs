@@ -1,0 +1,70 @@
+//! One line in the log for each order: who, from where, what, and what came of it; for those that are denied too.
+//!
+//! At level info, and warn for denied ones. No secret is in it: of the request's head only the path is told.
+
+use super::answer::{Answer, Fault};
+use super::guard::Who;
+use super::path::Route;
+use super::peer::Peer;
+
+/// An order that was given, before anything came of it.
+pub(super) struct Audit {
+    order: String,
+    pool: Option<String>,
+    server: Option<String>,
+    from: Peer,
+}
+
+impl Audit {
+    pub(super) fn of(route: &Route, from: Peer) -> Self {
+        let (order, named) = match route {
+            Route::Order(named, order) => (order.as_str(), Some(named)),
+            Route::Weight(named) => ("weight", Some(named)),
+            _ => ("reload", None),
+        };
+        Self {
+            order: order.into(),
+            pool: named.map(|named| named.pool.to_string()),
+            server: named.map(|named| named.server.to_string()),
+            from,
+        }
+    }
+
+    /// Nothing came of it: this one may not.
+    pub(super) fn denied(&self, fault: &Fault) {
+        tracing::warn!(
+            who = "nobody",
+            from = %self.from,
+            order = self.order,
+            pool = self.pool,
+            server = self.server,
+            outcome = "denied",
+            detail = %fault.sentence(),
+            "order"
+        );
+    }
+
+    /// `body` is what the request said besides: a weight, a timeout.
+    pub(super) fn judged(&self, who: Who, body: &[u8], outcome: &Result<Answer, Fault>) {
+        let body = String::from_utf8_lossy(body.get(..SHOWN).unwrap_or(body)).into_owned();
+        let body = (!body.is_empty()).then_some(body);
+        let (word, detail) = match outcome {
+            Ok(_) => ("done", None),
+            Err(fault) => ("refused", Some(fault.sentence().into_owned())),
+        };
+        tracing::info!(
+            %who,
+            from = %self.from,
+            order = self.order,
+            pool = self.pool,
+            server = self.server,
+            body,
+            outcome = word,
+            detail,
+            "order"
+        );
+    }
+}
+
+/// Of a body, in bytes.
+const SHOWN: usize = 200;
