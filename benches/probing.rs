@@ -134,6 +134,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             connect: long,
             idle: long,
             half_close: long,
+            keepalive: long,
             first_byte: long,
         },
         dial: Dial::Late,

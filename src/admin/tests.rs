@@ -56,6 +56,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
             connect: Duration::from_secs(3),
             idle: hour,
             half_close: hour,
+            keepalive: hour,
             first_byte: hour,
         },
         dial: Dial::Late,

@@ -38,7 +38,7 @@ impl App {
                 continue;
             }
             let ours = self.listens_on(*wanted);
-            let sockets = bind::open(*wanted, self.crew.workers(), ours);
+            let sockets = bind::open(*wanted, self.crew.workers(), ours, listener.keepalive);
             let sockets = sockets.map_err(|source| ReloadError::Bind {
                 listener: listener.name.clone(),
                 source,

@@ -120,6 +120,8 @@ tables! {
         accept_proxy: Many<IpNet> = "nobody",
         /// For the PROXY header, the ClientHello and the TLS handshake together.
         greet_timeout: Duration = "\"10s\"",
+        /// A client whose machine answers nothing for so long is gone; a silent one is asked from half of that on. A change is taken by addresses that are opened anew.
+        keepalive: Duration = "\"2m\"",
         /// Terminate TLS here.
         tls: AcceptTls = "plain TCP",
         /// Routes by the name that the client asks for; the first match wins.
@@ -284,6 +286,8 @@ tables! {
         idle: Duration = "by service",
         /// One side has ended, the other has not: counted from that end, and from each byte after it.
         half_close: Duration = "\"10m\"",
+        /// A server whose machine answers nothing for so long is gone; a silent one is asked from half of that on.
+        keepalive: Duration = "\"2m\"",
         /// How long a client may stay silent before its first byte, where `dial` is `late`.
         first_byte: Duration = "\"60s\"",
     }

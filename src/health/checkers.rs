@@ -296,6 +296,7 @@ mod tests {
                 connect: PATIENCE,
                 idle: PATIENCE,
                 half_close: PATIENCE,
+                keepalive: PATIENCE,
                 first_byte: PATIENCE,
             },
             dial: Dial::Late,

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::base::keepalive::keepalive;
+use crate::base::keepalive;
 
 /// Connections that wait while a worker is busy. The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -39,7 +40,8 @@ pub enum BindError {
 }
 
 /// Opens `workers` sockets on one address. Port 0 takes a free one, the same for all.
-/// `ours`: another listener of this process may have the address, about to leave it.
+/// `ours`: another listener of this process may have the address, about to leave it. `patience`: clients that answer nothing
+/// for so long are gone.
 ///
 /// # Errors
 /// See [`BindError`]. Nothing stays open after an error.
@@ -47,14 +49,15 @@ pub fn open(
     address: SocketAddr,
     workers: usize,
     ours: bool,
+    patience: Duration,
 ) -> Result<Vec<TcpListener>, BindError> {
     let explain = |source| BindError::of(address, source);
     if !ours {
         refuse_if_taken(address).map_err(explain)?;
     }
-    let first = socket(address, true).map_err(explain)?;
+    let first = socket(address, true, patience).map_err(explain)?;
     let bound = first.local_addr().map_err(explain)?;
-    let others = (1..workers).map(|_| socket(bound, true));
+    let others = (1..workers).map(|_| socket(bound, true, patience));
     std::iter::once(Ok(first))
         .chain(others)
         .collect::<io::Result<_>>()
@@ -67,12 +70,12 @@ fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
         Ok(())
     } else {
-        socket(address, false).map(drop)
+        socket(address, false, keepalive::DEFAULT).map(drop)
     }
 }
 
 /// Accepted sockets inherit what is set here, at no cost to a session.
-fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+fn socket(address: SocketAddr, shared: bool, patience: Duration) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -84,7 +87,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&keepalive())?;
+    keepalive::set(&socket, patience)?;
     // A byte that a client marks urgent keeps its place in the stream instead of leaving it.
     socket.set_out_of_band_inline(true)?;
     socket.bind(&address.into())?;
@@ -111,10 +114,10 @@ mod tests {
 
     #[test]
     fn a_taken_port_is_refused_even_by_a_socket_that_would_share_it() {
-        let held = open("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
+        let held = open("127.0.0.1:0".parse().unwrap(), 2, false, keepalive::DEFAULT).unwrap();
         let address = held[0].local_addr().unwrap();
         assert_eq!(held[1].local_addr().unwrap(), address);
-        let error = open(address, 1, false).unwrap_err();
+        let error = open(address, 1, false, keepalive::DEFAULT).unwrap_err();
         assert!(
             matches!(error, BindError::InUse(at) if at == address),
             "{error}"

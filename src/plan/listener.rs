@@ -30,6 +30,8 @@ pub struct ListenerPlan {
     pub tls: Option<AcceptTls>,
     /// For the PROXY header, the ClientHello and the TLS handshake together. Default 10 s.
     pub greet_timeout: Duration,
+    /// A client whose kernel answers nothing for so long is gone: see [`crate::base::keepalive`]. Default 2 min.
+    pub keepalive: Duration,
 }
 
 /// One `[[listener.route]]`.

@@ -62,6 +62,7 @@ fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> Pool
             connect: Duration::from_secs(3),
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
+            keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },
         dial: Dial::Late,

@@ -36,7 +36,7 @@ pub(super) async fn announce(
         };
     }
     match &caller.destination.connector {
-        None => Ok(ServerSide::Plain(stream)),
+        None => Ok(ServerSide::Plain(stream.into())),
         Some(connector) => encrypt(stream, connector, lease, caller.destination, until).await,
     }
 }

@@ -46,6 +46,7 @@ pub(super) async fn greet(
         }
         entitled(plan, outcome.client.ip())?;
     }
+    let mut stream = Arc::new(stream);
     let mut head = Vec::new();
     let client = match &course.tls {
         Some(config) => {
@@ -117,7 +118,7 @@ async fn read_proxy_header(stream: &mut TcpStream) -> Result<Option<Ends>, End> 
 }
 
 /// Reads until the ClientHello is whole, in however many segments it comes. The bytes go on to the server.
-async fn read_hello(stream: &mut TcpStream) -> Result<(Vec<u8>, Option<Box<str>>), End> {
+async fn read_hello(stream: &mut Arc<TcpStream>) -> Result<(Vec<u8>, Option<Box<str>>), End> {
     let mut head = Vec::new();
     loop {
         match client_hello::read(&head) {

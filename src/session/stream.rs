@@ -1,6 +1,7 @@
 //! The connections of a session: as it arrives, and as the stages hand it on.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use rustls::{ClientConnection, ServerConnection};
 use tokio::net::TcpStream;
@@ -26,7 +27,7 @@ pub(super) struct Linked {
 }
 
 pub(super) enum ClientSide {
-    Plain(TcpStream),
+    Plain(Arc<TcpStream>),
     Tls(TlsSide<ServerConnection>),
 }
 
@@ -40,6 +41,6 @@ impl ClientSide {
 }
 
 pub(super) enum ServerSide {
-    Plain(TcpStream),
+    Plain(Arc<TcpStream>),
     Tls(TlsSide<ClientConnection>),
 }

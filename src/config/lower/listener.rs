@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{
     certificate, clients, collision, defaults, judge_name, material, pool_reference, route,
 };
+use crate::base::keepalive;
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{AcceptTls, Listener, Pools};
@@ -70,6 +71,7 @@ fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
         accept_proxy: values(&words.accept_proxy),
         tls: words.tls.value().map(|tls| accept_tls(tls, cx)),
         greet_timeout: words.greet_timeout.or(Duration::from_secs(10)),
+        keepalive: words.keepalive.or(keepalive::DEFAULT),
     }
 }
 

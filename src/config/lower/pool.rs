@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::tls::connect_tls;
 use super::{defaults, judge_name, missing, probe, server};
+use crate::base::keepalive;
 use crate::config::choices::StickyBy;
 use crate::config::cx::Cx;
 use crate::config::field::Field;
@@ -93,6 +94,7 @@ fn timeouts(words: &Timeouts, service: Service) -> plan::Timeouts {
         connect: words.connect.or(Duration::from_secs(3)),
         idle: words.idle.or(defaults::idle(service)),
         half_close: words.half_close.or(Duration::from_secs(600)),
+        keepalive: words.keepalive.or(keepalive::DEFAULT),
         first_byte: words.first_byte.or(Duration::from_secs(60)),
     }
 }

@@ -106,6 +106,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
             connect: secs(3),
             idle: secs(3600),
             half_close: secs(600),
+            keepalive: secs(600),
             first_byte: secs(60),
         },
         dial: Dial::Late,

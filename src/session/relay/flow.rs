@@ -22,15 +22,16 @@ pub(super) enum Broken {
     Read(io::Error),
     /// The sink broke.
     Write,
-    /// The sink had ended in order before, and refuses what comes after that end.
-    Refused,
+    /// The sink had ended in order before, and refuses what comes after that end. `surely`: no other call can have
+    /// been told of a fault and left this as its echo, as one splice may that moved some of its bytes.
+    Refused { surely: bool },
 }
 
 impl Broken {
     /// Linux says EPIPE where a reset followed the peer's own end, and names the fault where none had come.
     fn write(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Refused,
+            io::ErrorKind::BrokenPipe => Self::Refused { surely: true },
             _ => Self::Write,
         }
     }
@@ -105,6 +106,9 @@ impl Flow {
 
     /// Holds bytes that the sink has not taken.
     pub(super) fn is_loaded(&self) -> bool {
+        if self.is_over() {
+            return false;
+        }
         let piped = self.pipe.as_ref().is_some_and(|pipe| pipe.filled() > 0);
         self.unflushed || piped || !self.rest.is_empty()
     }
@@ -321,6 +325,9 @@ impl Flow {
             match sink.try_io(Interest::WRITABLE, || pipe.drain(sink)) {
                 Ok(moved) => self.bytes += moved as u64,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    return Poll::Ready(Err(Broken::Refused { surely: false }));
+                }
                 Err(error) => return Poll::Ready(Err(Broken::write(&error))),
             }
         }

@@ -17,10 +17,12 @@ mod turn;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::flow::{Broken, Flow};
@@ -32,7 +34,7 @@ use super::meter::Meter;
 use super::outcome::{Hold, Outcome};
 use super::registry::Place;
 use super::side::Side;
-use crate::base::keepalive::keepalive;
+use crate::base::keepalive;
 use crate::plan::Timeouts;
 use crate::pool::Lease;
 
@@ -69,6 +71,7 @@ pub(super) fn relay<'a, C: Side, S: Side>(
         first_end: None,
         last_event: now,
         kept_alive: false,
+        watch: None,
     };
     Box::pin(async move {
         let Outcome {
@@ -80,7 +83,11 @@ pub(super) fn relay<'a, C: Side, S: Side>(
             return Reason::Internal;
         };
         let timeouts = &lease.plan().timeouts;
-        let mut timer = pin!(sleep_until(now + relay.patience(timeouts)));
+        let first_look = timeouts
+            .idle
+            .min(KEEPALIVE_AFTER)
+            .min(timeouts.keepalive / 2);
+        let mut timer = pin!(sleep_until(now + first_look));
         let reason = poll_fn(|cx| {
             if let Some(reason) = place.poll_cut(cx) {
                 return Poll::Ready(reason);
@@ -102,6 +109,14 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     })
 }
 
+/// Waits for the kernel's word that a socket has broken.
+type Watch = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn broken(tcp: Arc<TcpStream>) {
+    // Fails only where the runtime ends, and the session with it.
+    let _ = tcp.ready(Interest::ERROR).await;
+}
+
 struct Relay<C, S> {
     client: C,
     server: S,
@@ -113,6 +128,8 @@ struct Relay<C, S> {
     last_event: Instant,
     turn: Turn,
     kept_alive: bool,
+    /// While one side has ended and the other has not.
+    watch: Option<Watch>,
 }
 
 impl<C: Side, S: Side> Relay<C, S> {
@@ -135,6 +152,7 @@ impl<C: Side, S: Side> Relay<C, S> {
         let ended = self.ended();
         // A fault of one flow changes what the other is to do, which nothing would wake it for.
         while self.pump(cx) {}
+        self.poll_watch(cx);
         let moved = before != (self.up.bytes, self.down.bytes);
         if moved || ended != self.ended() {
             let now = Instant::now();
@@ -170,38 +188,51 @@ impl<C: Side, S: Side> Relay<C, S> {
     fn up_broken(&mut self, broken: &Broken) {
         match broken {
             Broken::Read(error) => {
-                self.first_end.get_or_insert(Reason::of_client(error));
+                self.first_end = Some(Reason::of_client(error));
                 self.up.cut();
                 self.down.cut();
             }
-            Broken::Write => {
+            Broken::Refused { surely } if *surely || self.down.has_ended() => self.up.cut(),
+            Broken::Write | Broken::Refused { .. } => {
                 self.first_end = Some(Reason::ServerReset);
                 self.up.cut();
                 self.down.doom();
             }
-            Broken::Refused => self.up.cut(),
         }
     }
 
     /// The flow from the server broke: what had arrived still goes to the client. A client that takes no more may
     /// have sent something before it went (a CloseSession): the other flow goes on to its end.
     fn down_broken(&mut self, broken: &Broken) {
+        if let Broken::Read(_) = broken {
+            // An earlier end in order by the client does not make the server's break one.
+            self.first_end = Some(Reason::ServerReset);
+            self.up.cut();
+            return self.down.break_off();
+        }
+        self.first_end = Some(Reason::ClientReset);
+        self.down.cut();
         match broken {
-            Broken::Read(_) => {
-                // An earlier end in order by the client does not make the server's break one.
-                self.first_end = Some(Reason::ServerReset);
-                self.up.cut();
-                self.down.break_off();
-            }
-            Broken::Write => {
-                self.first_end.get_or_insert(Reason::ClientReset);
-                self.down.cut();
-                self.up.doom();
-            }
-            Broken::Refused => {
-                self.first_end.get_or_insert(Reason::ClientClosed);
-                self.down.cut();
-            }
+            Broken::Refused { surely } if *surely || self.up.has_ended() => {}
+            _ => self.up.doom(),
+        }
+    }
+
+    /// A side that has ended is not read any more, but may still break: then nothing is wanted from the other either.
+    fn poll_watch(&mut self, cx: &mut Context<'_>) {
+        let (watched, reason) = match (self.up.is_over(), self.down.is_over()) {
+            (true, false) => (self.client.tcp(), Reason::ClientReset),
+            (false, true) => (self.server.tcp(), Reason::ServerReset),
+            _ => return,
+        };
+        let watch = || -> Watch { Box::pin(broken(Arc::clone(watched))) };
+        if (self.watch.get_or_insert_with(watch).as_mut())
+            .poll(cx)
+            .is_ready()
+        {
+            self.first_end = Some(reason);
+            self.up.cut();
+            self.down.cut();
         }
     }
 
@@ -217,13 +248,16 @@ impl<C: Side, S: Side> Relay<C, S> {
             false if in_order => Parting::InOrder,
             false => Parting::Reset,
         };
-        let to_client = match (of(&self.down), reason) {
-            (Parting::Reset, Reason::ServerReset) => Parting::ResetAfterRest,
+        let (to_client, to_server) = (of(&self.down), of(&self.up));
+        match (to_client, reason) {
+            // Whoever broke after its end in order cannot be answered; the other is to know.
+            (_, Reason::ClientReset) => (Parting::Told, Parting::Reset),
+            (Parting::Told, Reason::ServerReset) => (Parting::Reset, Parting::Told),
+            (Parting::Reset, Reason::ServerReset) => (Parting::ResetAfterRest, Parting::Told),
             // It has been told by TLS's own alert, which a reset would overtake.
-            (Parting::Reset, Reason::TlsFailed) => Parting::Told,
-            (parting, _) => parting,
-        };
-        (to_client, of(&self.up))
+            (Parting::Reset, Reason::TlsFailed) => (Parting::Told, to_server),
+            partings => (partings.0, to_server),
+        }
     }
 
     /// Whether the session was silent, and is ended for no fault of a side.
@@ -254,7 +288,6 @@ impl<C: Side, S: Side> Relay<C, S> {
     fn patience(&self, timeouts: &Timeouts) -> Duration {
         match self.ended() {
             _ if self.up.is_breaking() || self.down.is_breaking() => parting::PATIENCE,
-            (false, false) if !self.kept_alive => timeouts.idle.min(KEEPALIVE_AFTER),
             (false, false) => timeouts.idle,
             _ => timeouts.half_close.min(timeouts.idle),
         }
@@ -267,7 +300,12 @@ impl<C: Side, S: Side> Relay<C, S> {
         timeouts: &Timeouts,
     ) -> Poll<Reason> {
         loop {
-            let due = self.last_event + self.patience(timeouts);
+            let patience = self.patience(timeouts);
+            let look = match self.kept_alive {
+                true => patience,
+                false => patience.min(KEEPALIVE_AFTER).min(timeouts.keepalive / 2),
+            };
+            let due = self.last_event + look;
             if due < timer.deadline() {
                 timer.as_mut().reset(due);
             }
@@ -278,13 +316,14 @@ impl<C: Side, S: Side> Relay<C, S> {
                 timer.as_mut().reset(due);
                 continue;
             }
-            match self.ended() {
-                (false, false) if self.kept_alive || self.silent_for(timeouts.idle) => {
-                    return Poll::Ready(Reason::IdleTimeout);
-                }
-                (false, false) => self.keep_alive(),
-                _ => return Poll::Ready(self.half_closed()),
+            if !self.silent_for(patience) {
+                self.keep_alive(timeouts.keepalive);
+                continue;
             }
+            return Poll::Ready(match self.ended() {
+                (false, false) => Reason::IdleTimeout,
+                _ => self.half_closed(),
+            });
         }
     }
 
@@ -301,9 +340,9 @@ impl<C: Side, S: Side> Relay<C, S> {
     }
 
     /// Lets the kernel find out about a server that is gone without a word (and keeps firewalls awake).
-    fn keep_alive(&mut self) {
+    fn keep_alive(&mut self, patience: Duration) {
         self.kept_alive = true;
         // A socket that refuses is one that has just broken; the flows will say so.
-        let _ = SockRef::from(self.server.tcp()).set_tcp_keepalive(&keepalive());
+        let _ = keepalive::set(self.server.tcp(), patience);
     }
 }

@@ -3,11 +3,11 @@
 mod tls;
 
 use std::io;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tokio::io::{AsyncWrite, Interest};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 pub(super) use self::tls::TlsSide;
@@ -21,8 +21,8 @@ pub(super) trait Side: Unpin + Send + 'static {
     /// which many leave that out; false for servers: what they sent may have been cut short on its way.
     const MAY_LEAVE_SILENTLY: bool;
 
-    /// The socket itself.
-    fn tcp(&self) -> &TcpStream;
+    /// The socket itself; shared, so that its faults can be watched while the stream is in use.
+    fn tcp(&self) -> &Arc<TcpStream>;
 
     /// Reads into `room`; 0 is the end.
     fn poll_take(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
@@ -41,22 +41,22 @@ pub(super) trait Side: Unpin + Send + 'static {
 }
 
 /// Plain reads and writes go past the C library, whose calls may be cancelled, which a message pays twice.
-impl Side for TcpStream {
+impl Side for Arc<TcpStream> {
     const TLS: bool = false;
     const MAY_LEAVE_SILENTLY: bool = true;
 
-    fn tcp(&self) -> &TcpStream {
+    fn tcp(&self) -> &Arc<TcpStream> {
         self
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let all = room.len();
-        let take = || Ok(recv(&*self, &mut *room, RecvFlags::empty())?.1);
+        let take = || Ok(recv(&**self, &mut *room, RecvFlags::empty())?.1);
         poll_some(all, Interest::READABLE, self, cx, take)
     }
 
     fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let give = || Ok(send(&*self, bytes, SendFlags::NOSIGNAL)?);
+        let give = || Ok(send(&**self, bytes, SendFlags::NOSIGNAL)?);
         poll_some(bytes.len(), Interest::WRITABLE, self, cx, give)
     }
 
@@ -64,9 +64,14 @@ impl Side for TcpStream {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self).poll_shutdown(cx)
+    fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(end(self))
     }
+}
+
+/// Tells the peer that nothing more comes. Never waits.
+fn end(tcp: &TcpStream) -> io::Result<()> {
+    Ok(shutdown(tcp, Shutdown::Write)?)
 }
 
 /// One system call on a socket that is ready. A call that moved less than `all` has emptied, or filled, the socket:

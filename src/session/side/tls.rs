@@ -10,7 +10,6 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::ops::DerefMut;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -20,10 +19,10 @@ use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, ProtocolVersion, ServerConfig,
     ServerConnection, SideData,
 };
-use tokio::io::{AsyncWrite, Interest};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::{Side, poll_some};
+use super::{Side, end, poll_some};
 use crate::session::lend;
 use crate::tls::is_unknown_name;
 
@@ -40,7 +39,7 @@ const WAITING: usize = lend::BUFFER;
 pub(in crate::session) struct TlsSide<C>(Box<Inner<C>>);
 
 struct Inner<C> {
-    tcp: TcpStream,
+    tcp: Arc<TcpStream>,
     tls: C,
     /// The socket took less than it was offered.
     stuck: bool,
@@ -56,11 +55,11 @@ impl TlsSide<ServerConnection> {
     /// # Errors
     /// The socket's, and `InvalidData` for what is not TLS or not acceptable, of which the client has been told.
     pub(in crate::session) async fn accept(
-        tcp: TcpStream,
+        tcp: impl Into<Arc<TcpStream>>,
         config: Arc<ServerConfig>,
     ) -> io::Result<Self> {
         let tls = ServerConnection::new(config).map_err(io::Error::other)?;
-        Self::handshake(tcp, tls).await
+        Self::handshake(tcp.into(), tls).await
     }
 
     /// The name the client asked for, in lower case.
@@ -75,12 +74,12 @@ impl TlsSide<ClientConnection> {
     /// # Errors
     /// As of [`accept`](TlsSide::accept).
     pub(in crate::session) async fn connect(
-        tcp: TcpStream,
+        tcp: impl Into<Arc<TcpStream>>,
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> io::Result<Self> {
         let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        Self::handshake(tcp, tls).await
+        Self::handshake(tcp.into(), tls).await
     }
 }
 
@@ -89,7 +88,7 @@ where
     C: DerefMut<Target = ConnectionCommon<D>>,
     D: SideData,
 {
-    async fn handshake(tcp: TcpStream, tls: C) -> io::Result<Self> {
+    async fn handshake(tcp: Arc<TcpStream>, tls: C) -> io::Result<Self> {
         let mut inner = Box::new(Inner {
             tcp,
             tls,
@@ -222,7 +221,7 @@ where
     const TLS: bool = true;
     const MAY_LEAVE_SILENTLY: bool = C::MAY_LEAVE_SILENTLY;
 
-    fn tcp(&self) -> &TcpStream {
+    fn tcp(&self) -> &Arc<TcpStream> {
         &self.0.tcp
     }
 
@@ -269,7 +268,7 @@ where
             this.tls.send_close_notify();
         }
         ready!(this.poll_send(cx, SendFlags::NOSIGNAL | SendFlags::MORE))?;
-        Pin::new(&mut this.tcp).poll_shutdown(cx)
+        Poll::Ready(end(&this.tcp))
     }
 
     fn bide(&mut self) {
