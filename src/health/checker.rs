@@ -47,7 +47,7 @@ pub(super) struct Checker<A> {
     server: Arc<Server>,
     plan: ProbePlan,
     asker: Arc<A>,
-    /// All checkers count their strokes from here.
+    /// All checkers count their ticks from here.
     epoch: Instant,
     conclusion: Conclusion,
     /// The last answer to a question in full; `None` when the next should be one.

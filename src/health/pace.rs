@@ -43,17 +43,17 @@ pub fn least(plan: &ProbePlan) -> Duration {
     plan.fast_interval.min(plan.interval)
 }
 
-/// Moves a time (since some common start) to the next stroke of a clock that strikes 64 times in this wait, so
+/// Moves a time (since some common start) to the next tick of a clock that ticks 64 times in this wait, so
 /// that questions of many servers go out together: one wake-up of the thread serves some dozens, and probing a
 /// thousand costs a quarter to a third less. Short waits stay as they are.
 pub fn align(at: Duration, wait: Duration) -> Duration {
-    let stroke = (wait / 64).min(LONGEST_STROKE);
-    if stroke < SHORTEST_STROKE {
+    let tick = (wait / 64).min(LONGEST_TICK);
+    if tick < SHORTEST_TICK {
         return at;
     }
     // Of a power of two, so that servers of different pace strike together.
-    let stroke = 1 << stroke.as_millis().ilog2();
-    let at = at.as_millis().div_ceil(stroke) * stroke;
+    let tick = 1 << tick.as_millis().ilog2();
+    let at = at.as_millis().div_ceil(tick) * tick;
     Duration::from_millis(u64::try_from(at).unwrap_or(u64::MAX))
 }
 
@@ -64,10 +64,10 @@ fn jitter(interval: Duration, random: Random) -> Duration {
 const JITTER: f64 = 0.1;
 
 /// More would be seen as bursts.
-const LONGEST_STROKE: Duration = Duration::from_millis(64);
+const LONGEST_TICK: Duration = Duration::from_millis(64);
 
 /// The timer itself is no finer than 1 ms.
-const SHORTEST_STROKE: Duration = Duration::from_millis(8);
+const SHORTEST_TICK: Duration = Duration::from_millis(8);
 
 /// The first questions of a pool are at most this far apart, on average.
 const FIRST_GAP: Duration = Duration::from_millis(1);
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn long_waits_end_on_a_common_stroke() {
+    fn long_waits_end_on_a_common_tick() {
         let (second, ms) = (Duration::from_secs(1), Duration::from_millis);
         for at in [0, 1, 63, 64, 1000, 12_345_678] {
             let aligned = align(ms(at), second * 10);
