@@ -11,6 +11,8 @@ use crate::app::App;
 use crate::app::signal::Signals;
 use crate::config::{self, Loaded};
 use crate::confine::confine;
+use crate::plan::GlobalPlan;
+use crate::session::PIPES_A_WORKER;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -45,7 +47,7 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    warn_of_few_files(files, plan.global.max_connections);
+    warn_of_few_files(files, &plan.global);
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (say, words) = mpsc::channel(1);
@@ -73,8 +75,11 @@ fn raise_open_files() -> Option<u64> {
     }
 }
 
-fn warn_of_few_files(files: Option<u64>, max_connections: u32) {
-    let needed = u64::from(max_connections) * 2 + SPARE_FILES;
+/// Two descriptors a session, two for each pipe that a bulk may hold, and some to spare.
+fn warn_of_few_files(files: Option<u64>, global: &GlobalPlan) {
+    let workers = (global.workers).or_else(|| std::thread::available_parallelism().ok());
+    let pipes = workers.map_or(1, usize::from) * PIPES_A_WORKER;
+    let needed = 2 * (u64::from(global.max_connections) + pipes as u64) + SPARE_FILES;
     if let Some(files) = files.filter(|files| *files < needed) {
         tracing::warn!(
             open_files = files,
@@ -84,5 +89,5 @@ fn warn_of_few_files(files: Option<u64>, max_connections: u32) {
     }
 }
 
-/// For listening sockets, probes, pipes, logs and the admin server.
-const SPARE_FILES: u64 = 1024;
+/// For listening sockets, probes, logs and the admin server.
+const SPARE_FILES: u64 = 512;

@@ -49,6 +49,7 @@ use self::greet::greet;
 use self::link::link;
 use self::outcome::Outcome;
 use self::registry::Place;
+pub use self::relay::PIPES_A_WORKER;
 use self::relay::relay;
 use self::route::route;
 pub use self::stream::Arrival;

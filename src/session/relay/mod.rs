@@ -27,6 +27,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::flow::{Broken, Flow};
 use self::parting::{Parting, part};
+pub use self::pipe::MOST as PIPES_A_WORKER;
 use self::turn::Turn;
 use super::course::Course;
 use super::end::Reason;

@@ -3,19 +3,27 @@
 //! Pages move from one socket to the other without a visit to user space. A pipe costs two descriptors, so each
 //! worker keeps only a few and a flow gives its pipe back as soon as it is empty.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{
+    PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
+};
 
 /// Pipes a worker keeps for the next bulk.
 const KEPT: usize = 64;
+/// Pipes that a worker has open at most. A bulk whose client is stuck holds its own; those beyond go on by copy, so that
+/// the descriptors howdah needs are known.
+pub const MOST: usize = 128;
+/// Where the user's quota of pipe pages grants less, copying is quicker.
+const LEAST: usize = 64 * 1024;
 /// What one splice asks for, and the capacity asked of each pipe. The kernel may grant less.
 const CAPACITY: usize = 1 << 20;
 
 thread_local! {
     static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    static OPEN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A pipe and the number of bytes in it.
@@ -27,15 +35,22 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// One from the worker's pool, else a new one; `None` when there are no descriptors left.
+    /// One from the worker's pool, else a new one; `None` when there are no descriptors left, or [`MOST`] are open.
     pub(super) fn lend() -> Option<Self> {
-        POOL.with_borrow_mut(Vec::pop).or_else(|| Self::open().ok())
+        POOL.with_borrow_mut(Vec::pop).or_else(|| {
+            let may_open = OPEN.get() < MOST;
+            may_open.then(|| Self::open().ok()).flatten()
+        })
     }
 
     fn open() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // Refused above the user's quota of pipe pages: the default capacity works too.
+        // Refused above the user's quota of pipe pages: a smaller one may do.
         let _ = fcntl_setpipe_size(&write, CAPACITY);
+        if fcntl_getpipe_size(&write)? < LEAST {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        OPEN.set(OPEN.get() + 1);
         Ok(Self {
             read,
             write,
@@ -72,3 +87,28 @@ impl Pipe {
 }
 
 const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        // The thread's books may be gone already when a whole worker ends.
+        let _ = OPEN.try_with(|open| open.set(open.get() - 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_descriptors_of_stuck_bulks_are_bounded() {
+        let held: Vec<_> = std::iter::from_fn(Pipe::lend).take(MOST + 1).collect();
+        assert_eq!(
+            held.len(),
+            MOST,
+            "is the user's quota of pipe pages used up?"
+        );
+        held.into_iter().for_each(Pipe::give_back);
+        assert!(Pipe::lend().is_some());
+        assert_eq!(OPEN.get(), KEPT);
+    }
+}
