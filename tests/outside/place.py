@@ -12,7 +12,7 @@ class Place:
     def __init__(self, name):
         kit.need_debs(openssl="openssl")
         self.folder = kit.folder("howdah-outside-")
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self.server = Server(("127.0.0.1", 0), Page)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         kit.quiet(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90",
                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
@@ -35,6 +35,13 @@ probe = "none"
         self.howdah.stop()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Judges break connections on purpose, which is nothing to report."""
+
+    def handle_error(self, *_):
+        pass
 
 
 class Page(http.server.BaseHTTPRequestHandler):
