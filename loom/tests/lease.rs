@@ -4,28 +4,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_loom::balance::{Ask, Balancer, Candidate, Field, Load, Tally};
+use howdah_loom::balance::{Ask, Balancer, Candidate, Field, Load, Counters};
 use loom::sync::Mutex;
 use loom::thread;
 
 #[test]
 fn two_takers_of_the_last_place_get_it_once() {
     loom::model(|| {
-        let (load, tally) = load();
+        let (load, counters) = load();
         let other = {
             let load = Arc::clone(&load);
             thread::spawn(move || load.take(1))
         };
         let taken = [load.take(1), other.join().expect("no panic")];
         assert_eq!(taken.iter().filter(|taken| **taken).count(), 1);
-        assert_eq!((load.active(), load.total(), tally.active()), (1, 1, 1));
+        assert_eq!((load.active(), load.total(), counters.active()), (1, 1, 1));
     });
 }
 
 #[test]
 fn a_place_given_back_is_there_for_the_next() {
     loom::model(|| {
-        let (load, tally) = load();
+        let (load, counters) = load();
         assert!(load.take(1));
         let ends = {
             let load = Arc::clone(&load);
@@ -34,7 +34,7 @@ fn a_place_given_back_is_there_for_the_next() {
         let taken = load.take(1);
         ends.join().expect("no panic");
         assert_eq!(load.active(), u32::from(taken));
-        assert_eq!(tally.active(), u64::from(taken));
+        assert_eq!(counters.active(), u64::from(taken));
         assert!(taken || load.take(1), "nobody holds it");
     });
 }
@@ -56,7 +56,7 @@ fn two_choices_at_once_fill_two_servers() {
             let mut picks = [servers.pick(), other.join().expect("no panic")];
             picks.sort();
             assert_eq!(picks, [Some(0), Some(1)], "each has room for one");
-            assert_eq!(servers.tally.active(), 2);
+            assert_eq!(servers.counters.active(), 2);
         });
     }
 }
@@ -96,7 +96,7 @@ fn two_ends_at_once_are_both_counted_and_ranked() {
         };
         servers.end();
         other.join().expect("no panic");
-        assert_eq!((servers.loads[0].active(), servers.tally.active()), (1, 5));
+        assert_eq!((servers.loads[0].active(), servers.counters.active()), (1, 5));
         assert_eq!(
             servers.pick(),
             Some(0),
@@ -133,14 +133,14 @@ fn a_choice_while_a_snapshot_is_made_is_not_forgotten() {
         assert_eq!(servers.pick(), Some(0));
         keeper.join().expect("no panic");
         assert_eq!(servers.pick(), None, "it is full");
-        assert_eq!((servers.loads[0].active(), servers.tally.active()), (1, 1));
+        assert_eq!((servers.loads[0].active(), servers.counters.active()), (1, 1));
     });
 }
 
 /// A pool in small: servers, and a present snapshot behind a lock, which orders as `ArcSwap` does.
 struct Servers {
     loads: Vec<Arc<Load>>,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
     places: Vec<(u16, u32)>,
     make: fn(&Field) -> Balancer,
     present: Mutex<Arc<(Field, Balancer)>>,
@@ -154,9 +154,9 @@ impl Servers {
 
     /// Weight, places, sessions.
     fn of(servers: &[(u16, u32, u32)], make: fn(&Field) -> Balancer) -> Self {
-        let tally = Arc::new(Tally::default());
+        let counters = Arc::new(Counters::default());
         let load = |(_, places, sessions): &(u16, u32, u32)| {
-            let load = Arc::new(Load::new(Arc::clone(&tally), Duration::ZERO));
+            let load = Arc::new(Load::new(Arc::clone(&counters), Duration::ZERO));
             assert!((0..*sessions).all(|_| load.take(*places)));
             load
         };
@@ -165,10 +165,10 @@ impl Servers {
             .iter()
             .map(|(weight, places, _)| (*weight, *places))
             .collect();
-        let first = side(&loads, &places, &tally, make);
+        let first = side(&loads, &places, &counters, make);
         Self {
             loads,
-            tally,
+            counters,
             places,
             make,
             present: Mutex::new(first),
@@ -199,22 +199,22 @@ impl Servers {
 
     /// As the keeper: makes, stores, and reads all loads again.
     fn renew(&self) {
-        let next = side(&self.loads, &self.places, &self.tally, self.make);
+        let next = side(&self.loads, &self.places, &self.counters, self.make);
         *self.present.lock().expect("no panic") = Arc::clone(&next);
         next.1.refresh_all(&next.0);
     }
 }
 
-fn load() -> (Arc<Load>, Arc<Tally>) {
-    let tally = Arc::new(Tally::default());
-    let load = Load::new(Arc::clone(&tally), Duration::ZERO);
-    (Arc::new(load), tally)
+fn load() -> (Arc<Load>, Arc<Counters>) {
+    let counters = Arc::new(Counters::default());
+    let load = Load::new(Arc::clone(&counters), Duration::ZERO);
+    (Arc::new(load), counters)
 }
 
 fn side(
     loads: &[Arc<Load>],
     places: &[(u16, u32)],
-    tally: &Arc<Tally>,
+    counters: &Arc<Counters>,
     make: fn(&Field) -> Balancer,
 ) -> Arc<(Field, Balancer)> {
     let servers = loads.iter().zip(places);
@@ -227,7 +227,7 @@ fn side(
     let field = Field::new(
         loads.len(),
         (0..).zip(servers).map(candidate).collect(),
-        Arc::clone(tally),
+        Arc::clone(counters),
     );
     let balancer = make(&field);
     Arc::new((field, balancer))

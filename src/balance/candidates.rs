@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::load::{Load, Tally};
+use super::load::{Counters, Load};
 
 /// One server on offer.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Field {
     pub(super) candidates: Box<[Candidate]>,
     /// Member to place in `candidates`; [`NOWHERE`] for those not on offer.
     pub(super) slots: Box<[u32]>,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// One question.
@@ -44,7 +44,7 @@ pub struct Ask<'a> {
 
 impl Field {
     /// `members` counts all members of the snapshot; each candidate's `member` is below it.
-    pub fn new(members: usize, candidates: Vec<Candidate>, tally: Arc<Tally>) -> Self {
+    pub fn new(members: usize, candidates: Vec<Candidate>, counters: Arc<Counters>) -> Self {
         let mut slots = vec![NOWHERE; members].into_boxed_slice();
         for (slot, candidate) in (0u32..).zip(&candidates) {
             slots[candidate.member as usize] = slot;
@@ -52,7 +52,7 @@ impl Field {
         Self {
             candidates: candidates.into(),
             slots,
-            tally,
+            counters,
         }
     }
 

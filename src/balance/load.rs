@@ -17,12 +17,12 @@ pub struct Load {
     estimate: Mutex<Shown>,
     /// [`Estimate::level`], for readers that do not want the lock.
     level: AtomicU64,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 /// What one pool remembers from snapshot to snapshot.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Counters {
     cursor: AtomicU64,
     picks: AtomicU64,
     active: AtomicU64,
@@ -39,7 +39,7 @@ struct Shown {
 
 impl Load {
     /// Without sessions, and without an estimate until somebody observes or seeds one.
-    pub fn new(tally: Arc<Tally>, now: Duration) -> Self {
+    pub fn new(counters: Arc<Counters>, now: Duration) -> Self {
         let estimate = Estimate::unknown(now);
         let level = estimate.level();
         Self {
@@ -48,7 +48,7 @@ impl Load {
             picked: AtomicU64::new(0),
             estimate: Mutex::new(Shown { estimate, level }),
             level: AtomicU64::new(level.to_bits()),
-            tally,
+            counters,
         }
     }
 
@@ -70,7 +70,7 @@ impl Load {
             .is_ok();
         if taken {
             self.total.fetch_add(1, Ordering::Relaxed);
-            self.tally.active.fetch_add(1, Ordering::Relaxed);
+            self.counters.active.fetch_add(1, Ordering::Relaxed);
         }
         taken
     }
@@ -79,20 +79,20 @@ impl Load {
     pub fn give_back(&self) {
         let before = self.active.fetch_sub(1, Ordering::SeqCst);
         debug_assert!(before > 0, "given back more often than taken");
-        self.tally.active.fetch_sub(1, Ordering::Relaxed);
+        self.counters.active.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A session saw the server take this long. True when the estimate has moved so far since the last true
     /// that whoever ranks servers should look again.
     pub fn observe(&self, took: Duration, now: Duration) -> bool {
-        self.tally.heard(now);
+        self.counters.heard(now);
         self.update(|estimate| estimate.observe(took, now))
     }
 
     /// A probe took this long, which counts only while sessions say nothing: probes ask other questions than
     /// sessions do, and compare with nothing but probes. True as for [`Self::observe`].
     pub fn seed(&self, took: Duration, now: Duration) -> bool {
-        let seeds = self.tally.is_quiet(now) || !self.estimate().estimate.is_known();
+        let seeds = self.counters.is_quiet(now) || !self.estimate().estimate.is_known();
         seeds && self.update(|estimate| estimate.observe(took, now))
     }
 
@@ -106,7 +106,7 @@ impl Load {
 
     /// Moves it behind its equals.
     pub(super) fn stamp(&self) {
-        let number = self.tally.picks.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.counters.picks.fetch_add(1, Ordering::Relaxed) + 1;
         self.picked.store(number, Ordering::Relaxed);
     }
 
@@ -127,7 +127,7 @@ impl Load {
     }
 }
 
-impl Tally {
+impl Counters {
     /// The number of this turn; each is given out once.
     pub(super) fn turn(&self) -> u64 {
         self.cursor.fetch_add(1, Ordering::Relaxed)

@@ -6,7 +6,7 @@
 //! reached its cap is passed over.
 //!
 //! No clock, no tokio, no sockets: time and randomness come in with the [`Ask`]. What must outlive a snapshot
-//! (the turn of round-robin, the loads) lives in [`Tally`] and [`Load`], which snapshots share.
+//! (the turn of round-robin, the loads) lives in [`Counters`] and [`Load`], which snapshots share.
 
 mod candidates;
 mod estimate;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use self::candidates::{Ask, Candidate, Field};
 pub use self::least_connection::LeastConnection;
-pub use self::load::{Load, Tally};
+pub use self::load::{Counters, Load};
 pub use self::mix::hash_client;
 pub use self::random::Random;
 pub use self::response_time::ResponseTime;

@@ -28,12 +28,12 @@ impl RoundRobin {
     pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
         let length = self.sequence.len() as u64;
         for _ in 0..length.min(PATIENCE) {
-            let slot = self.sequence[(field.tally.turn() % length) as usize];
+            let slot = self.sequence[(field.counters.turn() % length) as usize];
             if let Some(member) = field.try_slot(slot as usize, ask) {
                 return Some(member);
             }
         }
-        let start = self.sequence[(field.tally.turn() % length) as usize];
+        let start = self.sequence[(field.counters.turn() % length) as usize];
         field.first_free(start as usize, ask)
     }
 }

@@ -100,7 +100,7 @@ impl SourceHash {
     }
 
     pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
-        let sessions = field.tally.active() + 1;
+        let sessions = field.counters.active() + 1;
         let walk = || {
             let slots = (self.ring.walk(ask.client)).filter_map(|member| field.slot(member));
             slots.take(PATIENCE)

@@ -11,15 +11,15 @@ use super::*;
 
 /// A pool of servers with these weights and caps, all on offer.
 fn field_of(servers: &[(u16, u32)]) -> Field {
-    let tally = Arc::new(Tally::default());
+    let counters = Arc::new(Counters::default());
     let candidate = |(member, (weight, cap)): (u32, &(u16, u32))| Candidate {
         member,
         weight: *weight,
         cap: *cap,
-        load: Arc::new(Load::new(Arc::clone(&tally), Duration::ZERO)),
+        load: Arc::new(Load::new(Arc::clone(&counters), Duration::ZERO)),
     };
     let candidates = (0..).zip(servers).map(candidate).collect();
-    Field::new(servers.len(), candidates, Arc::clone(&tally))
+    Field::new(servers.len(), candidates, Arc::clone(&counters))
 }
 
 fn field(weights: &[u16]) -> Field {
@@ -33,7 +33,7 @@ fn without(field: &Field, member: u32) -> Field {
     Field::new(
         field.slots.len(),
         left.cloned().collect(),
-        Arc::clone(&field.tally),
+        Arc::clone(&field.counters),
     )
 }
 
@@ -337,7 +337,7 @@ fn losing_most_servers_moves_only_their_clients() {
     let all = field(&[1; 20]);
     let ring = ring(&all);
     let left: Vec<_> = all.candidates[3..7].to_vec();
-    let left = Field::new(20, left, Arc::clone(&all.tally));
+    let left = Field::new(20, left, Arc::clone(&all.counters));
     let before = Balancer::source_hash(&all, &ring);
     let after = Balancer::source_hash(&left, &ring);
     for client in 0..1000 {
@@ -395,7 +395,7 @@ fn workers_share_a_balancer() {
         });
         let left: u32 = field.candidates.iter().map(|one| one.load.active()).sum();
         assert_eq!(left, 0, "{name} seed {seed}");
-        assert_eq!(field.tally.active(), 0, "{name} seed {seed}");
+        assert_eq!(field.counters.active(), 0, "{name} seed {seed}");
         if balancer.is_ranked() {
             let least = field
                 .candidates

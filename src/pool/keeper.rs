@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::change::Letter;
 use super::snapshot::{Member, Roster, Side, Snapshot};
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
-use crate::balance::{Balancer, Candidate, Field, Load, Ring, Tally};
+use crate::balance::{Balancer, Candidate, Counters, Field, Load, Ring};
 use crate::plan::{Balance, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::telemetry::Metrics;
 
@@ -47,7 +47,7 @@ struct State {
     /// The pool left the file.
     closed: bool,
     roster: Arc<Roster>,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
     born: Instant,
     /// Of the first rank and of the backups; `None` when it must be made again.
     rings: [Option<Arc<Ring>>; 2],
@@ -153,7 +153,7 @@ impl State {
             leave_by: Instant::now(),
             closed: false,
             roster: Arc::new(Roster::new([].iter())),
-            tally: Arc::default(),
+            counters: Arc::default(),
             born: Instant::now(),
             rings: [None, None],
             generation: 0,
@@ -347,7 +347,7 @@ impl State {
             Some(before) => Arc::clone(&before.server),
             None => self.returning(&plan).unwrap_or_else(|| {
                 let metrics = self.metrics.server(&self.plan.name, &plan.name);
-                let load = Load::new(Arc::clone(&self.tally), self.born.elapsed());
+                let load = Load::new(Arc::clone(&self.counters), self.born.elapsed());
                 Server::new(&plan, load, metrics)
             }),
         };
@@ -421,7 +421,7 @@ impl State {
         let field = Field::new(
             self.members.len(),
             candidates.collect(),
-            Arc::clone(&self.tally),
+            Arc::clone(&self.counters),
         );
         let balancer = match self.plan.balance {
             Balance::RoundRobin => Balancer::round_robin(&field),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::Load;
-use crate::histogram::Tally;
+use crate::histogram::Counters;
 use crate::link::{Link, SMALL, SMALL_ANSWER, Watch};
 
 pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
@@ -14,7 +14,7 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
     for index in 0..load.connections {
         links.push(begin(load.target, &watch, index)?);
     }
-    let mut tally = Tally::new();
+    let mut counters = Counters::new();
     let mut ready = Vec::with_capacity(256);
     let mut room = [0; 256];
     let start = Instant::now();
@@ -23,7 +23,7 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
         start + load.warmup() + load.seconds(),
     );
     let mut now = start;
-    while now < until && (load.count == 0 || tally.total < load.count) {
+    while now < until && (load.count == 0 || counters.total < load.count) {
         watch.ready(&mut ready)?;
         for index in &ready {
             let whole = links[*index].hear(&mut room);
@@ -31,11 +31,11 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
                 continue;
             }
             now = Instant::now();
-            tally.total += 1;
-            tally.failed += u64::from(whole.is_err());
+            counters.total += 1;
+            counters.failed += u64::from(whole.is_err());
             if now >= from {
-                tally.measured += 1;
-                tally.latency.add(now - links[*index].asked());
+                counters.measured += 1;
+                counters.latency.add(now - links[*index].asked());
             }
             links[*index] = begin(load.target, &watch, *index)?;
         }
@@ -43,8 +43,8 @@ pub(crate) fn run(load: &Load) -> Result<(), Box<dyn Error>> {
             now = Instant::now();
         }
     }
-    tally.took = now.saturating_duration_since(from);
-    tally.print();
+    counters.took = now.saturating_duration_since(from);
+    counters.print();
     Ok(())
 }
 

@@ -41,7 +41,7 @@ impl Histogram {
 }
 
 /// What a client mode has to tell.
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     /// Answers in the measured time.
     pub(crate) measured: u64,
     /// Answers in all, the warm-up among them: processor time is divided by these.
@@ -54,7 +54,7 @@ pub(crate) struct Tally {
     pub(crate) latency: Histogram,
 }
 
-impl Tally {
+impl Counters {
     pub(crate) fn new() -> Self {
         Self {
             measured: 0,

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use crate::Load;
-use crate::histogram::Tally;
+use crate::histogram::Counters;
 
 /// A request of exactly 64 bytes whose answer is exactly 64 bytes.
 pub(crate) const SMALL: &[u8; 64] =
@@ -149,7 +149,7 @@ pub(crate) fn closed_loop(
     request: &[u8],
     answer: usize,
     room: &mut [u8],
-) -> Result<Tally, Box<dyn Error>> {
+) -> Result<Counters, Box<dyn Error>> {
     let mut watch = Watch::new()?;
     let mut links = Vec::with_capacity(load.connections);
     for index in 0..load.connections {
@@ -158,7 +158,7 @@ pub(crate) fn closed_loop(
         watch.link(&link, index)?;
         links.push(link);
     }
-    let mut tally = Tally::new();
+    let mut counters = Counters::new();
     let mut ready = Vec::with_capacity(256);
     let begin = Instant::now();
     let (from, until) = (
@@ -169,17 +169,17 @@ pub(crate) fn closed_loop(
         link.ask(request, answer, Instant::now())?;
     }
     let mut now = begin;
-    while now < until && (load.count == 0 || tally.total < load.count) {
+    while now < until && (load.count == 0 || counters.total < load.count) {
         watch.ready(&mut ready)?;
         for index in &ready {
             if !links[*index].hear(room)? {
                 continue;
             }
             now = Instant::now();
-            tally.total += 1;
+            counters.total += 1;
             if now >= from {
-                tally.measured += 1;
-                tally.latency.add(now - links[*index].asked());
+                counters.measured += 1;
+                counters.latency.add(now - links[*index].asked());
             }
             links[*index].ask(request, answer, now)?;
         }
@@ -187,6 +187,6 @@ pub(crate) fn closed_loop(
             now = Instant::now();
         }
     }
-    tally.took = now.saturating_duration_since(from);
-    Ok(tally)
+    counters.took = now.saturating_duration_since(from);
+    Ok(counters)
 }

@@ -11,7 +11,7 @@ use rustix::time::{
 };
 
 use crate::Load;
-use crate::histogram::Tally;
+use crate::histogram::Counters;
 use crate::link::{Link, SMALL, SMALL_ANSWER, Watch};
 
 pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
@@ -19,7 +19,7 @@ pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
     for _ in 0..load.connections {
         links.push(Link::open(load.target)?);
     }
-    let mut tally = Tally::new();
+    let mut counters = Counters::new();
     let begin = Instant::now();
     let from = begin + load.warmup();
     let until = from + load.seconds();
@@ -27,10 +27,10 @@ pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
         &mut links,
         rate,
         |due, took| {
-            tally.total += 1;
+            counters.total += 1;
             if due >= from {
-                tally.measured += 1;
-                tally.latency.add(took);
+                counters.measured += 1;
+                counters.latency.add(took);
             }
         },
         |now| now < until,
@@ -38,11 +38,11 @@ pub(crate) fn run(load: &Load, rate: f64) -> Result<(), Box<dyn Error>> {
     // Those still waiting are late by at least so much: leaving them out would flatter a stall.
     for (due, so_far) in late {
         if due >= from {
-            tally.latency.add(so_far);
+            counters.latency.add(so_far);
         }
     }
-    tally.took = from.elapsed();
-    tally.print();
+    counters.took = from.elapsed();
+    counters.print();
     Ok(())
 }
 
