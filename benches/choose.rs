@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use howdah::plan::{
-    Address, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service, Timeouts,
+    Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan, Service,
+    Timeouts,
 };
 use howdah::pool::{Change, Keeper, Order, Pool};
 use howdah::telemetry::Metrics;
@@ -75,6 +76,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },
+        queue: QueuePlan::default(),
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     };

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use howdah::health::Checkers;
 use howdah::plan::{
-    Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ProbePlan, ServerName,
-    ServerPlan, Service, Timeouts,
+    Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ProbePlan, QueuePlan,
+    ServerName, ServerPlan, Service, Timeouts,
 };
 use howdah::pool::{Health, Pool};
 use howdah::telemetry::Metrics;
@@ -137,6 +137,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             keepalive: long,
             first_byte: long,
         },
+        queue: QueuePlan::default(),
         dial: Dial::Late,
         drain_timeout: long,
     })

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use howdah::plan::{
-    Address, Balance, Dial, Host, PoolName, PoolPlan, ServerName, ServerPlan, Service, Timeouts,
+    Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan, Service,
+    Timeouts,
 };
 use howdah::pool::{Lease, Pool};
 use howdah::telemetry::Metrics;
@@ -48,6 +49,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },
+        queue: QueuePlan::default(),
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     };

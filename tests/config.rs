@@ -71,6 +71,13 @@ mod support {
         put("certs/text.crt", "not a certificate at all\n", 0o644);
         let key = fs::read_to_string(folder.join("certs/hive.key")).unwrap();
         put("certs/open.key", &key, 0o644);
+        put(
+            "networks.txt",
+            "10.0.0.0/8 # all of it\n\n2001:db8::1\n",
+            0o644,
+        );
+        put("no-networks.txt", "10.0.0.0/8\n10.0.0/8\nten\n", 0o644);
+        put("comments.txt", "# none yet\n", 0o644);
         put("admin.token", "not-to-be-shown\n", 0o600);
         put("reader.token", "nor-is-this-to-be-shown\n", 0o600);
         put("probe.password", "not-to-be-shown\n", 0o600);
@@ -442,7 +449,7 @@ mod what_becomes_of_it {
         );
         assert_eq!(hive.max_connections, Some(5000));
         assert_eq!(
-            hive.allow,
+            hive.allow.as_slice(),
             [
                 "10.0.0.0/8".parse().unwrap(),
                 "127.0.0.0/8".parse().unwrap()

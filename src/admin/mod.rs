@@ -26,6 +26,7 @@ mod orders;
 mod path;
 mod peer;
 mod ready;
+mod reserve;
 mod routes;
 mod server;
 mod shared;

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::connection::{Secured, converse, greet};
 use super::crowd::Crowd;
 use super::peer::Peer;
+use super::reserve::{AGAIN, Reserve, is_exhaustion};
 use super::routes::Desk;
 use super::{Front, socket};
 use crate::plan::AdminPlan;
@@ -145,9 +146,18 @@ async fn serve(
 
 async fn by_tcp(listener: &TcpListener, crowd: &Arc<Crowd>, desk: &Arc<Desk>) -> Infallible {
     let secured = Secured::default();
+    let mut reserve = Reserve::of(listener);
     loop {
-        let (stream, remote) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = tokio::time::sleep(AGAIN), if !reserve.is_full() => {
+                reserve.refill();
+                continue;
+            }
+        };
+        let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
+            Err(error) if is_exhaustion(&error) && reserve.spend() => continue,
             Err(error) => {
                 rest(&error).await;
                 continue;

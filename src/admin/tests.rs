@@ -59,6 +59,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
             keepalive: hour,
             first_byte: hour,
         },
+        queue: crate::plan::QueuePlan::default(),
         dial: Dial::Late,
         drain_timeout: hour,
     })

@@ -16,7 +16,7 @@ use super::{App, Door, Socket};
 use crate::listener::bind;
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, ListenerPlan, Plan};
-use crate::session::{Course, Limit, Switch};
+use crate::session::{Course, Limit, Sources, Switch};
 use crate::tls::accept;
 
 impl App {
@@ -229,9 +229,10 @@ impl App {
                 default: plan.pool.as_ref().and_then(|pool| self.destination(pool)),
             },
             limit: present.map_or_else(
-                || Limit::new(plan.max_connections),
+                || Limit::new(plan.max_connections, plan.max_per_second),
                 |l| Arc::clone(l.limit()),
             ),
+            sources: present.map_or_else(Sources::new, |l| Arc::clone(l.sources())),
             process_limit: Arc::clone(&self.process_limit),
             metrics: present.map_or_else(
                 || self.metrics.listener(&plan.name),

@@ -135,7 +135,10 @@ impl App {
             access,
             crew,
             threads,
-            process_limit: Limit::new(Some(plan.global.max_connections)),
+            process_limit: Limit::new(
+                Some(plan.global.max_connections),
+                plan.global.max_per_second,
+            ),
             listeners: HashMap::new(),
             pools: HashMap::new(),
             retiring: Vec::new(),

@@ -139,7 +139,9 @@ impl App {
         } = staged;
         self.generation += 1;
         self.metrics.generation(self.generation);
-        self.process_limit.set(Some(plan.global.max_connections));
+        let global = &plan.global;
+        self.process_limit
+            .set(Some(global.max_connections), global.max_per_second);
         log::set_level(plan.log.level);
         if let Some(sink) = sink {
             self.access.switch(sink);

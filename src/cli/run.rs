@@ -3,16 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
-use super::{DONE, FAILED, FAULTY, check};
+use super::{DONE, FAILED, FAULTY, budget, check};
 use crate::app::App;
 use crate::app::signal::Signals;
 use crate::config::{self, Loaded};
 use crate::confine::confine;
-use crate::plan::GlobalPlan;
-use crate::session::PIPES_A_WORKER;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -38,7 +35,7 @@ pub fn run(path: &Path) -> ExitCode {
 fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let plan = loaded.plan;
     let metrics = Metrics::new();
-    let files = raise_open_files();
+    let files = budget::raise_open_files();
     // Before the first thread, the log's: threads inherit what their maker is.
     let confined = confine(&plan, path, &loaded.files)?;
     let log = Log::start(&plan.log, &metrics)?;
@@ -47,7 +44,7 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    warn_of_few_files(files, &plan.global);
+    budget::tell(files, &plan);
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let (say, words) = mpsc::channel(1);
@@ -61,33 +58,3 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     runtime.shutdown_background();
     ended
 }
-
-/// A session takes two descriptors: asks for as many as the system lets this process have. Returns how many.
-fn raise_open_files() -> Option<u64> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    }
-}
-
-/// Two descriptors a session, two for each pipe that a bulk may hold, and some to spare.
-fn warn_of_few_files(files: Option<u64>, global: &GlobalPlan) {
-    let workers = (global.workers).or_else(|| std::thread::available_parallelism().ok());
-    let pipes = workers.map_or(1, usize::from) * PIPES_A_WORKER;
-    let needed = 2 * (u64::from(global.max_connections) + pipes as u64) + SPARE_FILES;
-    if let Some(files) = files.filter(|files| *files < needed) {
-        tracing::warn!(
-            open_files = files,
-            needed,
-            "fewer open files than global.max_connections needs: raise LimitNOFILE (ulimit -n), or lower it"
-        );
-    }
-}
-
-/// For listening sockets, probes, logs and the admin server.
-const SPARE_FILES: u64 = 512;

@@ -5,7 +5,7 @@ use super::field::Value;
 use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnRefuse,
     ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
@@ -127,6 +127,7 @@ choices! {
         _ => None,
     };
     ProxyVersion, "PROXY protocol version", ["v1" => Self::V1, "v2" => Self::V2];
+    OnRefuse, "on_refuse", ["close" => Self::Close, "reset" => Self::Reset, "hold" => Self::Hold];
     Dial, "dial", ["late" => Self::Late, "at-once" => Self::AtOnce];
     TlsVersion, "TLS version", ["1.2" => Self::V1_2, "1.3" => Self::V1_3], advice |word: &str| match word {
         "1.0" | "1.1" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "SSLv3" => Some("nothing below TLS 1.2 is offered"),

@@ -19,7 +19,7 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnRefuse,
     ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
@@ -44,6 +44,8 @@ tables! {
         workers: Whole<1, 1024> = "one per core",
         /// Sessions at once over all listeners; more are refused.
         max_connections: Whole<1, 10_000_000> = "20000",
+        /// New sessions per second over all listeners, a burst of one second's worth included; more are refused.
+        max_per_second: Whole<1, 10_000_000> = "no bound",
         /// How long a stop, or a removed server, waits for its sessions.
         drain_timeout: Duration = "\"30m\"",
         /// How long a stop waits between the 503 of `/readyz` and closing its listeners, for whatever stands in front to
@@ -112,10 +114,24 @@ tables! {
         pool: String = "none: then at least one route",
         /// Sessions at once; more are refused.
         max_connections: Whole<1, 10_000_000> = "global.max_connections",
+        /// New sessions per second, a burst of one second's worth included; more are refused.
+        max_per_second: Whole<1, 10_000_000> = "global.max_per_second",
+        /// Sessions at once of one client address, for IPv6 of one /64; more are refused. Behind `accept_proxy` the client's
+        /// own address counts.
+        source_max_connections: Whole<1, 10_000_000> = "no bound",
+        /// New sessions per second of one client address.
+        source_max_per_second: Whole<1, 10_000_000> = "no bound",
+        /// What a client sees that these bounds, `allow` or `deny` refuse: an end, a reset, or nothing for `greet_timeout` and
+        /// then an end. At most 1000 are held at once, over all listeners; more are closed.
+        on_refuse: OnRefuse = "\"close\"",
         /// When given, only clients from these networks may enter.
         allow: Many<IpNet> = "everyone",
         /// Clients from these networks may not, whatever `allow` says.
         deny: Many<IpNet> = "nobody",
+        /// More for `allow`, from a file: one network or address a line, `#` begins a comment. Tens of thousands are fine.
+        allow_file: FilePath = "none",
+        /// More for `deny`, from such a file.
+        deny_file: FilePath = "none",
         /// Peers whose PROXY protocol header (v1 or v2) is believed, and required.
         accept_proxy: Many<IpNet> = "nobody",
         /// For the PROXY header, the ClientHello and the TLS handshake together.
@@ -176,6 +192,8 @@ tables! {
         servers: List<ServerWord> = "required",
         /// Announce the client's address to the servers. Not for HiveServer2 or Impala, which do not read it.
         send_proxy: ProxyVersion = "no header",
+        /// Sessions that wait, in order, while every server has `max_connections`; 0 refuses them at once.
+        max_queue: Whole<0, 1_000_000> = "1000",
         /// Connect to the server when the client's first byte is there, or as soon as the client is.
         dial: Dial = "by service",
         /// Keep a client on its server.
@@ -290,6 +308,8 @@ tables! {
         keepalive: Duration = "\"2m\"",
         /// How long a client may stay silent before its first byte, where `dial` is `late`.
         first_byte: Duration = "\"60s\"",
+        /// How long a session waits while every server is full.
+        queue: Duration = "\"10s\"",
     }
 }
 

@@ -299,6 +299,7 @@ mod tests {
                 keepalive: PATIENCE,
                 first_byte: PATIENCE,
             },
+            queue: crate::plan::QueuePlan::default(),
             dial: Dial::Late,
             drain_timeout: PATIENCE,
         })

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::plan::ListenerName;
-use crate::session::{Course, Limit};
+use crate::session::{Course, Limit, Sources};
 use crate::telemetry::ListenerMetrics;
 
 /// One listener, shared by all workers; outlives reloads.
@@ -30,6 +30,7 @@ pub struct Listener {
     name: ListenerName,
     course: ArcSwap<Course>,
     limit: Arc<Limit>,
+    sources: Arc<Sources>,
     metrics: Arc<ListenerMetrics>,
 }
 
@@ -62,6 +63,7 @@ impl Listener {
         Arc::new(Self {
             name: course.plan.name.clone(),
             limit: Arc::clone(&course.limit),
+            sources: Arc::clone(&course.sources),
             metrics: Arc::clone(&course.metrics),
             course: ArcSwap::new(course),
         })
@@ -79,13 +81,19 @@ impl Listener {
 
     /// Sessions that begin from now on follow `course`.
     pub fn follow(&self, course: Arc<Course>) {
-        self.limit.set(course.plan.max_connections);
+        let plan = &course.plan;
+        self.limit.set(plan.max_connections, plan.max_per_second);
         self.course.store(course);
     }
 
     /// The bound, to be handed to the next course.
     pub fn limit(&self) -> &Arc<Limit> {
         &self.limit
+    }
+
+    /// Those of each client, to be handed to the next course.
+    pub fn sources(&self) -> &Arc<Sources> {
+        &self.sources
     }
 
     /// The counters, to be handed to the next course.

@@ -68,6 +68,10 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             was.max_connections == is.max_connections,
         ),
         (
+            "global.max_per_second",
+            was.max_per_second == is.max_per_second,
+        ),
+        (
             "global.drain_timeout",
             was.drain_timeout == is.drain_timeout,
         ),

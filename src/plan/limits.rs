@@ -13,6 +13,8 @@ pub struct GlobalPlan {
     pub workers: Option<NonZeroUsize>,
     /// Sessions at once over all listeners. Default 20,000.
     pub max_connections: u32,
+    /// New sessions per second over all listeners. Default unbounded.
+    pub max_per_second: Option<u32>,
     /// How long a stop, or a removed server, waits for its sessions. Default 30 min.
     pub drain_timeout: Duration,
     /// How long a stop waits between saying that it is not ready and closing its listeners. Default zero.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{AcceptTls, ListenerName, PoolName};
+use super::{AcceptTls, ListenerName, Networks, PoolName};
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,10 +20,16 @@ pub struct ListenerPlan {
     pub routes: Vec<Route>,
     /// Sessions at once; `None` leaves it to the global bound.
     pub max_connections: Option<u32>,
+    /// New sessions per second; `None` leaves it to the global bound.
+    pub max_per_second: Option<u32>,
+    /// Bounds for each client address.
+    pub source: SourcePlan,
+    /// What a client sees that may not enter.
+    pub on_refuse: OnRefuse,
     /// When not empty, only these may enter.
-    pub allow: Vec<IpNet>,
+    pub allow: Networks,
     /// These may not, whatever `allow` says.
-    pub deny: Vec<IpNet>,
+    pub deny: Networks,
     /// Peers whose PROXY protocol header is believed, and required.
     pub accept_proxy: Vec<IpNet>,
     /// Terminate TLS here. `None` with routes: read the ClientHello and pass it on untouched.
@@ -32,6 +38,34 @@ pub struct ListenerPlan {
     pub greet_timeout: Duration,
     /// A client whose kernel answers nothing for so long is gone: see [`crate::base::keepalive`]. Default 2 min.
     pub keepalive: Duration,
+}
+
+/// Keys `source_max_connections` and `source_max_per_second`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourcePlan {
+    /// Sessions at once.
+    pub max_connections: Option<u32>,
+    /// New sessions per second.
+    pub max_per_second: Option<u32>,
+}
+
+impl SourcePlan {
+    /// No bound at all.
+    pub fn is_none(&self) -> bool {
+        self.max_connections.is_none() && self.max_per_second.is_none()
+    }
+}
+
+/// Key `on_refuse`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRefuse {
+    /// An end.
+    #[default]
+    Close,
+    /// A reset.
+    Reset,
+    /// Nothing, for `greet_timeout`, as long as not too many are held; then an end.
+    Hold,
 }
 
 /// One `[[listener.route]]`.

@@ -10,6 +10,7 @@ pub mod diff;
 mod limits;
 mod listener;
 mod name;
+mod networks;
 mod pool;
 mod probe;
 mod tls;
@@ -20,10 +21,12 @@ use std::sync::Arc;
 pub use self::admin::{AdminPlan, AdminSocket};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
-pub use self::listener::{ListenerPlan, Route, SniPattern};
+pub use self::listener::{ListenerPlan, OnRefuse, Route, SniPattern, SourcePlan};
 pub use self::name::{ListenerName, PoolName, ServerName};
+pub use self::networks::Networks;
 pub use self::pool::{
-    Address, Balance, Dial, Host, PoolPlan, ProxyVersion, ServerPlan, Service, StickyPlan,
+    Address, Balance, Dial, Host, PoolPlan, ProxyVersion, QueuePlan, ServerPlan, Service,
+    StickyPlan,
 };
 pub use self::probe::{
     Ask, Depth, HiveAuth, HiveTransport, HttpAsk, Observe, ObservePlan, ProbePlan,

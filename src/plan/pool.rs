@@ -28,10 +28,30 @@ pub struct PoolPlan {
     pub tls: Option<ConnectTls>,
     /// Bounds in time.
     pub timeouts: Timeouts,
+    /// Sessions that wait while every server is full.
+    pub queue: QueuePlan,
     /// When to connect to the server.
     pub dial: Dial,
     /// How long a removed server keeps its sessions; from `global.drain_timeout`.
     pub drain_timeout: Duration,
+}
+
+/// Keys `max_queue` and `timeouts.queue`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuePlan {
+    /// How many may wait; 0 refuses at once.
+    pub most: usize,
+    /// For how long.
+    pub patience: Duration,
+}
+
+impl Default for QueuePlan {
+    fn default() -> Self {
+        Self {
+            most: 1000,
+            patience: Duration::from_secs(10),
+        }
+    }
 }
 
 /// One entry of `servers`.

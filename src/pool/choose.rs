@@ -16,10 +16,14 @@ words! {
     pub enum NoServer {
         /// All are down, in maintenance, draining or still without a verdict.
         NoneUp = "none-up",
-        /// Those that are up have `max_connections` sessions.
+        /// Those that are up have `max_connections` sessions, or others wait for them.
         AllFull = "all-full",
         /// This session has tried all that are up.
         AllTried = "all-tried",
+        /// All are full, and so is the queue.
+        QueueFull = "queue-full",
+        /// None became free in the time that the plan gives.
+        QueueTimeout = "queue-timeout",
     }
 }
 
@@ -31,6 +35,21 @@ impl Pool {
     /// # Errors
     /// See [`NoServer`]; each is counted.
     pub fn choose(
+        self: &Arc<Self>,
+        client: IpAddr,
+        tried: &[ServerId],
+        now: Instant,
+    ) -> Result<Lease, NoServer> {
+        let chosen = if self.line.is_empty() {
+            self.choose_out_of_turn(client, tried, now)
+        } else {
+            Err(NoServer::AllFull)
+        };
+        chosen.inspect_err(|why| self.metrics.no_server(*why))
+    }
+
+    /// Past all who wait.
+    pub(super) fn choose_out_of_turn(
         self: &Arc<Self>,
         client: IpAddr,
         tried: &[ServerId],
@@ -49,7 +68,7 @@ impl Pool {
             None => pick(&snapshot, &ask).map(|(member, pick)| (member, pick, None)),
             Some(sticky) => self.pick_sticky(&snapshot, &ask, client, sticky, now),
         };
-        let (member, pick, holds) = picked.inspect_err(|why| self.metrics.no_server(*why))?;
+        let (member, pick, holds) = picked?;
         let server = Arc::clone(&snapshot.members[member as usize].server);
         server.leased();
         self.metrics.picked(pick);

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::change::Letter;
+use super::line::Line;
 use super::snapshot::{Member, Roster, Side, Snapshot};
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidate, Counters, Field, Load, Ring};
@@ -64,6 +65,7 @@ fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
         name: state.plan.name.clone(),
         snapshot: ArcSwap::from_pointee(state.snapshot()),
         affinity: std::sync::Mutex::default(),
+        line: Line::default(),
         keeper,
         born: state.born,
         metrics: metrics.pool(&state.plan.name),
@@ -138,6 +140,8 @@ impl Keeper {
             // Sessions that came or went while the snapshot was made counted in the one before.
             present.first.refresh_all();
             present.backup.refresh_all();
+            drop(present);
+            pool.serve_queue();
         }
         for (reply, outcome) in answers {
             let _ = reply.send(outcome);

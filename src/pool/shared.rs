@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::affinity::Affinity;
 use super::change::Letter;
+use super::line::Line;
 use super::{Change, Refused, Server, Snapshot};
 use crate::plan::{PoolName, StickyPlan};
 use crate::telemetry::PoolMetrics;
@@ -19,6 +20,8 @@ pub struct Pool {
     pub(super) name: PoolName,
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) affinity: Mutex<Affinity>,
+    /// Sessions that wait while every server is full.
+    pub(super) line: Line,
     pub(super) keeper: mpsc::Sender<Letter>,
     /// Where estimates count their time from.
     pub(super) born: Instant,
@@ -67,6 +70,19 @@ impl Pool {
         if let Some(client) = holds {
             self.affinity().release(client, Instant::now());
         }
+        self.serve_queue();
+    }
+
+    /// Something became free, or the servers are others.
+    pub(super) fn serve_queue(&self) {
+        if !self.line.is_empty() {
+            self.line.serve();
+            self.show_queue();
+        }
+    }
+
+    pub(super) fn show_queue(&self) {
+        self.metrics.queue_length(self.line.len());
     }
 
     pub(super) fn observe(&self, server: &Server, took: Duration, now: Instant) {

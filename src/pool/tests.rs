@@ -48,7 +48,7 @@ fn backup(name: &str) -> ServerPlan {
     }
 }
 
-fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> PoolPlan {
+pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> PoolPlan {
     PoolPlan {
         name: PoolName::new("hive"),
         service: Service::Tcp,
@@ -65,12 +65,13 @@ fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> Pool
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },
+        queue: crate::plan::QueuePlan::default(),
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     }
 }
 
-fn probe() -> Option<ProbePlan> {
+pub(super) fn probe() -> Option<ProbePlan> {
     Some(ProbePlan {
         ask: Question::Tcp,
         port: None,
@@ -93,7 +94,7 @@ fn sticky(max_entries: usize) -> Option<StickyPlan> {
 }
 
 /// With a keeper at work.
-fn open(plan: PoolPlan) -> Arc<Pool> {
+pub(super) fn open(plan: PoolPlan) -> Arc<Pool> {
     let (pool, keeper) = Pool::new(Arc::new(plan), &Metrics::new());
     tokio::spawn(keeper.run());
     pool

@@ -1,8 +1,10 @@
 //! Stage 4: a server for one attempt, leased from the pool.
 
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::end::{Reason, Stage};
+use super::end::{End, Reason, Stage};
+use super::gone::gone;
 use super::registry::Place;
 use super::route::Caller;
 use crate::pool::{Lease, NoServer, ServerId};
@@ -20,10 +22,34 @@ pub(super) fn choose(
     Ok(lease)
 }
 
+/// Waits until a server that is not full is found; not longer than the client does. An end of the client counts as its
+/// leaving here, also of one direction alone: nothing was sent to a server yet.
+pub(super) async fn wait_in_line(
+    client: &TcpStream,
+    caller: &Caller<'_>,
+    tried: &[ServerId],
+    place: &Place,
+) -> Result<Result<Lease, NoServer>, End> {
+    let ticket = match (caller.destination.pool).wait(caller.address.ip(), tried) {
+        Ok(ticket) => ticket,
+        Err(full) => return Ok(Err(full)),
+    };
+    let choice = tokio::select! {
+        biased;
+        reason = gone(client) => return Err(Stage::Choose.end(reason)),
+        choice = ticket => choice,
+    };
+    if let Ok(lease) = &choice {
+        place.hold(lease.server().id());
+    }
+    Ok(choice)
+}
+
 /// What it means for a session that has not failed anywhere yet.
 pub(super) fn reason_of(nobody: NoServer) -> Reason {
     match nobody {
         NoServer::NoneUp | NoServer::AllTried => Reason::NoServer,
-        NoServer::AllFull => Reason::Limit,
+        NoServer::AllFull | NoServer::QueueFull => Reason::Limit,
+        NoServer::QueueTimeout => Reason::QueueTimeout,
     }
 }

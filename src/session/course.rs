@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::admit::Limit;
 use super::destination::Switch;
+use super::limit::Limit;
+use super::sources::Sources;
 use crate::plan::{ListenerPlan, RelayWay};
 use crate::telemetry::ListenerMetrics;
 use crate::telemetry::access::AccessLog;
@@ -22,6 +23,8 @@ pub struct Course {
     pub limit: Arc<Limit>,
     /// The process's bound on sessions.
     pub process_limit: Arc<Limit>,
+    /// Those of each client.
+    pub sources: Arc<Sources>,
     /// The listener's counters.
     pub metrics: Arc<ListenerMetrics>,
     /// Takes the line of each session.

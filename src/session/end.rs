@@ -46,6 +46,12 @@ words! {
         Denied = "denied",
         /// A bound on sessions: the process's, the listener's, or all servers are full.
         Limit = "limit",
+        /// More new sessions in a second than the process or the listener may have.
+        RateLimit = "rate-limit",
+        /// More sessions, or more new ones in a second, than one client address may have.
+        SourceLimit = "source-limit",
+        /// Every server was full for `timeouts.queue`.
+        QueueTimeout = "queue-timeout",
         /// What should have been a PROXY header was none.
         BadProxyHeader = "bad-proxy-header",
         /// What should have been a ClientHello was none.

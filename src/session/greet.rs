@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::admit::{entitled, is_proxy};
+use super::admit::{claim, entitled, is_proxy};
 use super::course::Course;
 use super::end::{End, Reason, Stage};
 use super::lend;
@@ -45,6 +45,9 @@ pub(super) async fn greet(
             (outcome.client, local) = (ends.source, Some(ends.destination));
         }
         entitled(plan, outcome.client.ip())?;
+        if local.is_some() {
+            outcome.source = claim(course, outcome.client.ip(), Instant::now())?;
+        }
     }
     let mut stream = Arc::new(stream);
     let mut head = Vec::new();

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::announce::announce;
-use super::choose::{choose, reason_of};
+use super::choose::{choose, reason_of, wait_in_line};
 use super::dial::dial;
 use super::end::{End, Reason, Stage};
 use super::outcome::{Hold, Outcome};
@@ -38,7 +38,7 @@ pub(super) async fn link(
         head,
         caller,
     } = routed;
-    let linking = attempts(&caller, outcome, place);
+    let linking = attempts(client.tcp(), &caller, outcome, place);
     let server = unless_reset(client.tcp(), place, linking).await?;
     Ok(Linked {
         client,
@@ -62,12 +62,13 @@ async fn unless_reset<T>(
 }
 
 async fn attempts(
+    client: &TcpStream,
     caller: &Caller<'_>,
     outcome: &mut Outcome,
     place: &Place,
 ) -> Result<ServerSide, End> {
     let connect = caller.destination.pool.load().plan().timeouts.connect;
-    let deadline = Instant::now() + connect * ATTEMPTS_WORTH;
+    let mut deadline = Instant::now() + connect * ATTEMPTS_WORTH;
     let mut tried: Vec<ServerId> = Vec::new();
     let mut pause = FIRST_PAUSE;
     let mut failure: Option<End> = None;
@@ -77,7 +78,17 @@ async fn attempts(
         if let Some(last) = late {
             return Err(last);
         }
-        let lease = match choose(caller, &tried, place) {
+        let choice = match choose(caller, &tried, place) {
+            Err(NoServer::AllFull) => {
+                let began = Instant::now();
+                let choice = wait_in_line(client, caller, &tried, place).await?;
+                // The time for attempts is for attempts.
+                deadline += began.elapsed();
+                choice
+            }
+            choice => choice,
+        };
+        let lease = match choice {
             Ok(lease) => lease,
             Err(NoServer::AllTried) if pause < left => {
                 sleep(pause).await;
@@ -85,7 +96,9 @@ async fn attempts(
                 tried.clear();
                 continue;
             }
-            Err(nobody @ NoServer::AllFull) => return Err(Stage::Choose.end(reason_of(nobody))),
+            Err(nobody @ (NoServer::AllFull | NoServer::QueueFull | NoServer::QueueTimeout)) => {
+                return Err(Stage::Choose.end(reason_of(nobody)));
+            }
             Err(nobody) => return Err(failure.unwrap_or(Stage::Choose.end(reason_of(nobody)))),
         };
         if outcome.attempts > 0 {

@@ -22,15 +22,19 @@ mod course;
 mod destination;
 mod dial;
 mod end;
+mod gone;
 mod greet;
 mod lend;
+mod limit;
 mod link;
 mod meter;
 mod outcome;
+mod refuse;
 pub mod registry;
 mod relay;
 mod route;
 mod side;
+mod sources;
 mod stream;
 
 use std::future::{Future, poll_fn};
@@ -39,19 +43,21 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use self::account::account;
-pub use self::admit::Limit;
-use self::admit::admit;
+use self::admit::{Admitted, admit, claim, is_proxy};
 pub use self::course::Course;
 pub use self::destination::{Destination, Switch};
 use self::end::End;
 pub use self::end::{Reason, Stage};
 use self::greet::greet;
+pub use self::limit::Limit;
 use self::link::link;
 use self::outcome::Outcome;
+use self::refuse::turn_away;
 use self::registry::Place;
 pub use self::relay::PIPES_A_WORKER;
 use self::relay::relay;
 use self::route::route;
+pub use self::sources::Sources;
 pub use self::stream::Arrival;
 use self::stream::{ClientSide, Linked, ServerSide};
 
@@ -67,12 +73,14 @@ pub fn serve<G: Send>(
     let mut outcome = Outcome::begin(arrival.id, arrival.peer);
     let place = Place::enter();
     course.metrics.opened();
-    let (plan, process) = (&course.plan, &course.process_limit);
-    let admitted = admit(plan, &course.limit, process, arrival.peer.ip());
+    let admitted = enter(&course, &mut outcome);
     let arrival = Box::new(arrival);
     async move {
         let end = match admitted.as_ref().err() {
-            Some(end) => *end,
+            Some(end) => {
+                turn_away(*arrival, &course);
+                *end
+            }
             None => {
                 let relay = prepare(arrival, &course, &mut outcome, &place)
                     .await
@@ -87,6 +95,16 @@ pub fn serve<G: Send>(
         account(outcome, end, &course);
         drop((place, guard));
     }
+}
+
+/// Stage 1. The bound of the client itself is for who is behind a proxy to claim, when that is known.
+fn enter(course: &Arc<Course>, outcome: &mut Outcome) -> Result<Admitted, End> {
+    let (peer, now) = (outcome.client.ip(), outcome.started);
+    let admitted = admit(course, peer, now)?;
+    if !is_proxy(&course.plan, peer) {
+        outcome.source = claim(course, peer, now)?;
+    }
+    Ok(admitted)
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::meter::Meter;
+use super::sources::SourceGrant;
 use crate::plan::PoolName;
 use crate::pool::{Lease, Pick, Server};
 
@@ -24,6 +25,8 @@ pub(super) struct Outcome {
     /// Known as soon as the client has said what it wants; the lease comes later, or never.
     pub(super) pool: Option<PoolName>,
     pub(super) hold: Hold,
+    /// Its client's bound.
+    pub(super) source: Option<SourceGrant>,
     pub(super) meter: Meter,
 }
 
@@ -41,6 +44,7 @@ impl Outcome {
             connect: None,
             pool: None,
             hold: Hold::Nobody,
+            source: None,
             meter: Meter::default(),
         }
     }

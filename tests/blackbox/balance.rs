@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::eventually;
 use crate::support::{Door, Fault, Frame, Howdah, exchange, plain, raw, read_all, read_line, soon};
@@ -265,7 +266,8 @@ async fn a_full_server_is_skipped_and_not_called_ill() {
         entry("small", &small, ", weight = 100, max_connections = 3"),
         entry("large", &large, ", max_connections = 2"),
     ];
-    let mut howdah = Howdah::start(&config("least-connection", &servers, "")).await;
+    let no_queue = config("least-connection", &servers, "max_queue = 0");
+    let mut howdah = Howdah::start(&no_queue).await;
     let front = howdah.address("front").await;
     let mut open = Vec::new();
     for number in 0..5 {
@@ -420,4 +422,83 @@ fn worker_ticks(pid: u32) -> BTreeMap<String, u64> {
         }
     }
     ticks
+}
+
+/// One server with room for one, and a session that has it.
+async fn full(more: &str) -> (Howdah, Door, TcpStream) {
+    let server = raw::named(&Frame::default(), "only").unwrap();
+    let entries = [entry("only", &server, ", max_connections = 1")];
+    let howdah = Howdah::start(&config("least-connection", &entries, more)).await;
+    let mut first = asks(&howdah).await;
+    assert_eq!(read_line(&mut first).await.unwrap(), "only");
+    (howdah, server, first)
+}
+
+async fn asks(howdah: &Howdah) -> TcpStream {
+    let mut client = howdah.connect("front").await;
+    client.write_all(b"?").await.unwrap();
+    client
+}
+
+async fn queued(howdah: &Howdah, count: f64) {
+    let pool = &[("pool", "back")];
+    eventually!(howdah.metric("howdah_pool_queue_length", pool).await == count);
+}
+
+#[tokio::test]
+async fn a_full_pool_serves_who_waits_in_the_order_of_arrival() {
+    let (howdah, server, first) = full("[pool.back.timeouts]\nqueue = \"5m\"").await;
+    let mut second = asks(&howdah).await;
+    queued(&howdah, 1.0).await;
+    let mut third = asks(&howdah).await;
+    queued(&howdah, 2.0).await;
+    assert_eq!(server.accepted(), 1, "nobody is sent to a full server");
+    drop(first);
+    let heard = timeout(Duration::from_secs(3), read_line(&mut second)).await;
+    assert_eq!(heard.expect("its turn").unwrap(), "only");
+    queued(&howdah, 1.0).await;
+    drop(second);
+    let heard = timeout(Duration::from_secs(3), read_line(&mut third)).await;
+    assert_eq!(heard.expect("its turn").unwrap(), "only");
+    let served = [("pool", "back"), ("end", "served")];
+    let count = howdah
+        .metric("howdah_pool_queue_ended_total", &served)
+        .await;
+    assert_eq!(count, 2.0);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_the_queue_takes_no_turn() {
+    let (mut howdah, server, first) = full("[pool.back.timeouts]\nqueue = \"5m\"").await;
+    let leaves = asks(&howdah).await;
+    queued(&howdah, 1.0).await;
+    let mut stays = asks(&howdah).await;
+    queued(&howdah, 2.0).await;
+    drop(leaves);
+    let line = timeout(Duration::from_secs(3), howdah.ended()).await;
+    let line = line.expect("heard of it");
+    assert_eq!(
+        (&line["stage"], &line["reason"], &line["attempts"]),
+        (&"choose".into(), &"client-closed".into(), &0.into())
+    );
+    drop(first);
+    let heard = timeout(Duration::from_secs(3), read_line(&mut stays)).await;
+    assert_eq!(heard.expect("its turn").unwrap(), "only");
+    assert_eq!(server.accepted(), 2);
+}
+
+#[tokio::test]
+async fn waiting_for_a_server_is_bounded_in_time_and_number() {
+    let more = "max_queue = 1\n[pool.back.timeouts]\nqueue = \"700ms\"";
+    let (mut howdah, _server, _first) = full(more).await;
+    let begun = Instant::now();
+    let _second = asks(&howdah).await;
+    queued(&howdah, 1.0).await;
+    let _third = asks(&howdah).await;
+    let line = timeout(Duration::from_secs(3), howdah.ended()).await;
+    assert_eq!(line.expect("at once")["reason"], "limit");
+    let line = timeout(Duration::from_secs(4), howdah.ended()).await;
+    assert_eq!(line.expect("in time")["reason"], "queue-timeout");
+    assert!(begun.elapsed() >= Duration::from_millis(690));
+    queued(&howdah, 0.0).await;
 }

@@ -29,6 +29,7 @@ mod drain;
 mod faults;
 mod health;
 mod hostile;
+mod limits;
 mod locks;
 mod probe;
 mod proxy_protocol;

@@ -53,16 +53,24 @@ fn show_listener(f: &mut fmt::Formatter<'_>, plan: &ListenerPlan) -> fmt::Result
         row(f, "sessions", format_args!("at most {bound}"))?;
     }
     for (key, nets) in [
-        ("allow", &plan.allow),
-        ("deny", &plan.deny),
+        ("allow", plan.allow.as_slice()),
+        ("deny", plan.deny.as_slice()),
         ("PROXY from", &plan.accept_proxy),
     ] {
-        if !nets.is_empty() {
-            row(f, key, joined(nets))?;
+        match nets.get(..FEW_NETWORKS) {
+            None if nets.is_empty() => {}
+            None => row(f, key, joined(nets))?,
+            Some(few) => {
+                let more = nets.len() - few.len();
+                row(f, key, format_args!("{}, and {more} more", joined(few)))?;
+            }
         }
     }
     writeln!(f)
 }
+
+/// Of a long list so many are shown.
+const FEW_NETWORKS: usize = 20;
 
 fn show_tls(f: &mut fmt::Formatter<'_>, tls: &AcceptTls) -> fmt::Result {
     let version = match tls.min_version {

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    certificate, clients, collision, defaults, judge_name, material, pool_reference, route,
+    certificate, clients, collision, defaults, judge_name, material, networks, pool_reference,
+    route,
 };
 use crate::base::keepalive;
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{AcceptTls, Listener, Pools};
 use crate::config::words::{List, Many};
-use crate::plan::{self, ClientAuth, ListenerName, ListenerPlan, Sni, TlsVersion};
+use crate::plan::{
+    self, ClientAuth, ListenerName, ListenerPlan, OnRefuse, Sni, SourcePlan, TlsVersion,
+};
 
 pub(super) fn lower(
     words: &Field<List<Listener>>,
@@ -66,8 +69,14 @@ fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
         pool,
         routes,
         max_connections: defaults::count(&words.max_connections),
-        allow: values(&words.allow),
-        deny: values(&words.deny),
+        max_per_second: defaults::count(&words.max_per_second),
+        source: SourcePlan {
+            max_connections: defaults::count(&words.source_max_connections),
+            max_per_second: defaults::count(&words.source_max_per_second),
+        },
+        on_refuse: words.on_refuse.or(OnRefuse::Close),
+        allow: networks::lower(&words.allow, &words.allow_file, "allow_file", cx),
+        deny: networks::lower(&words.deny, &words.deny_file, "deny_file", cx),
         accept_proxy: values(&words.accept_proxy),
         tls: words.tls.value().map(|tls| accept_tls(tls, cx)),
         greet_timeout: words.greet_timeout.or(Duration::from_secs(10)),

@@ -143,8 +143,26 @@ pub(super) fn secret_mode(full: &Path, path: &Spot<FilePath>, key: &str, cx: &mu
 
 /// The file's path and content, or a fault.
 pub(super) fn read(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<(PathBuf, Vec<u8>)> {
+    read_up_to(LARGEST, path, key, cx)
+}
+
+/// The same for lists, which may be long.
+pub(super) fn read_long(
+    path: &Spot<FilePath>,
+    key: &str,
+    cx: &mut Cx,
+) -> Option<(PathBuf, Vec<u8>)> {
+    read_up_to(16 * LARGEST, path, key, cx)
+}
+
+fn read_up_to(
+    most: u64,
+    path: &Spot<FilePath>,
+    key: &str,
+    cx: &mut Cx,
+) -> Option<(PathBuf, Vec<u8>)> {
     let full = cx.resolve(&path.value.0);
-    match read_bounded(&full) {
+    match read_bounded(&full, most) {
         Ok(bytes) => {
             cx.files.push(full.clone());
             Some((full, bytes))
@@ -173,8 +191,8 @@ pub(super) fn read(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<(Pat
     }
 }
 
-/// Nothing here is larger than [`LARGEST`], and a pipe or a device would make a reload hang.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+/// Nothing here is larger than `most`, and a pipe or a device would make a reload hang.
+fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let meta = fs::metadata(path)?;
     if meta.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -184,10 +202,11 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     fs::File::open(path)?
-        .take(LARGEST + 1)
+        .take(most + 1)
         .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other("it is larger than 1 MiB"));
+    if bytes.len() as u64 > most {
+        let bound = format!("it is larger than {} MiB", most / LARGEST);
+        return Err(io::Error::other(bound));
     }
     Ok(bytes)
 }

@@ -13,6 +13,7 @@ mod http;
 mod listener;
 mod material;
 mod names;
+mod networks;
 mod pool;
 mod probe;
 mod probe_rules;
@@ -66,6 +67,7 @@ fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
     GlobalPlan {
         workers: workers.and_then(NonZeroUsize::new),
         max_connections: defaults::count(&words.max_connections).unwrap_or(20_000),
+        max_per_second: defaults::count(&words.max_per_second),
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
         shutdown_delay: words.shutdown_delay.or(Duration::ZERO),
         relay: words.relay.or(RelayWay::Auto),

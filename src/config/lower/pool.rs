@@ -10,7 +10,7 @@ use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Listener, Pool, Pools, Sticky, Timeouts};
 use crate::config::words::List;
-use crate::plan::{self, GlobalPlan, PoolName, PoolPlan, Service, StickyPlan};
+use crate::plan::{self, GlobalPlan, PoolName, PoolPlan, QueuePlan, Service, StickyPlan};
 
 pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<PoolPlan> {
     let mut plans = Vec::new();
@@ -56,8 +56,19 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         probe: probe::lower(&words.probe, service, tls.as_ref(), cx),
         tls,
         timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
+        queue: queue(words),
         dial: words.dial.or(defaults::dial(service)),
         drain_timeout: global.drain_timeout,
+    }
+}
+
+fn queue(words: &Pool) -> QueuePlan {
+    let brought = QueuePlan::default();
+    let most = defaults::count(&words.max_queue).and_then(|most| usize::try_from(most).ok());
+    let timeouts = words.timeouts.or(Timeouts::default());
+    QueuePlan {
+        most: most.unwrap_or(brought.most),
+        patience: timeouts.queue.or(brought.patience),
     }
 }
 

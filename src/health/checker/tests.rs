@@ -109,6 +109,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
             keepalive: secs(600),
             first_byte: secs(60),
         },
+        queue: crate::plan::QueuePlan::default(),
         dial: Dial::Late,
         drain_timeout: secs(1800),
     }

@@ -29,6 +29,9 @@ pub(super) struct Families {
     pub(super) pool_tls_handshake: HistogramVec,
     pub(super) pool_picks: IntCounterVec,
     pub(super) pool_no_server: IntCounterVec,
+    pub(super) pool_queue_length: IntGaugeVec,
+    pub(super) pool_queue_ends: IntCounterVec,
+    pub(super) pool_queue_wait: HistogramVec,
     pub(super) pool_sticky_entries: IntGaugeVec,
     pub(super) pool_sticky_evicted: IntCounterVec,
     pub(super) server_sessions: IntCounterVec,
@@ -148,6 +151,22 @@ impl Families {
                 "howdah_pool_no_server_total",
                 "Choices that found no server, by reason.",
                 &["pool", "reason"],
+            ),
+            pool_queue_length: to.gauges(
+                "howdah_pool_queue_length",
+                "Sessions that wait now for a server that is not full.",
+                POOL,
+            ),
+            pool_queue_ends: to.counters(
+                "howdah_pool_queue_ended_total",
+                "Sessions that waited for a server that is not full, by how that ended: served, no-server, timeout, left.",
+                &["pool", "end"],
+            ),
+            pool_queue_wait: to.histograms(
+                "howdah_pool_queue_wait_seconds",
+                "How long sessions waited for a server that is not full, however that ended.",
+                POOL,
+                ANSWERS,
             ),
             pool_sticky_entries: to.gauges(
                 "howdah_pool_sticky_entries",

@@ -14,6 +14,9 @@ pub struct PoolMetrics {
     picks: Counters,
     no_server: Counters,
     answers: Counters,
+    queue_length: IntGauge,
+    queue_ends: Counters,
+    queue_wait: Histogram,
     retries: IntCounter,
     sticky_entries: IntGauge,
     sticky_evicted: IntCounter,
@@ -29,6 +32,9 @@ impl PoolMetrics {
             picks: Counters::new(&all.pool_picks, own),
             no_server: Counters::new(&all.pool_no_server, own),
             answers: Counters::new(&all.discovery_answers, own),
+            queue_length: all.pool_queue_length.with_label_values(own),
+            queue_ends: Counters::new(&all.pool_queue_ends, own),
+            queue_wait: all.pool_queue_wait.with_label_values(own),
             retries: all.session_retries.with_label_values(own),
             sticky_entries: all.pool_sticky_entries.with_label_values(own),
             sticky_evicted: all.pool_sticky_evicted.with_label_values(own),
@@ -45,6 +51,18 @@ impl PoolMetrics {
     /// A choice found no server.
     pub fn no_server<L: Label>(&self, why: L) {
         self.no_server.inc(why);
+    }
+
+    /// How many sessions wait now.
+    pub fn queue_length(&self, count: usize) {
+        self.queue_length
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A session has waited, and this came of it.
+    pub fn queue_ended<L: Label>(&self, end: L, waited: Duration) {
+        self.queue_ends.inc(end);
+        self.queue_wait.observe(waited.as_secs_f64());
     }
 
     /// A session goes on to a further server.
@@ -83,10 +101,13 @@ impl Drop for PoolMetrics {
     fn drop(&mut self) {
         let own = &[self.registered.name.as_str()];
         self.registered.leave(|all| {
+            let _ = all.pool_queue_length.remove_label_values(own);
+            let _ = all.pool_queue_wait.remove_label_values(own);
             let _ = all.session_retries.remove_label_values(own);
             let _ = all.pool_sticky_entries.remove_label_values(own);
             let _ = all.pool_sticky_evicted.remove_label_values(own);
             let _ = all.pool_tls_handshake.remove_label_values(own);
+            self.queue_ends.remove();
             self.picks.remove();
             self.no_server.remove();
             self.answers.remove();

@@ -1,0 +1,153 @@
+//! Bounds that all workers share: sessions at once, and new sessions per second.
+//!
+//! A bound outlives reloads, which may move it. Nothing here waits or locks: a session costs each bound an addition or
+//! two.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use tokio::time::Instant;
+
+/// A bound on sessions at once and on new ones per second.
+#[derive(Debug)]
+pub struct Limit {
+    taken: AtomicU32,
+    most: AtomicU32,
+    rate: Rate,
+    per_second: AtomicU32,
+    since: Instant,
+}
+
+/// Why a bound gave no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exceeded {
+    /// As many are there as may be.
+    Count,
+    /// As many came in this second as may come.
+    Rate,
+}
+
+impl Limit {
+    /// `None` is unbounded.
+    pub fn new(most: Option<u32>, per_second: Option<u32>) -> Arc<Self> {
+        let limit = Self {
+            taken: AtomicU32::new(0),
+            most: AtomicU32::new(0),
+            rate: Rate::default(),
+            per_second: AtomicU32::new(0),
+            since: Instant::now(),
+        };
+        limit.set(most, per_second);
+        Arc::new(limit)
+    }
+
+    /// Moves the bounds; sessions above a lower one live on.
+    pub fn set(&self, most: Option<u32>, per_second: Option<u32>) {
+        self.most.store(most.unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.per_second
+            .store(per_second.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Taken now.
+    pub fn taken(&self) -> u32 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// A place, to be given back by [`Self::leave`].
+    pub(super) fn enter(&self, now: Instant) -> Result<(), Exceeded> {
+        let most = self.most.load(Ordering::Relaxed);
+        let exceeded = if self.taken.fetch_add(1, Ordering::Relaxed) >= most {
+            Exceeded::Count
+        } else {
+            match self.per_second.load(Ordering::Relaxed) {
+                0 => return Ok(()),
+                per_second if self.rate.take(per_second, self.since, now) => return Ok(()),
+                _ => Exceeded::Rate,
+            }
+        };
+        self.leave();
+        Err(exceeded)
+    }
+
+    pub(super) fn leave(&self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A token bucket in one number: when the bucket will be full again, in nanoseconds. It holds what one second brings, so
+/// that a burst may take that much at once.
+#[derive(Debug, Default)]
+pub(super) struct Rate(AtomicU64);
+
+impl Rate {
+    pub(super) fn take(&self, per_second: u32, since: Instant, now: Instant) -> bool {
+        let now = nanos(since, now);
+        let cost = SECOND / u64::from(per_second.max(1));
+        let next = |full: u64| {
+            let full = full.max(now) + cost;
+            (full <= now + SECOND).then_some(full)
+        };
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .is_ok()
+    }
+
+    /// Whether it is as if nothing had ever been taken.
+    pub(super) fn is_full(&self, since: Instant, now: Instant) -> bool {
+        self.0.load(Ordering::Relaxed) <= nanos(since, now)
+    }
+}
+
+fn nanos(since: Instant, now: Instant) -> u64 {
+    let passed = now.saturating_duration_since(since).as_nanos();
+    // Not before five hundred years have passed.
+    u64::try_from(passed).unwrap_or(u64::MAX / 2)
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_full_limit_refuses_and_what_is_returned_can_be_taken_again() {
+        let (limit, now) = (Limit::new(Some(2), None), Instant::now());
+        assert_eq!(limit.enter(now), Ok(()));
+        assert_eq!(limit.enter(now), Ok(()));
+        assert_eq!(limit.enter(now), Err(Exceeded::Count));
+        assert_eq!(limit.taken(), 2, "a refusal keeps nothing");
+        limit.leave();
+        assert_eq!(limit.enter(now), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_lets_a_burst_in_and_then_as_many_as_a_second_has() {
+        let (limit, start) = (Limit::new(None, Some(10)), Instant::now());
+        let taken = |at: Duration| {
+            (0..100)
+                .take_while(|_| limit.enter(start + at).is_ok())
+                .count()
+        };
+        assert_eq!(taken(Duration::ZERO), 10);
+        assert_eq!(limit.enter(start), Err(Exceeded::Rate));
+        assert_eq!(limit.taken(), 10, "a refusal keeps nothing");
+        assert_eq!(taken(Duration::from_millis(250)), 2);
+        assert_eq!(taken(Duration::from_secs(60)), 10);
+        limit.set(None, None);
+        assert_eq!(taken(Duration::from_secs(60)), 100);
+    }
+
+    #[test]
+    fn a_rate_holds_over_a_long_time() {
+        let (rate, start) = (Rate::default(), Instant::now());
+        let mut taken = 0;
+        for milli in 0..60_000 {
+            let now = start + Duration::from_millis(milli);
+            taken += u32::from(rate.take(7, start, now));
+        }
+        assert!((7 * 60..=7 * 61).contains(&taken), "{taken}");
+    }
+}
