@@ -22,6 +22,8 @@ use crate::pool::{DialFailure, Lease, NoServer, ServerId};
 
 /// All attempts of one session together get this many times what one connect gets.
 const ATTEMPTS_WORTH: u32 = 3;
+/// Times that a session waits for a descriptor of howdah's own. It holds one itself, which others may be waiting for.
+const SHORTAGES: u32 = 3;
 /// No attempt begins with less than this share of its time.
 const LEAST_SHARE: u32 = 10;
 /// Pause before servers that have all failed are tried again; doubled from round to round.
@@ -71,6 +73,7 @@ async fn attempts(
     let mut deadline = Instant::now() + connect * ATTEMPTS_WORTH;
     let mut tried: Vec<ServerId> = Vec::new();
     let mut pause = FIRST_PAUSE;
+    let mut shortages = 0;
     let mut failure: Option<End> = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -117,6 +120,10 @@ async fn attempts(
                 lease.server().dial_failed(DialFailure::OwnLimit);
                 failure = Some(DialFailure::OwnLimit.into());
                 drop(lease);
+                shortages += 1;
+                if shortages > SHORTAGES {
+                    return Err(DialFailure::OwnLimit.into());
+                }
                 // The next server cannot be dialled either; a descriptor may come free.
                 sleep(pause).await;
             }

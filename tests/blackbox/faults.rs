@@ -248,23 +248,25 @@ async fn an_answer_that_never_comes_to_its_end_does_not_look_whole() {
 /// Splice stops before a byte marked urgent, and calls it the end when the client's end is behind it.
 #[tokio::test]
 async fn bytes_after_an_urgent_one_are_not_lost() {
+    const TAIL: usize = 16 << 10;
     for way in ["auto", "copy", "splice"] {
         let server = raw::sink(&Frame::default()).unwrap();
         let config = plain("sink", &[server.address()], "");
         let howdah = Howdah::start(&format!("{config}\n[global]\nrelay = \"{way}\"\n")).await;
         let mut client = howdah.connect("sink").await;
-        let bulk = vec![b'b'; 1 << 20];
+        let bulk = vec![b'b'; 256 << 10];
         client.write_all(&bulk).await.unwrap();
         client.writable().await.unwrap();
         let urgent = SendFlags::OOB | SendFlags::NOSIGNAL;
         assert_eq!(rustix::net::send(&client, b"!", urgent).unwrap(), 1);
-        client.write_all(&bulk).await.unwrap();
+        // No more than howdah's kernel takes with what is there: it hears of the end, too.
+        client.write_all(&bulk[..TAIL]).await.unwrap();
         client.shutdown().await.unwrap();
         let answer = timeout(SOON, read_line(&mut client))
             .await
             .expect("an answer")
             .unwrap();
         let length = answer.split(' ').next().unwrap();
-        assert_eq!(length, (2 * bulk.len() + 1).to_string(), "by {way}");
+        assert_eq!(length, (bulk.len() + 1 + TAIL).to_string(), "by {way}");
     }
 }
