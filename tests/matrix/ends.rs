@@ -24,7 +24,7 @@ pub(crate) struct ServerEnd {
 
 impl ServerEnd {
     pub(crate) fn here() -> io::Result<Self> {
-        Self::of(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)
+        Self::of(std::net::TcpListener::bind((ours(), 0))?)
     }
 
     pub(crate) fn at(elsewhere: &Elsewhere, address: Ipv4Addr) -> io::Result<Self> {
@@ -54,6 +54,12 @@ impl ServerEnd {
             Saying::of_client(cell),
         )
     }
+}
+
+/// An address of this process alone: whoever still knows a port of 127.0.0.1 that once was another's does not come here.
+pub(crate) fn ours() -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 66, high, low)
 }
 
 /// The client of one cell.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::elsewhere::Elsewhere;
-use super::ends::{ServerEnd, acceptor};
+use super::ends::{ServerEnd, acceptor, ours};
 use super::table::{Event, Phase, Transport, When};
 use crate::support::{Certificates, Howdah, Site, named, soon};
 
@@ -218,7 +218,7 @@ fn config(
                 elsewhere.here(),
                 format!("keepalive = \"{}s\"\n", KEEPALIVE.as_secs()),
             ),
-            _ => (Ipv4Addr::LOCALHOST, String::new()),
+            _ => (ours(), String::new()),
         };
         let server = match (cell.event, removed) {
             (Event::Removal, true) => "127.0.0.1:9".to_owned(),
