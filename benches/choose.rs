@@ -77,6 +77,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
             first_byte: Duration::from_secs(60),
         },
         queue: QueuePlan::default(),
+        care: howdah::plan::CarePlan::DEFAULT,
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     };

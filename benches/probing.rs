@@ -138,6 +138,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             first_byte: long,
         },
         queue: QueuePlan::default(),
+        care: howdah::plan::CarePlan::DEFAULT,
         dial: Dial::Late,
         drain_timeout: long,
     })

@@ -50,6 +50,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
             first_byte: Duration::from_secs(60),
         },
         queue: QueuePlan::default(),
+        care: howdah::plan::CarePlan::DEFAULT,
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     };

@@ -93,6 +93,9 @@ pub struct PoolStatus {
     pub service: String,
     /// How servers are picked.
     pub balance: String,
+    /// So few servers are up that those that are down take sessions too.
+    #[serde(default)]
+    pub panic: bool,
     /// In the order of the file.
     pub servers: Vec<ServerStatus>,
 }
@@ -182,6 +185,7 @@ impl PoolStatus {
             name: pool.name().to_string(),
             service: plan.service.as_str().into(),
             balance: plan.balance.as_str().into(),
+            panic: snapshot.is_panic(),
             servers: snapshot.members().iter().map(ServerStatus::of).collect(),
         }
     }

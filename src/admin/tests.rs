@@ -60,6 +60,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
             first_byte: hour,
         },
         queue: crate::plan::QueuePlan::default(),
+        care: crate::plan::CarePlan::DEFAULT,
         dial: Dial::Late,
         drain_timeout: hour,
     })
@@ -219,11 +220,11 @@ async fn status_has_exactly_the_shape_of_the_contract() {
         "needs_restart": [], "refused_reload": null,
         "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "sessions_active": 0, "sessions_total": 0}],
         "pools": [
-            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "servers": [
+            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "panic": false, "servers": [
                 server("hs2-1.example.com:10000", "unknown", Value::Null, Value::Null),
                 server("hs2-2", "down", probe, json!("connect-refused")),
             ]},
-            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "servers": [
+            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "panic": false, "servers": [
                 server("a/b", "up", Value::Null, Value::Null),
             ]},
         ],

@@ -7,6 +7,7 @@
 
 mod doors;
 mod error;
+mod falls;
 mod reload;
 mod reloads;
 mod show;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::ReloadError;
-use super::{App, Team};
+use super::{App, Team, falls};
 use crate::plan::{PoolName, PoolPlan};
 use crate::pool::{Change, Pool, Server, Snapshot};
 use crate::session::registry::Who;
@@ -23,6 +23,10 @@ impl App {
                 pool
             }
         };
+        if let Some(falls) = pool.falls() {
+            let watch = falls::watch(Arc::downgrade(&pool), falls, self.crew.clone());
+            self.tasks.spawn(watch);
+        }
         self.attend(&pool);
         self.pools
             .insert(plan.name.clone(), Team { pool, connector });

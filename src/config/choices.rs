@@ -5,8 +5,8 @@ use super::field::Value;
 use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnRefuse,
-    ProxyVersion, RelayWay, Service, Sni, TlsVersion,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
+    OnRefuse, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
 /// Key `probe.type`.
@@ -161,6 +161,14 @@ choices! {
     Observe, "observe", ["sessions" => Self::Sessions, "connects" => Self::Connects], advice |word: &str| match word {
         "layer4" => Some("did you mean \"connects\"? (HAProxy says layer4)"),
         "layer7" => Some("did you mean \"sessions\"?"),
+        _ => None,
+    };
+    OnDown, "on_down", [
+        "keep" => Self::Keep,
+        "drain" => Self::Drain,
+        "reset" => Self::Reset,
+    ], advice |word: &str| match word {
+        "shutdown-sessions" | "cut" | "close" => Some("did you mean \"reset\"? (HAProxy says shutdown-sessions)"),
         _ => None,
     };
     Depth, "depth", [

@@ -19,8 +19,8 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnRefuse,
-    ProxyVersion, RelayWay, Service, Sni, TlsVersion,
+    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
+    OnRefuse, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
 tables! {
@@ -196,6 +196,14 @@ tables! {
         max_queue: Whole<0, 1_000_000> = "1000",
         /// Connect to the server when the client's first byte is there, or as soon as the client is.
         dial: Dial = "by service",
+        /// The weight of a server that came up grows over this time; the first verdicts after a start are not meant.
+        slow_start: Duration = "the whole weight at once",
+        /// When fewer percent of the servers are up (of those that are up or down and under no order), those that are down
+        /// take sessions too: probes that find nearly everybody down are more often wrong than right. 0: never.
+        panic_threshold: Whole<0, 100> = "0",
+        /// The sessions of a server that goes down: they go on (`keep`), end after `global.drain_timeout` unless it is up
+        /// again (`drain`), or end at once (`reset`).
+        on_down: OnDown = "\"keep\"",
         /// Keep a client on its server.
         sticky: Sticky = "by service",
         /// How servers are asked for their health, or `"none"`: all count as up.

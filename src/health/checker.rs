@@ -215,6 +215,7 @@ impl<A: Asker> Checker<A> {
         self.tell(&passive::trusted_again()).await?;
         if !self.conclusion.is_distrusted() {
             self.place = None;
+            self.server.set_distrusted(false);
         }
         Ok(())
     }
@@ -227,6 +228,7 @@ impl<A: Asker> Checker<A> {
         }
         if let Some(until) = self.conclusion.distrust(now, self.plan.observe.quarantine) {
             self.server.metrics().quarantined(Cause::Sessions);
+            self.server.set_distrusted(true);
             self.tell(&passive::unanswered(seen, until - now)).await?;
         }
         Ok(())

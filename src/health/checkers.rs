@@ -300,6 +300,7 @@ mod tests {
                 first_byte: PATIENCE,
             },
             queue: crate::plan::QueuePlan::default(),
+            care: crate::plan::CarePlan::DEFAULT,
             dial: Dial::Late,
             drain_timeout: PATIENCE,
         })

@@ -5,6 +5,7 @@
 //! included, so "what changed?" is a question that [`diff`] answers without touching a disk.
 
 mod admin;
+mod care;
 mod clients;
 pub mod diff;
 mod limits;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::admin::{AdminPlan, AdminSocket};
+pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Route, SniPattern, SourcePlan};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectTls, PoolName, ProbePlan, ServerName, Timeouts};
+use super::{CarePlan, ConnectTls, PoolName, ProbePlan, ServerName, Timeouts};
 
 /// One `[pool.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct PoolPlan {
     pub timeouts: Timeouts,
     /// Sessions that wait while every server is full.
     pub queue: QueuePlan,
+    /// Servers that go down and come back.
+    pub care: CarePlan,
     /// When to connect to the server.
     pub dial: Dial,
     /// How long a removed server keeps its sessions; from `global.drain_timeout`.

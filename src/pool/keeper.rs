@@ -22,7 +22,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::change::Letter;
 use super::line::Line;
-use super::snapshot::{Member, Roster, Side, Snapshot};
+use super::snapshot::{Fall, Member, Roster, Side, Snapshot};
+use super::standing::is_panic;
+use super::weight;
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidate, Counters, Field, Load, Ring};
 use crate::plan::{Balance, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
@@ -55,11 +57,17 @@ struct State {
     generation: u64,
     /// Removed from the file, and perhaps still held by sessions.
     removed: Vec<Weak<Server>>,
+    /// Of members whose fall is not told yet.
+    falls: Vec<Fall>,
+    panic: bool,
+    /// When the weight of a server that came up grows next.
+    grows_at: Option<Instant>,
     metrics: Metrics,
 }
 
 fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
     let (keeper, letters) = mpsc::channel(LETTERS);
+    let (falls, told_of_falls) = mpsc::channel(LETTERS);
     let mut state = State::new(plan, metrics.clone());
     let pool = Arc::new(Pool {
         name: state.plan.name.clone(),
@@ -67,6 +75,8 @@ fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
         affinity: std::sync::Mutex::default(),
         line: Line::default(),
         keeper,
+        falls,
+        told_of_falls: std::sync::Mutex::new(Some(told_of_falls)),
         born: state.born,
         metrics: metrics.pool(&state.plan.name),
     });
@@ -91,11 +101,12 @@ impl Keeper {
     pub async fn run(mut self) {
         let mut letters = Vec::new();
         loop {
+            let due = self.state.due();
             tokio::select! {
                 count = self.letters.recv_many(&mut letters, LETTERS) => if count == 0 {
                     return;
                 },
-                () = sleep_until(self.state.leave_by), if self.state.has_leavers() => {}
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
             let Some(pool) = self.pool.upgrade() else {
                 return;
@@ -133,7 +144,9 @@ impl Keeper {
             }
             answers.push((reply, outcome.map(|_| ())));
         }
-        changed |= self.state.dismiss_leavers(Instant::now());
+        let now = Instant::now();
+        changed |= self.state.dismiss_leavers(now);
+        changed |= self.state.grows_at.is_some_and(|at| at <= now);
         if changed {
             pool.snapshot.store(Arc::new(self.state.snapshot()));
             let present = pool.snapshot.load();
@@ -142,6 +155,11 @@ impl Keeper {
             present.backup.refresh_all();
             drop(present);
             pool.serve_queue();
+        }
+        for fall in self.state.falls.drain(..) {
+            if pool.falls.try_send(fall).is_err() && !pool.falls.is_closed() {
+                tracing::error!(pool = %pool.name, "too many servers fall at once: on_down is not obeyed");
+            }
         }
         for (reply, outcome) in answers {
             let _ = reply.send(outcome);
@@ -162,6 +180,9 @@ impl State {
             rings: [None, None],
             generation: 0,
             removed: Vec::new(),
+            falls: Vec::new(),
+            panic: false,
+            grows_at: None,
             metrics,
             plan,
         };
@@ -212,7 +233,14 @@ impl State {
         let changed = probed && member.health != health;
         if changed {
             member.health = health;
+            member.since = Instant::now();
             member.server.metrics().health(health);
+            if health == Health::Down {
+                self.falls.push(Fall {
+                    server: Arc::clone(&member.server),
+                    at: member.since,
+                });
+            }
         }
         changed
     }
@@ -366,7 +394,9 @@ impl State {
         let member = Member {
             weight: kept.map_or(plan.weight, |before| before.weight),
             admin: before.map_or(Order::Ready, |before| before.admin),
-            standing: Standing::Waiting,
+            standing: same.map_or(Standing::Waiting, |before| before.standing),
+            since: same.map_or_else(Instant::now, |before| before.since),
+            came_up: same.and_then(|before| before.came_up),
             server,
             plan,
             health,
@@ -386,17 +416,18 @@ impl State {
 
     fn snapshot(&mut self) -> Snapshot {
         self.generation += 1;
-        for member in &mut self.members {
-            member.standing = Standing::of(member.admin, member.health, false);
-        }
+        let now = Instant::now();
+        self.stand(now);
+        self.judge_panic();
         Snapshot {
             generation: self.generation,
             plan: Arc::clone(&self.plan),
             members: self.members.clone().into(),
             configured: self.configured,
             roster: Arc::clone(&self.roster),
-            first: self.side(false),
-            backup: self.side(true),
+            panic: self.panic,
+            first: self.side(false, now),
+            backup: self.side(true, now),
         }
     }
 
@@ -412,16 +443,80 @@ impl State {
         Arc::clone(self.rings[usize::from(backup)].get_or_insert_with(make))
     }
 
-    fn side(&mut self, backup: bool) -> Side {
-        let candidates = (0u32..).zip(&self.members).filter_map(|(place, member)| {
-            let offered = member.plan.backup == backup && member.standing.is_on_offer();
-            offered.then(|| Candidate {
-                member: place,
-                weight: member.weight,
+    /// Standings of this moment, and who came up by them.
+    fn stand(&mut self, now: Instant) {
+        let slow_start = self.plan.care.slow_start;
+        // At a start all come up, and none is slower than the others for that.
+        let young = self.born.elapsed() < slow_start;
+        let mut grows_in = None;
+        for member in &mut self.members {
+            let before = member.standing;
+            member.standing = Standing::of(member.admin, member.health, false);
+            if !member.standing.is_on_offer() {
+                member.came_up = None;
+                continue;
+            }
+            let was_there = before.is_on_offer() || young && before == Standing::Waiting;
+            if !was_there {
+                member.came_up = Some(now);
+            }
+            let next = weight::next_step(member.up_for(now), slow_start);
+            grows_in = grows_in.into_iter().chain(next).min();
+        }
+        self.grows_at = grows_in.map(|wait| now + wait);
+    }
+
+    /// Backups are there for when the first rank fails: where one is up, no server that is down is tried.
+    fn judge_panic(&mut self) {
+        let threshold = self.plan.care.panic_threshold;
+        let rank = |backup| (self.members.iter()).filter(move |one| one.plan.backup == backup);
+        let shown = |one: &Member| (one.admin, one.health);
+        let on_offer = |one: &Member| one.standing.is_on_offer();
+        let helped = !rank(false).any(on_offer) && rank(true).any(on_offer);
+        let panic = !helped && is_panic(rank(false).map(shown), threshold);
+        if panic == std::mem::replace(&mut self.panic, panic) {
+            return;
+        }
+        let (pool, up) = (
+            &self.plan.name,
+            rank(false).filter(|one| on_offer(one)).count(),
+        );
+        self.metrics.pool(pool).panic(panic);
+        if panic {
+            tracing::error!(%pool, up, panic_threshold = threshold, "too few servers are up: those that are down take sessions too");
+        } else {
+            tracing::info!(%pool, up, "enough servers are up again: those that are down take no sessions");
+        }
+    }
+
+    /// When there is something to do without a change.
+    fn due(&self) -> Option<Instant> {
+        let leave_by = self.has_leavers().then_some(self.leave_by);
+        leave_by.into_iter().chain(self.grows_at).min()
+    }
+
+    fn side(&mut self, backup: bool, now: Instant) -> Side {
+        let slow_start = self.plan.care.slow_start;
+        let in_panic = |one: &Member| self.panic && one.standing == Standing::Down;
+        let offered: Vec<_> = (0u32..)
+            .zip(&self.members)
+            .filter(|(_, one)| one.plan.backup == backup)
+            .filter(|(_, one)| one.standing.is_on_offer() || in_panic(one))
+            .collect();
+        let steps = offered.iter().map(|(_, member)| {
+            let step = weight::step(member.up_for(now), slow_start);
+            (member.weight, step)
+        });
+        let weights = weight::eased(&steps.collect::<Vec<_>>());
+        let candidates = offered
+            .iter()
+            .zip(weights)
+            .map(|((place, member), weight)| Candidate {
+                member: *place,
+                weight,
                 cap: member.plan.max_connections.unwrap_or(u32::MAX),
                 load: Arc::clone(member.server.load()),
-            })
-        });
+            });
         let field = Field::new(
             self.members.len(),
             candidates.collect(),

@@ -22,6 +22,7 @@ mod snapshot;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod weight;
 
 pub use self::change::{Change, Refused};
 pub use self::choose::NoServer;
@@ -31,5 +32,5 @@ pub use self::observed::{DialFailure, Observed, Reach, SessionFault};
 pub use self::queue::Ticket;
 pub use self::server::{LastProbe, Server, ServerId};
 pub use self::shared::Pool;
-pub use self::snapshot::{Member, Snapshot};
+pub use self::snapshot::{Fall, Member, Snapshot};
 pub use self::standing::{Health, Order, Standing};

@@ -33,6 +33,7 @@ pub struct Server {
     retire_at: ArcSwapOption<Instant>,
     dial_failed: AtomicBool,
     observed: Observed,
+    distrusted: AtomicBool,
     nudge: Notify,
     metrics: Arc<ServerMetrics>,
 }
@@ -71,6 +72,7 @@ impl Server {
             retire_at: ArcSwapOption::empty(),
             dial_failed: AtomicBool::new(false),
             observed: Observed::default(),
+            distrusted: AtomicBool::new(false),
             nudge: Notify::new(),
             metrics,
         })
@@ -148,6 +150,16 @@ impl Server {
             self.dial_failed.store(false, Ordering::Release);
         }
         self.observed.succeeded(Reach::Opening);
+    }
+
+    /// Whether it is out for what sessions saw alone, while its probes find it up.
+    pub fn is_distrusted(&self) -> bool {
+        self.distrusted.load(Ordering::Acquire)
+    }
+
+    /// Its checker says so, before it tells the pool.
+    pub fn set_distrusted(&self, distrusted: bool) {
+        self.distrusted.store(distrusted, Ordering::Release);
     }
 
     /// What sessions saw, and what takes it back.

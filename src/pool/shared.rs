@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::affinity::Affinity;
 use super::change::Letter;
 use super::line::Line;
-use super::{Change, Refused, Server, Snapshot};
+use super::{Change, Fall, Refused, Server, Snapshot};
 use crate::plan::{PoolName, StickyPlan};
 use crate::telemetry::PoolMetrics;
 
@@ -23,6 +23,9 @@ pub struct Pool {
     /// Sessions that wait while every server is full.
     pub(super) line: Line,
     pub(super) keeper: mpsc::Sender<Letter>,
+    pub(super) falls: mpsc::Sender<Fall>,
+    /// Until somebody asks for it.
+    pub(super) told_of_falls: Mutex<Option<mpsc::Receiver<Fall>>>,
     /// Where estimates count their time from.
     pub(super) born: Instant,
     pub(super) metrics: Arc<PoolMetrics>,
@@ -42,6 +45,12 @@ impl Pool {
     /// Its counters.
     pub fn metrics(&self) -> &Arc<PoolMetrics> {
         &self.metrics
+    }
+
+    /// Servers that go down from now on; `None` for everybody but the first who asks.
+    pub fn falls(&self) -> Option<mpsc::Receiver<Fall>> {
+        let told = self.told_of_falls.lock();
+        told.unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// A probe took this long: an estimate for a server that sessions say nothing about.

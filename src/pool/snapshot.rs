@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Health, Order, Server, ServerId, Standing};
 use crate::balance::{Balancer, Field};
@@ -16,6 +19,8 @@ pub struct Snapshot {
     /// How many of the members are the file's.
     pub(super) configured: usize,
     pub(super) roster: Arc<Roster>,
+    /// So few are up that those that are down take sessions too.
+    pub(super) panic: bool,
     /// Servers of the first rank.
     pub(super) first: Side,
     /// Backups: for when nobody of the first rank can be reached.
@@ -37,6 +42,19 @@ pub struct Member {
     pub admin: Order,
     /// What follows from these, fullness left aside.
     pub standing: Standing,
+    /// When its health became what it is.
+    pub since: Instant,
+    /// When it came back into service; `None`: it always was.
+    pub(super) came_up: Option<Instant>,
+}
+
+/// A server went down.
+#[derive(Clone)]
+pub struct Fall {
+    /// Which.
+    pub server: Arc<Server>,
+    /// When: [`Member::since`], while it stays so.
+    pub at: Instant,
 }
 
 /// Where each server stands among the members; shared by snapshots while no server comes or goes.
@@ -57,6 +75,11 @@ impl Snapshot {
     /// What the pool should be.
     pub fn plan(&self) -> &Arc<PoolPlan> {
         &self.plan
+    }
+
+    /// Whether servers that are down take sessions too: `panic_threshold`.
+    pub fn is_panic(&self) -> bool {
+        self.panic
     }
 
     /// In the order of the file.
@@ -91,6 +114,11 @@ impl Snapshot {
 }
 
 impl Member {
+    /// How long ago it came back into service; `None`: it always was.
+    pub(super) fn up_for(&self, now: Instant) -> Option<Duration> {
+        self.came_up.map(|at| now.saturating_duration_since(at))
+    }
+
     /// Whether balancers may offer it.
     pub(super) fn is_on_offer(&self) -> bool {
         Standing::of(self.admin, self.health, false).is_on_offer()

@@ -81,9 +81,42 @@ impl Standing {
     }
 }
 
+/// Whether fewer than `threshold` percent are up of those that are up or down and under no order. Who says that it wants no
+/// sessions, and who has not been asked yet, is neither.
+pub(super) fn is_panic(servers: impl Iterator<Item = (Order, Health)>, threshold: u8) -> bool {
+    let judged = servers.filter(|(order, _)| *order == Order::Ready);
+    let (up, down) = judged.fold((0usize, 0usize), |(up, down), (_, health)| match health {
+        Health::Up => (up + 1, down),
+        Health::Down => (up, down + 1),
+        Health::Alive | Health::Unknown => (up, down),
+    });
+    up * 100 < (up + down) * usize::from(threshold)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panic_is_below_the_threshold_of_those_that_are_judged() {
+        use Health::{Alive, Down, Unknown, Up};
+        let ready = |health: &[Health], threshold| {
+            let servers = health.iter().map(|health| (Order::Ready, *health));
+            is_panic(servers, threshold)
+        };
+        assert!(!ready(&[Up, Down], 50) && ready(&[Up, Down, Down], 50));
+        assert!(ready(&[Down, Down], 1) && !ready(&[Down, Down], 0));
+        assert!(ready(&[Up, Down], 100) && !ready(&[Up, Up], 100));
+        assert!(!ready(&[Unknown, Unknown], 100), "at a start");
+        assert!(!ready(&[Alive, Alive, Up], 100), "who is alive is not ill");
+        assert!(!ready(&[], 100));
+        let drained = [
+            (Order::Drain, Down),
+            (Order::Maintenance, Down),
+            (Order::Ready, Up),
+        ];
+        assert!(!is_panic(drained.into_iter(), 100));
+    }
 
     #[test]
     fn every_row_of_the_table() {

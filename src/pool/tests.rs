@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::plan::CarePlan;
 use crate::plan::{
     Address, Ask as Question, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName,
     ServerPlan, Service, StickyPlan, Timeouts,
@@ -66,6 +67,7 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
             first_byte: Duration::from_secs(60),
         },
         queue: crate::plan::QueuePlan::default(),
+        care: CarePlan::DEFAULT,
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     }
@@ -624,9 +626,9 @@ async fn servers_that_are_all_replaced_serve_for_a_bounded_time() {
     let pool = open(probed([server("a")]));
     conclude(&pool, "a", Health::Up).await;
     reload(&pool, probed([server("b")])).await;
-    tokio::time::sleep(Duration::from_millis(3_900)).await;
+    sleep(Duration::from_millis(3_900)).await;
     assert_eq!(name_of(&choose(&pool)), "a");
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    sleep(Duration::from_millis(200)).await;
     assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
 }
 
@@ -698,4 +700,132 @@ async fn a_keeper_that_panics_goes_on_from_what_everybody_sees() {
     assert_eq!(name_of(&choose(&pool)), "b");
     let told = "howdah_app_panics_total{task=\"keeper\"} 1";
     assert!(metrics.render().contains(told));
+}
+
+/// So many sessions, all held, each of another client; and how many went to `name`.
+fn hold(pool: &Arc<Pool>, count: u32, name: &str) -> (Vec<Lease>, usize) {
+    let lease = |number| {
+        pool.choose(client(number), &[], Instant::now())
+            .expect("a server")
+    };
+    let leases: Vec<Lease> = (0..count).map(lease).collect();
+    let there = leases
+        .iter()
+        .filter(|lease| lease.server().name().as_str() == name)
+        .count();
+    (leases, there)
+}
+
+fn careful(balance: Balance, care: CarePlan, servers: &[&str]) -> Arc<Pool> {
+    open(PoolPlan {
+        probe: probe(),
+        care,
+        ..plan(balance, servers.iter().map(|name| server(name)))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_gets_its_share_little_by_little() {
+    let care = CarePlan {
+        slow_start: Duration::from_secs(16),
+        ..CarePlan::DEFAULT
+    };
+    for balance in Balance::ALL {
+        let pool = careful(balance, care, &["a", "b"]);
+        conclude(&pool, "a", Health::Up).await;
+        conclude(&pool, "b", Health::Up).await;
+        let (held, at_once) = hold(&pool, 170, "b");
+        assert!(
+            at_once > 50,
+            "{balance:?}: no slow start at a start: {at_once}"
+        );
+        drop(held);
+        conclude(&pool, "b", Health::Down).await;
+        sleep(Duration::from_secs(100)).await;
+        conclude(&pool, "b", Health::Up).await;
+        let (held, early) = hold(&pool, 170, "b");
+        assert!(early < 30, "{balance:?}: {early} of 170 at once");
+        drop(held);
+        sleep(Duration::from_secs(8)).await;
+        let (held, midway) = hold(&pool, 170, "b");
+        assert!(early < midway, "{balance:?}: {early}, then {midway}");
+        drop(held);
+        sleep(Duration::from_secs(8)).await;
+        let (_held, late) = hold(&pool, 170, "b");
+        assert!(late > 50, "{balance:?}: {late} of 170 in the end");
+        let generation = pool.load().generation();
+        sleep(Duration::from_secs(100)).await;
+        assert_eq!(
+            pool.load().generation(),
+            generation,
+            "nothing grows any more"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_too_few_are_up_those_that_are_down_take_sessions_too() {
+    let care = CarePlan {
+        panic_threshold: 50,
+        ..CarePlan::DEFAULT
+    };
+    let pool = careful(Balance::RoundRobin, care, &["a", "b", "c", "d"]);
+    for name in ["a", "b", "c", "d"] {
+        conclude(&pool, name, Health::Up).await;
+    }
+    conclude(&pool, "b", Health::Down).await;
+    conclude(&pool, "c", Health::Down).await;
+    assert!(!pool.load().is_panic(), "half of them are up");
+    assert_eq!(in_turn(&pool, 40).len(), 2);
+    order(&pool, "c", Order::Maintenance).await;
+    conclude(&pool, "d", Health::Down).await;
+    assert!(pool.load().is_panic(), "one of three");
+    let shares = in_turn(&pool, 30);
+    assert_eq!(shares.len(), 3, "none that is under an order: {shares:?}");
+    conclude(&pool, "b", Health::Alive).await;
+    assert!(!pool.load().is_panic(), "one of two");
+    conclude(&pool, "a", Health::Down).await;
+    let shares = in_turn(&pool, 30);
+    assert!(
+        !shares.contains_key("b"),
+        "who wants none gets none: {shares:?}"
+    );
+    assert_eq!(shares.len(), 2);
+    conclude(&pool, "a", Health::Up).await;
+    assert_eq!(in_turn(&pool, 30).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_is_up_comes_before_panic() {
+    let care = CarePlan {
+        panic_threshold: 100,
+        ..CarePlan::DEFAULT
+    };
+    let pool = open(PoolPlan {
+        probe: probe(),
+        care,
+        ..plan(Balance::RoundRobin, [server("a"), backup("spare")])
+    });
+    conclude(&pool, "a", Health::Down).await;
+    assert!(pool.load().is_panic());
+    assert_eq!(name_of(&choose(&pool)), "a");
+    conclude(&pool, "spare", Health::Up).await;
+    assert!(!pool.load().is_panic());
+    assert_eq!(name_of(&choose(&pool)), "spare");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_fall_of_a_server_is_told_once() {
+    let pool = careful(Balance::RoundRobin, CarePlan::DEFAULT, &["a", "b"]);
+    let mut falls = pool.falls().expect("the first who asks");
+    assert!(pool.falls().is_none());
+    conclude(&pool, "a", Health::Up).await;
+    conclude(&pool, "b", Health::Alive).await;
+    assert!(falls.try_recv().is_err());
+    conclude(&pool, "a", Health::Down).await;
+    conclude(&pool, "a", Health::Down).await;
+    let fall = falls.try_recv().expect("a fall");
+    assert_eq!(fall.server.name().as_str(), "a");
+    assert_eq!(fall.at, pool.load().members()[0].since);
+    assert!(falls.try_recv().is_err());
 }

@@ -72,6 +72,8 @@ words! {
         TlsFailed = "tls-failed",
         /// The TLS handshake with the server failed, or its certificate was not good.
         ServerTlsFailed = "server-tls-failed",
+        /// The server went down, and `on_down = "reset"`.
+        ServerDown = "server-down",
         /// The server was drained and its time was up.
         Drained = "drained",
         /// howdah stopped and the drain time was up.

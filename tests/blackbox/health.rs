@@ -501,3 +501,97 @@ async fn sessions_that_fail_everywhere_leave_half_of_the_servers_in() {
     }
     assert_eq!(up, 2);
 }
+
+/// A session on a server that stops to take connections, and goes down for it: what `on_down` makes of it.
+async fn on_down(word: &str) -> (Howdah, tokio::net::TcpStream, ::howdah::standin::Door) {
+    let server = raw::named(&Frame::default(), "s").unwrap();
+    let servers = [entry("s", server.address())];
+    let settings = format!(
+        "[global]\ndrain_timeout = \"3s\"\n{}",
+        config("tcp", &servers, "").replace(
+            "service = \"tcp\"\n",
+            &format!("service = \"tcp\"\non_down = \"{word}\"\n"),
+        )
+    );
+    let howdah = Howdah::start(&settings).await;
+    howdah.healthy("back", "s", "up").await;
+    let mut client = howdah.connect("front").await;
+    client.write_all(b"?").await.unwrap();
+    assert_eq!(read_line(&mut client).await.unwrap(), "s");
+    server.switch().set(Fault::Refuse);
+    howdah.healthy("back", "s", "down").await;
+    (howdah, client, server)
+}
+
+#[tokio::test]
+async fn sessions_of_a_server_that_is_down_go_on_unless_told_otherwise() {
+    let (_howdah, mut client, _server) = on_down("keep").await;
+    exchange(&mut client, "still here").await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    exchange(&mut client, "and here").await;
+}
+
+#[tokio::test]
+async fn sessions_of_a_server_that_goes_down_end_at_once_where_the_pool_says_so() {
+    let (mut howdah, mut client, _server) = on_down("reset").await;
+    let end = tokio::time::timeout(Duration::from_secs(5), read_all(&mut client)).await;
+    end.expect("the client hears of it").ok();
+    assert_eq!(howdah.ended().await["reason"], "server-down");
+}
+
+#[tokio::test]
+async fn sessions_of_a_server_that_stays_down_end_after_the_drain_time() {
+    let (mut howdah, mut client, server) = on_down("drain").await;
+    exchange(&mut client, "for a while").await;
+    let end = tokio::time::timeout(Duration::from_secs(10), read_all(&mut client)).await;
+    end.expect("the client hears of it").ok();
+    assert_eq!(howdah.ended().await["reason"], "drained");
+    server.switch().set(Fault::None);
+    howdah.healthy("back", "s", "up").await;
+    let mut second = howdah.connect("front").await;
+    second.write_all(b"?").await.unwrap();
+    assert_eq!(read_line(&mut second).await.unwrap(), "s");
+    server.switch().set(Fault::Refuse);
+    howdah.healthy("back", "s", "down").await;
+    server.switch().set(Fault::None);
+    howdah.healthy("back", "s", "up").await;
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    exchange(&mut second, "it came back in time").await;
+}
+
+#[tokio::test]
+async fn panic_is_seen_in_status_metrics_and_log() {
+    let servers: Vec<_> = (0..3)
+        .map(|_| raw::echo(&Frame::default()).unwrap())
+        .collect();
+    let names = ["a", "b", "c"];
+    let entries: Vec<String> = (names.iter().zip(&servers))
+        .map(|(name, server)| entry(name, server.address()))
+        .collect();
+    let settings = config("tcp", &entries, "").replace(
+        "service = \"tcp\"\n",
+        "service = \"tcp\"\npanic_threshold = 50\n",
+    );
+    let howdah = Howdah::start(&settings).await;
+    for name in names {
+        howdah.healthy("back", name, "up").await;
+    }
+    servers[0].switch().set(Fault::Refuse);
+    howdah.healthy("back", "a", "down").await;
+    assert_eq!(howdah.status().await["pools"][0]["panic"], false);
+    servers[1].switch().set(Fault::Refuse);
+    eventually!(howdah.status().await["pools"][0]["panic"] == true);
+    assert!(howdah.metric("howdah_pool_panic", &[]).await > 0.5);
+    let told = |words: &str| {
+        howdah
+            .log()
+            .so_far()
+            .iter()
+            .any(|line| line.contains(words))
+    };
+    eventually!(told("too few servers are up"));
+    servers[0].switch().set(Fault::None);
+    eventually!(howdah.status().await["pools"][0]["panic"] == false);
+    assert!(howdah.metric("howdah_pool_panic", &[]).await < 0.5);
+    eventually!(told("enough servers are up again"));
+}

@@ -282,6 +282,7 @@ mod tests {
                 name: "hive".into(),
                 service: "hiveserver2".into(),
                 balance: "least-connection".into(),
+                panic: false,
                 servers: vec![
                     server("hs2-1.example.com", "hs2-1.example.com:10000", "up", 120),
                     server("old", "hs2-3.example.com:10000", "down", 0),

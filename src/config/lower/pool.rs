@@ -10,7 +10,7 @@ use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Listener, Pool, Pools, Sticky, Timeouts};
 use crate::config::words::List;
-use crate::plan::{self, GlobalPlan, PoolName, PoolPlan, QueuePlan, Service, StickyPlan};
+use crate::plan::{self, CarePlan, GlobalPlan, PoolName, PoolPlan, QueuePlan, Service, StickyPlan};
 
 pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<PoolPlan> {
     let mut plans = Vec::new();
@@ -57,6 +57,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         tls,
         timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
         queue: queue(words),
+        care: care(words),
         dial: words.dial.or(defaults::dial(service)),
         drain_timeout: global.drain_timeout,
     }
@@ -69,6 +70,18 @@ fn queue(words: &Pool) -> QueuePlan {
     QueuePlan {
         most: most.unwrap_or(brought.most),
         patience: timeouts.queue.or(brought.patience),
+    }
+}
+
+fn care(words: &Pool) -> CarePlan {
+    let brought = CarePlan::DEFAULT;
+    let threshold = defaults::count(&words.panic_threshold);
+    CarePlan {
+        slow_start: words.slow_start.or(brought.slow_start),
+        panic_threshold: threshold
+            .and_then(|percent| u8::try_from(percent).ok())
+            .unwrap_or(brought.panic_threshold),
+        on_down: words.on_down.or(brought.on_down),
     }
 }
 

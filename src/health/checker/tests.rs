@@ -110,6 +110,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
             first_byte: secs(60),
         },
         queue: crate::plan::QueuePlan::default(),
+        care: crate::plan::CarePlan::DEFAULT,
         dial: Dial::Late,
         drain_timeout: secs(1800),
     }

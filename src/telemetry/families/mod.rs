@@ -32,6 +32,7 @@ pub(super) struct Families {
     pub(super) pool_queue_length: IntGaugeVec,
     pub(super) pool_queue_ends: IntCounterVec,
     pub(super) pool_queue_wait: HistogramVec,
+    pub(super) pool_panic: IntGaugeVec,
     pub(super) pool_sticky_entries: IntGaugeVec,
     pub(super) pool_sticky_evicted: IntCounterVec,
     pub(super) server_sessions: IntCounterVec,
@@ -167,6 +168,11 @@ impl Families {
                 "How long sessions waited for a server that is not full, however that ended.",
                 POOL,
                 ANSWERS,
+            ),
+            pool_panic: to.gauges(
+                "howdah_pool_panic",
+                "1 while so few servers are up that those that are down take sessions too.",
+                POOL,
             ),
             pool_sticky_entries: to.gauges(
                 "howdah_pool_sticky_entries",

@@ -18,6 +18,7 @@ pub struct PoolMetrics {
     queue_ends: Counters,
     queue_wait: Histogram,
     retries: IntCounter,
+    panic: IntGauge,
     sticky_entries: IntGauge,
     sticky_evicted: IntCounter,
     tls_handshake: Histogram,
@@ -36,6 +37,7 @@ impl PoolMetrics {
             queue_ends: Counters::new(&all.pool_queue_ends, own),
             queue_wait: all.pool_queue_wait.with_label_values(own),
             retries: all.session_retries.with_label_values(own),
+            panic: all.pool_panic.with_label_values(own),
             sticky_entries: all.pool_sticky_entries.with_label_values(own),
             sticky_evicted: all.pool_sticky_evicted.with_label_values(own),
             tls_handshake: all.pool_tls_handshake.with_label_values(own),
@@ -68,6 +70,11 @@ impl PoolMetrics {
     /// A session goes on to a further server.
     pub fn retried(&self) {
         self.retries.inc();
+    }
+
+    /// Servers that are down take sessions too, or no more.
+    pub fn panic(&self, panic: bool) {
+        self.panic.set(i64::from(panic));
     }
 
     /// How many clients the sticky table holds now.
@@ -104,6 +111,7 @@ impl Drop for PoolMetrics {
             let _ = all.pool_queue_length.remove_label_values(own);
             let _ = all.pool_queue_wait.remove_label_values(own);
             let _ = all.session_retries.remove_label_values(own);
+            let _ = all.pool_panic.remove_label_values(own);
             let _ = all.pool_sticky_entries.remove_label_values(own);
             let _ = all.pool_sticky_evicted.remove_label_values(own);
             let _ = all.pool_tls_handshake.remove_label_values(own);
