@@ -4,11 +4,11 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::listener::crew::Crew;
 use crate::plan::OnDown;
-use crate::pool::{Fall, Health, Pool};
+use crate::pool::{Fall, Health, Pool, Server};
 use crate::session::Reason;
 use crate::session::registry::Who;
 
@@ -21,19 +21,21 @@ pub(super) async fn watch(pool: Weak<Pool>, mut falls: mpsc::Receiver<Fall>, cre
             return;
         };
         let plan = Arc::clone(now.load().plan());
-        if fall.server.is_distrusted() {
-            // Its probes find it up: there is no reason to end what it serves.
+        // Where its probes find it up, there is no reason to end what it serves.
+        let Some(server) = (fall.server.upgrade()).filter(|server| !server.is_distrusted()) else {
             continue;
-        }
+        };
         match plan.care.on_down {
             OnDown::Keep => {}
-            OnDown::Reset => end(&now, &fall, &crew, Reason::ServerDown).await,
+            OnDown::Reset => end(&now, &server, &crew, Reason::ServerDown).await,
             OnDown::Drain => {
                 let (pool, crew) = (pool.clone(), crew.clone());
                 drains.spawn(async move {
                     sleep(plan.drain_timeout).await;
-                    if let Some(pool) = pool.upgrade().filter(|pool| is_down_since(pool, &fall)) {
-                        end(&pool, &fall, &crew, Reason::Drained).await;
+                    if let Some((pool, server)) = pool.upgrade().zip(fall.server.upgrade())
+                        && is_down_since(&pool, &server, fall.at)
+                    {
+                        end(&pool, &server, &crew, Reason::Drained).await;
                     }
                 });
             }
@@ -42,19 +44,19 @@ pub(super) async fn watch(pool: Weak<Pool>, mut falls: mpsc::Receiver<Fall>, cre
 }
 
 /// Whether it has not come up since.
-fn is_down_since(pool: &Pool, fall: &Fall) -> bool {
+fn is_down_since(pool: &Pool, server: &Server, at: Instant) -> bool {
     let now = pool.load();
-    let member = (now.members().iter()).find(|member| member.server.id() == fall.server.id());
-    member.is_some_and(|member| member.health == Health::Down && member.since == fall.at)
+    let member = (now.members().iter()).find(|member| member.server.id() == server.id());
+    member.is_some_and(|member| member.health == Health::Down && member.since == at)
 }
 
-async fn end(pool: &Pool, fall: &Fall, crew: &Crew, reason: Reason) {
-    let sessions = fall.server.sessions_active();
+async fn end(pool: &Pool, server: &Server, crew: &Crew, reason: Reason) {
+    let sessions = server.sessions_active();
     if sessions > 0 {
         tracing::warn!(
-            pool = %pool.name(), server = %fall.server.name(), sessions, reason = reason.as_str(),
+            pool = %pool.name(), server = %server.name(), sessions, reason = reason.as_str(),
             "ending the sessions of a server that is down"
         );
-        crew.cut(Who::On(fall.server.id()), reason).await;
+        crew.cut(Who::On(server.id()), reason).await;
     }
 }

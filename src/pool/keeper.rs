@@ -27,7 +27,7 @@ use super::standing::is_panic;
 use super::weight;
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidate, Counters, Field, Load, Ring};
-use crate::plan::{Balance, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
+use crate::plan::{Balance, OnDown, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::telemetry::Metrics;
 
 /// See the module.
@@ -235,9 +235,9 @@ impl State {
             member.health = health;
             member.since = Instant::now();
             member.server.metrics().health(health);
-            if health == Health::Down {
+            if health == Health::Down && self.plan.care.on_down != OnDown::Keep {
                 self.falls.push(Fall {
-                    server: Arc::clone(&member.server),
+                    server: Arc::downgrade(&member.server),
                     at: member.since,
                 });
             }

@@ -1,7 +1,7 @@
 //! The immutable present of a pool: members, standings, and the balancers prepared for them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -48,11 +48,11 @@ pub struct Member {
     pub(super) came_up: Option<Instant>,
 }
 
-/// A server went down.
+/// A server went down, in a pool that does something about its sessions.
 #[derive(Clone)]
 pub struct Fall {
-    /// Which.
-    pub server: Arc<Server>,
+    /// Which; a server that is gone has no sessions.
+    pub server: Weak<Server>,
     /// When: [`Member::since`], while it stays so.
     pub at: Instant,
 }
