@@ -1,11 +1,11 @@
-//! The admin address: a whole connection's bytes, answered by a house of one pool whose orders are carried out.
+//! The admin address: a whole connection's bytes, answered by a view of one pool whose orders are carried out.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use howdah::admin::{self, Command, Front, House, Rejected};
+use howdah::admin::{self, Command, HandlerContext, Rejected, RuntimeView};
 use howdah::plan::AdminPlan;
 use howdah::pool::Pool;
 use howdah::telemetry::Metrics;
@@ -16,19 +16,19 @@ use tokio::sync::mpsc;
 /// Every request is answered, and every answer is HTTP.
 pub fn admin(bytes: &[u8]) {
     thread_local! {
-        static DESK: (Runtime, Front) = open();
+        static DESK: (Runtime, HandlerContext) = open();
     }
-    DESK.with(|(clock, front)| {
-        let answer = clock.block_on(converse(bytes, front.clone()));
+    DESK.with(|(clock, context)| {
+        let answer = clock.block_on(converse(bytes, context.clone()));
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."));
         let faulty = b"HTTP/1.1 500";
         assert!(!answer.windows(faulty.len()).any(|window| window == faulty));
     });
 }
 
-async fn converse(bytes: &[u8], front: Front) -> Vec<u8> {
+async fn converse(bytes: &[u8], context: HandlerContext) -> Vec<u8> {
     let (mut near, far) = duplex(1 << 20);
-    let serve = admin::serve_stream(far, front);
+    let serve = admin::serve_stream(far, context);
     let ask = async {
         // A server that has heard enough has closed.
         let _ = near.write_all(bytes).await;
@@ -40,7 +40,7 @@ async fn converse(bytes: &[u8], front: Front) -> Vec<u8> {
     tokio::join!(serve, ask).1
 }
 
-fn open() -> (Runtime, Front) {
+fn open() -> (Runtime, HandlerContext) {
     let clock = Builder::new_current_thread()
         .enable_time()
         .build()
@@ -61,7 +61,7 @@ fn open() -> (Runtime, Front) {
             }
         }
     });
-    let house = House {
+    let view = RuntimeView {
         started: Instant::now(),
         generation: 1,
         listeners: Vec::new(),
@@ -77,12 +77,12 @@ fn open() -> (Runtime, Front) {
             tls: None,
         },
     };
-    let front = Front {
-        house: Arc::new(arc_swap::ArcSwap::from_pointee(house)),
+    let context = HandlerContext {
+        view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),
         metrics,
         commands,
     };
-    (clock, front)
+    (clock, context)
 }
 
 const FILE: &str = r#"

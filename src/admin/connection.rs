@@ -13,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use super::Front;
-use super::crowd::{Crowd, Place};
+use super::HandlerContext;
+use super::connections::{ConnectionLimiter, Place};
 use super::peer::Peer;
-use super::routes::Desk;
-use super::watched::Watched;
+use super::routes::Handler;
+use super::write_timeout::WriteTimeout;
 use crate::plan::{AcceptTls, ClientAuth, Identity, Sni, TlsVersion};
 use crate::telemetry::label::words;
 use crate::tls::{TlsError, accept};
@@ -44,7 +44,7 @@ pub(super) async fn greet(
     stream: TcpStream,
     peer: Peer,
     place: Place,
-    desk: Arc<Desk>,
+    handler: Arc<Handler>,
 ) {
     let greeted = tokio::select! {
         greeted = tokio::time::timeout(PATIENCE, acceptor.accept(stream)) => match greeted {
@@ -55,8 +55,8 @@ pub(super) async fn greet(
         () = place.asked_to_leave() => Err(End::Limit),
     };
     match greeted {
-        Ok(stream) => converse(stream, peer, place, desk).await,
-        Err(end) => desk.front.metrics.admin_ended(end.as_str()),
+        Ok(stream) => converse(stream, peer, place, handler).await,
+        Err(end) => handler.context.metrics.admin_ended(end.as_str()),
     }
 }
 
@@ -87,26 +87,32 @@ impl Secured {
 
 /// Answers one connection that came in another way than through [`super::AdminServer`], as one of the socket's; fuzzing
 /// asks so.
-pub async fn serve_stream<S>(stream: S, front: Front)
+pub async fn serve_stream<S>(stream: S, context: HandlerContext)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let place = Crowd::new(1).enter().await;
-    converse(stream, Peer::Unix { uid: None }, place, Desk::new(front)).await;
+    let place = ConnectionLimiter::new(1).enter().await;
+    converse(
+        stream,
+        Peer::Unix { uid: None },
+        place,
+        Handler::new(context),
+    )
+    .await;
 }
 
 /// One connection, from its first byte to its end.
-pub(super) async fn converse<S>(stream: S, peer: Peer, place: Place, desk: Arc<Desk>)
+pub(super) async fn converse<S>(stream: S, peer: Peer, place: Place, handler: Arc<Handler>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let worker = place.work();
-    let stream = Watched::new(stream, PATIENCE).telling(worker.clone());
+    let stream = WriteTimeout::new(stream, PATIENCE).telling(worker.clone());
     let service = service_fn(|request| {
-        let (worker, desk) = (worker.clone(), Arc::clone(&desk));
+        let (worker, handler) = (worker.clone(), Arc::clone(&handler));
         async move {
             let busy = worker.busy();
-            let answer = desk.answer(request, &peer).await;
+            let answer = handler.answer(request, &peer).await;
             if answer.status() == StatusCode::UNAUTHORIZED {
                 // Who guesses, or fills the log, waits, and keeps nobody out meanwhile.
                 busy.rest();
@@ -125,7 +131,7 @@ where
         ended = connection => ended.map_or_else(|error| End::of(&error), |()| End::Done),
         () = place.asked_to_leave() => End::Limit,
     };
-    desk.front.metrics.admin_ended(end.as_str());
+    handler.context.metrics.admin_ended(end.as_str());
 }
 
 impl End {

@@ -14,13 +14,13 @@
 //!
 //! Faults are `{"error": "..."}`. The server runs on a thread of its own, below all others in priority: nothing here
 //! touches a session or a probe, however many ask. No client of this address, however slow or malformed, holds more
-//! than one of a bounded number of connections for a bounded time. What runs is seen through the [`House`], which `app` replaces as a whole after each reload;
+//! than one of a bounded number of connections for a bounded time. What runs is seen through the [`RuntimeView`], which `app` replaces as a whole after each reload;
 //! what only `app` can do is asked of it by a [`Command`].
 
 mod answer;
 mod audit;
 mod connection;
-mod crowd;
+mod connections;
 mod guard;
 mod orders;
 mod path;
@@ -34,7 +34,7 @@ mod socket;
 pub mod status;
 #[cfg(test)]
 mod tests;
-mod watched;
+mod write_timeout;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ use crate::telemetry::{ListenerMetrics, Metrics};
 
 /// What runs now, as the admin server shows it.
 #[derive(Clone)]
-pub struct House {
+pub struct RuntimeView {
     /// When the process started.
     pub started: Instant,
     /// Number of the running configuration: 1 at start.
@@ -135,18 +135,18 @@ pub struct Rejected {
     pub faults: Vec<String>,
 }
 
-/// What the admin server needs of the house.
+/// What a request needs of the running program.
 #[derive(Clone)]
-pub struct Front {
+pub struct HandlerContext {
     /// What runs now.
-    pub house: Arc<ArcSwap<House>>,
+    pub view: Arc<ArcSwap<RuntimeView>>,
     /// All counters.
     pub metrics: Metrics,
     /// To `app`.
     pub commands: mpsc::Sender<Command>,
 }
 
-impl House {
+impl RuntimeView {
     /// The pool of that name.
     pub fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
         self.pools.iter().find(|pool| pool.name() == name)

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use super::answer::{Answer, Fault, json};
 use super::path::Named;
 use super::status::ServerStatus;
-use super::{Command, House};
+use super::{Command, RuntimeView};
 use crate::base::unit;
 use crate::plan::WEIGHT_MAX;
 use crate::pool::{Change, Member, Order, Refused, ServerId, Snapshot};
@@ -43,10 +43,8 @@ impl Deadlines {
 }
 
 /// The server as it is now.
-pub(super) fn show(house: &House, named: &Named) -> Result<Answer, Fault> {
-    let pool = house
-        .pool(&named.pool)
-        .ok_or_else(|| no_pool(house, named))?;
+pub(super) fn show(view: &RuntimeView, named: &Named) -> Result<Answer, Fault> {
+    let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;
     let snapshot = pool.load();
     let member = find(&snapshot, named)?;
     Ok(json(&ServerStatus::of(member)))
@@ -79,10 +77,8 @@ fn find<'s>(snapshot: &'s Snapshot, named: &Named) -> Result<&'s Member, Fault> 
 }
 
 /// The same server by the name that its pool knows.
-fn known(house: &House, named: &Named) -> Result<Named, Fault> {
-    let pool = house
-        .pool(&named.pool)
-        .ok_or_else(|| no_pool(house, named))?;
+fn known(view: &RuntimeView, named: &Named) -> Result<Named, Fault> {
+    let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;
     Ok(Named {
         pool: named.pool.clone(),
         server: find(&pool.load(), named)?.plan.name.clone(),
@@ -91,7 +87,7 @@ fn known(house: &House, named: &Named) -> Result<Named, Fault> {
 
 /// drain, maintenance, ready.
 pub(super) async fn order(
-    house: &House,
+    view: &RuntimeView,
     named: &Named,
     order: Order,
     body: &[u8],
@@ -106,19 +102,23 @@ pub(super) async fn order(
     };
     only(&body, keys)?;
     let timeout = body.get("timeout").map(timeout).transpose()?;
-    let named = &known(house, named)?;
+    let named = &known(view, named)?;
     let server = named.server.clone();
-    send(house, named, Change::Order { server, order }).await?;
-    if let Some(pool) = house.pool(&named.pool)
+    send(view, named, Change::Order { server, order }).await?;
+    if let Some(pool) = view.pool(&named.pool)
         && let Some(member) = pool.load().member(&named.server)
     {
         deadlines.set(member.server.id(), timeout, commands);
     }
-    show(house, named)
+    show(view, named)
 }
 
 /// `{"weight": 3}`.
-pub(super) async fn weight(house: &House, named: &Named, body: &[u8]) -> Result<Answer, Fault> {
+pub(super) async fn weight(
+    view: &RuntimeView,
+    named: &Named,
+    body: &[u8],
+) -> Result<Answer, Fault> {
     let body = fields(body)?;
     only(&body, &["weight"])?;
     let wrong = || {
@@ -130,10 +130,10 @@ pub(super) async fn weight(house: &House, named: &Named, body: &[u8]) -> Result<
         .and_then(Value::as_u64)
         .ok_or_else(wrong)?;
     let weight = u16::try_from(weight).map_err(|_| wrong())?;
-    let named = &known(house, named)?;
+    let named = &known(view, named)?;
     let server = named.server.clone();
-    send(house, named, Change::Weight { server, weight }).await?;
-    show(house, named)
+    send(view, named, Change::Weight { server, weight }).await?;
+    show(view, named)
 }
 
 /// Asks `app`, and waits for what comes of it.
@@ -159,10 +159,8 @@ pub(super) async fn reload(commands: &mpsc::Sender<Command>) -> Result<Answer, F
     }
 }
 
-async fn send(house: &House, named: &Named, change: Change) -> Result<(), Fault> {
-    let pool = house
-        .pool(&named.pool)
-        .ok_or_else(|| no_pool(house, named))?;
+async fn send(view: &RuntimeView, named: &Named, change: Change) -> Result<(), Fault> {
+    let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;
     pool.send(change).await.map_err(|refused| {
         let text = refused.to_string();
         match refused {
@@ -173,8 +171,8 @@ async fn send(house: &House, named: &Named, change: Change) -> Result<(), Fault>
     })
 }
 
-fn no_pool(house: &House, named: &Named) -> Fault {
-    let known = list(house.pools.iter().map(|pool| pool.name().as_str()));
+fn no_pool(view: &RuntimeView, named: &Named) -> Fault {
+    let known = list(view.pools.iter().map(|pool| pool.name().as_str()));
     Fault::Unknown(format!(
         "there is no pool \"{}\": the pools are {known}",
         named.pool

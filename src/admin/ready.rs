@@ -1,28 +1,28 @@
 //! Ready for new sessions? Yes, unless there is a reason against it.
 
-use super::{House, ListenerView};
+use super::{ListenerView, RuntimeView};
 use crate::pool::{Pool, Standing};
 use crate::telemetry::Label;
 
 /// Why not; empty when ready. One sentence each.
-pub(super) fn reasons(house: &House) -> Vec<String> {
-    let stopping = house
+pub(super) fn reasons(view: &RuntimeView) -> Vec<String> {
+    let stopping = view
         .draining
         .map(|_| "howdah is stopping and takes no new sessions".to_owned());
-    let listeners = house.listeners.iter();
+    let listeners = view.listeners.iter();
     stopping
         .into_iter()
-        .chain(listeners.filter_map(|one| of_listener(house, one)))
+        .chain(listeners.filter_map(|one| of_listener(view, one)))
         .collect()
 }
 
-fn of_listener(house: &House, listener: &ListenerView) -> Option<String> {
+fn of_listener(view: &RuntimeView, listener: &ListenerView) -> Option<String> {
     let name = &listener.name;
     if listener.bound.is_empty() {
         return Some(format!("listener \"{name}\" is not bound"));
     }
     let pools: Vec<_> = (listener.pools.iter())
-        .filter_map(|pool| house.pool(pool))
+        .filter_map(|pool| view.pool(pool))
         .collect();
     if pools.iter().any(|pool| pool.load().can_serve()) {
         return None;

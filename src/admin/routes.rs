@@ -15,20 +15,20 @@ use super::path::{PathError, Route};
 use super::peer::Peer;
 use super::shared::Shared;
 use super::status::Status;
-use super::{Front, House, guard, ready};
+use super::{HandlerContext, RuntimeView, guard, ready};
 
 /// What all requests share.
-pub(super) struct Desk {
-    pub(super) front: Front,
+pub(super) struct Handler {
+    pub(super) context: HandlerContext,
     pub(super) deadlines: Deadlines,
     status: Shared,
     metrics: Shared,
 }
 
-impl Desk {
-    pub(super) fn new(front: Front) -> Arc<Self> {
+impl Handler {
+    pub(super) fn new(context: HandlerContext) -> Arc<Self> {
         Arc::new(Self {
-            front,
+            context,
             deadlines: Deadlines::default(),
             status: Shared::default(),
             metrics: Shared::default(),
@@ -42,7 +42,7 @@ impl Desk {
             Err(fault) => fault.answer(),
         };
         let code = answer.status().as_u16();
-        self.front.metrics.admin_answered(code);
+        self.context.metrics.admin_answered(code);
         answer
     }
 
@@ -53,10 +53,10 @@ impl Desk {
             ),
             PathError::Encoding => Fault::Request("the path is not percent-encoded UTF-8".into()),
         })?;
-        let house = self.front.house.load_full();
+        let view = self.context.view.load_full();
         let looking = request.method() == Method::GET || request.method() == Method::HEAD;
         if looking && !matches!(route, Route::Healthz | Route::Readyz) {
-            guard::may_look(request.headers(), peer, &house.admin)?;
+            guard::may_look(request.headers(), peer, &view.admin)?;
         }
         match (request.method(), &route) {
             (&Method::GET | &Method::HEAD, Route::Page) => {
@@ -67,16 +67,16 @@ impl Desk {
             }
             (&Method::GET | &Method::HEAD, Route::Healthz) => Ok(text("ok\n")),
             (&Method::GET | &Method::HEAD, Route::Readyz) => {
-                let reasons = ready::reasons(&house);
+                let reasons = ready::reasons(&view);
                 if reasons.is_empty() {
                     return Ok(text("ready\n"));
                 }
                 Err(Fault::Later("howdah is not ready".into(), reasons))
             }
             (&Method::GET | &Method::HEAD, Route::Status) => Ok(with(JSON, self.status().await?)),
-            (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&house, named),
+            (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&view, named),
             (&Method::POST, Route::Order(..) | Route::Reload)
-            | (&Method::PUT, Route::Weight(_)) => self.order(request, peer, &route, &house).await,
+            | (&Method::PUT, Route::Weight(_)) => self.order(request, peer, &route, &view).await,
             (_, route) => Err(Fault::Method(route.methods())),
         }
     }
@@ -87,18 +87,18 @@ impl Desk {
         request: Request<Incoming>,
         peer: &Peer,
         route: &Route,
-        house: &House,
+        view: &RuntimeView,
     ) -> Result<Answer, Fault> {
         let audit = Audit::of(route, *peer);
-        let who = guard::may_command(request.headers(), peer, &house.admin).await;
+        let who = guard::may_command(request.headers(), peer, &view.admin).await;
         let who = who.inspect_err(|fault| audit.denied(fault))?;
         let body = body(request).await?;
-        let commands = &self.front.commands;
+        let commands = &self.context.commands;
         let outcome = match route {
             Route::Order(named, order) => {
-                orders::order(house, named, *order, &body, &self.deadlines, commands).await
+                orders::order(view, named, *order, &body, &self.deadlines, commands).await
             }
-            Route::Weight(named) => orders::weight(house, named, &body).await,
+            Route::Weight(named) => orders::weight(view, named, &body).await,
             _ => orders::reload(commands).await,
         };
         audit.judged(who, &body, &outcome);
@@ -106,15 +106,15 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl Handler {
     async fn status(&self) -> Result<Bytes, Fault> {
-        let (house, metrics) = (Arc::clone(&self.front.house), self.front.metrics.clone());
-        let print = move || lines(&Status::of(&house.load_full(), &metrics));
+        let (view, metrics) = (Arc::clone(&self.context.view), self.context.metrics.clone());
+        let print = move || lines(&Status::of(&view.load_full(), &metrics));
         self.status.ask(print).await.map_err(Fault::of)
     }
 
     async fn metrics(&self) -> Result<Bytes, Fault> {
-        let metrics = self.front.metrics.clone();
+        let metrics = self.context.metrics.clone();
         let print = move || metrics.render().into_bytes();
         self.metrics.ask(print).await.map_err(Fault::of)
     }

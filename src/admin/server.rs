@@ -16,11 +16,11 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 
 use super::connection::{Secured, converse, greet};
-use super::crowd::Crowd;
+use super::connections::ConnectionLimiter;
 use super::peer::Peer;
 use super::reserve::{AGAIN, Reserve, is_exhaustion};
-use super::routes::Desk;
-use super::{Front, socket};
+use super::routes::Handler;
+use super::{HandlerContext, socket};
 use crate::plan::AdminPlan;
 
 /// Bound, and ready to serve.
@@ -88,7 +88,7 @@ impl AdminServer {
     ///
     /// # Errors
     /// When the system has no thread or no descriptor left.
-    pub fn start(mut self, front: Front) -> io::Result<AdminThread> {
+    pub fn start(mut self, context: HandlerContext) -> io::Result<AdminThread> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(RENDERERS)
@@ -100,7 +100,7 @@ impl AdminServer {
             let _ = rustix::process::nice(LOWER);
             runtime.block_on(async {
                 tokio::select! {
-                    served = serve(self.listener, unix, front) => {
+                    served = serve(self.listener, unix, context) => {
                         let Err(error) = served;
                         tracing::error!(%error, "the admin server cannot serve");
                     }
@@ -118,11 +118,11 @@ impl AdminServer {
 
     /// Answers on the runtime of a test, until dropped.
     #[cfg(test)]
-    pub(super) async fn serve(self, front: Front) -> io::Result<Infallible> {
+    pub(super) async fn serve(self, context: HandlerContext) -> io::Result<Infallible> {
         serve(
             self.listener,
             self.unix.map(|(listener, _)| listener),
-            front,
+            context,
         )
         .await
     }
@@ -132,19 +132,26 @@ impl AdminServer {
 async fn serve(
     listener: Listening,
     unix: Option<UnixListening>,
-    front: Front,
+    context: HandlerContext,
 ) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
     let unix = unix.map(UnixListener::from_std).transpose()?;
-    let desk = Desk::new(front);
-    let (port, room) = (Crowd::new(CONNECTIONS), Crowd::new(CONNECTIONS));
+    let handler = Handler::new(context);
+    let (port, room) = (
+        ConnectionLimiter::new(CONNECTIONS),
+        ConnectionLimiter::new(CONNECTIONS),
+    );
     tokio::select! {
-        never = by_tcp(&listener, &port, &desk) => Ok(never),
-        never = by_unix(unix.as_ref(), &room, &desk) => Ok(never),
+        never = by_tcp(&listener, &port, &handler) => Ok(never),
+        never = by_unix(unix.as_ref(), &room, &handler) => Ok(never),
     }
 }
 
-async fn by_tcp(listener: &TcpListener, crowd: &Arc<Crowd>, desk: &Arc<Desk>) -> Infallible {
+async fn by_tcp(
+    listener: &TcpListener,
+    connections: &Arc<ConnectionLimiter>,
+    handler: &Arc<Handler>,
+) -> Infallible {
     let secured = Secured::default();
     let mut reserve = Reserve::of(listener);
     loop {
@@ -166,16 +173,16 @@ async fn by_tcp(listener: &TcpListener, crowd: &Arc<Crowd>, desk: &Arc<Desk>) ->
         let Ok(local) = stream.local_addr() else {
             continue;
         };
-        let (place, desk) = (crowd.enter().await, Arc::clone(desk));
+        let (place, handler) = (connections.enter().await, Arc::clone(handler));
         let peer = Peer::Tcp { remote, local };
         let _ = stream.set_nodelay(true);
-        let house = desk.front.house.load_full();
-        let Some(identity) = &house.admin.tls else {
-            tokio::spawn(converse(stream, peer, place, desk));
+        let view = handler.context.view.load_full();
+        let Some(identity) = &view.admin.tls else {
+            tokio::spawn(converse(stream, peer, place, handler));
             continue;
         };
         match secured.acceptor(identity) {
-            Ok(acceptor) => drop(tokio::spawn(greet(acceptor, stream, peer, place, desk))),
+            Ok(acceptor) => drop(tokio::spawn(greet(acceptor, stream, peer, place, handler))),
             Err(error) => tracing::error!(%error, "the admin server cannot speak TLS"),
         }
     }
@@ -183,8 +190,8 @@ async fn by_tcp(listener: &TcpListener, crowd: &Arc<Crowd>, desk: &Arc<Desk>) ->
 
 async fn by_unix(
     listener: Option<&UnixListener>,
-    crowd: &Arc<Crowd>,
-    desk: &Arc<Desk>,
+    connections: &Arc<ConnectionLimiter>,
+    handler: &Arc<Handler>,
 ) -> Infallible {
     let Some(listener) = listener else {
         return std::future::pending().await;
@@ -193,8 +200,8 @@ async fn by_unix(
         match listener.accept().await {
             Ok((stream, _)) => {
                 let uid = stream.peer_cred().ok().map(|peer| peer.uid());
-                let (place, desk) = (crowd.enter().await, Arc::clone(desk));
-                tokio::spawn(converse(stream, Peer::Unix { uid }, place, desk));
+                let (place, handler) = (connections.enter().await, Arc::clone(handler));
+                tokio::spawn(converse(stream, Peer::Unix { uid }, place, handler));
             }
             Err(error) => rest(&error).await,
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{House, ListenerView, Refusal};
+use super::{ListenerView, Refusal, RuntimeView};
 use crate::pool::{LastProbe, Member, Pool};
 use crate::telemetry::Metrics;
 
@@ -140,28 +140,20 @@ pub struct ProbeStatus {
 }
 
 impl Status {
-    pub(super) fn of(house: &House, metrics: &Metrics) -> Self {
+    pub(super) fn of(view: &RuntimeView, metrics: &Metrics) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
-            uptime_seconds: seconds(house.started.elapsed()),
-            generation: house.generation,
-            state: house.draining.map_or(RUNNING, |_| DRAINING).into(),
-            draining: house.draining.map(|draining| DrainStatus {
+            uptime_seconds: seconds(view.started.elapsed()),
+            generation: view.generation,
+            state: view.draining.map_or(RUNNING, |_| DRAINING).into(),
+            draining: view.draining.map(|draining| DrainStatus {
                 sessions_left: metrics.sessions_active(),
                 seconds_left: seconds(draining.until.saturating_duration_since(Instant::now())),
             }),
-            needs_restart: house
-                .needs_restart
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-            refused_reload: house.refused.as_deref().map(RefusedStatus::of),
-            listeners: house.listeners.iter().map(ListenerStatus::of).collect(),
-            pools: house
-                .pools
-                .iter()
-                .map(|pool| PoolStatus::of(pool))
-                .collect(),
+            needs_restart: view.needs_restart.iter().map(ToString::to_string).collect(),
+            refused_reload: view.refused.as_deref().map(RefusedStatus::of),
+            listeners: view.listeners.iter().map(ListenerStatus::of).collect(),
+            pools: view.pools.iter().map(|pool| PoolStatus::of(pool)).collect(),
         }
     }
 }

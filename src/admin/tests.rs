@@ -14,10 +14,10 @@ use crate::plan::{
 };
 use crate::pool::{Change, Health, LastProbe, Order};
 
-/// A running admin server, its house, and what `app` would hear.
+/// A running admin server, what it shows, and what `app` would hear.
 struct Stage {
     address: SocketAddr,
-    front: Front,
+    context: HandlerContext,
     commands: mpsc::Receiver<Command>,
     serving: JoinHandle<std::io::Result<std::convert::Infallible>>,
 }
@@ -108,7 +108,7 @@ async fn stage(token: Option<&str>) -> Stage {
         metrics: metrics.listener(&name),
         name,
     };
-    let house = House {
+    let view = RuntimeView {
         started: Instant::now(),
         generation: 1,
         listeners: vec![listener],
@@ -119,16 +119,16 @@ async fn stage(token: Option<&str>) -> Stage {
         admin: admin.clone(),
     };
     let (sender, commands) = mpsc::channel(4);
-    let front = Front {
-        house: Arc::new(ArcSwap::from_pointee(house)),
+    let context = HandlerContext {
+        view: Arc::new(ArcSwap::from_pointee(view)),
         metrics,
         commands: sender,
     };
     let server = AdminServer::bind(&admin).expect("a free port");
     Stage {
         address: server.address(),
-        serving: tokio::spawn(server.serve(front.clone())),
-        front,
+        serving: tokio::spawn(server.serve(context.clone())),
+        context,
         commands,
     }
 }
@@ -161,8 +161,8 @@ impl Stage {
     }
 
     async fn conclude(&self, server: &str, health: Health) {
-        let house = self.front.house.load_full();
-        let pool = &house.pools[0];
+        let view = self.context.view.load_full();
+        let pool = &view.pools[0];
         let id = {
             let snapshot = pool.load();
             let member = snapshot.member(&ServerName::new(server)).expect("is there");
@@ -182,16 +182,16 @@ impl Stage {
     }
 
     fn draining(&self) {
-        let mut house = House::clone(&self.front.house.load());
-        house.draining = Some(Draining {
+        let mut view = RuntimeView::clone(&self.context.view.load());
+        view.draining = Some(Draining {
             until: Instant::now(),
         });
-        self.front.house.store(Arc::new(house));
+        self.context.view.store(Arc::new(view));
     }
 
     async fn ended(&self, end: &str) {
         let line = format!("howdah_admin_connections_total{{end=\"{end}\"}} 1");
-        while !self.front.metrics.render().contains(&line) {
+        while !self.context.metrics.render().contains(&line) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -287,9 +287,9 @@ async fn ready_when_a_server_is_up_and_not_while_stopping() {
 async fn a_listener_that_is_not_bound_is_not_ready() {
     let stage = stage(None).await;
     stage.conclude("hs2-2", Health::Up).await;
-    let mut house = House::clone(&stage.front.house.load());
-    house.listeners[0].bound.clear();
-    stage.front.house.store(Arc::new(house));
+    let mut view = RuntimeView::clone(&stage.context.view.load());
+    view.listeners[0].bound.clear();
+    stage.context.view.store(Arc::new(view));
     let (code, body) = stage.json("GET /readyz", "").await;
     assert_eq!(code, 503);
     assert_eq!(body["reasons"], json!(["listener \"front\" is not bound"]));
@@ -345,8 +345,8 @@ async fn a_drain_with_a_timeout_cuts_what_is_left_unless_it_is_taken_back() {
     assert_eq!(stage.json(&drain, r#"{"timeout": "30m"}"#).await.0, 200);
     assert_eq!(stage.json(&drain, r#"{"timeout": "1h"}"#).await.0, 200);
     let server = {
-        let house = stage.front.house.load();
-        house.pools[0].load().members()[0].server.id()
+        let view = stage.context.view.load();
+        view.pools[0].load().members()[0].server.id()
     };
     let command = stage.commands.recv().await.expect("the deadline");
     assert!(matches!(command, Command::Cut { server: cut } if cut == server));
@@ -526,7 +526,13 @@ async fn bytes_that_are_not_http_end_their_connection_alone() {
     let _ = stream.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"HTTP/1.1 200"));
     assert_eq!(stage.ask("GET /healthz", "", "").await.0, 200);
-    assert!(stage.front.metrics.render().contains("{end=\"malformed\"}"));
+    assert!(
+        stage
+            .context
+            .metrics
+            .render()
+            .contains("{end=\"malformed\"}")
+    );
 }
 
 #[tokio::test]
@@ -541,7 +547,7 @@ async fn a_hundred_silent_clients_do_not_lock_the_operator_out() {
     for _ in 0..100 {
         assert_eq!(stage.ask("GET /healthz", "", "").await.0, 200);
     }
-    assert!(stage.front.metrics.render().contains("{end=\"limit\"}"));
+    assert!(stage.context.metrics.render().contains("{end=\"limit\"}"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -578,7 +584,7 @@ async fn a_port_in_use_is_a_sentence_that_says_what_to_do() {
     let stage = stage(None).await;
     let at = |bind| AdminPlan {
         bind,
-        ..AdminPlan::clone(&stage.front.house.load().admin)
+        ..AdminPlan::clone(&stage.context.view.load().admin)
     };
     let error = AdminServer::bind(&at(stage.address)).err().expect("in use");
     let text = error.to_string();

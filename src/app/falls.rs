@@ -6,14 +6,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::listener::crew::Crew;
+use crate::listener::handles::WorkerHandles;
 use crate::plan::OnDown;
 use crate::pool::{Fall, Health, Pool, Server};
 use crate::session::Reason;
 use crate::session::registry::Who;
 
 /// Until the pool is gone.
-pub(super) async fn watch(pool: Weak<Pool>, mut falls: mpsc::Receiver<Fall>, crew: Crew) {
+pub(super) async fn watch(
+    pool: Weak<Pool>,
+    mut falls: mpsc::Receiver<Fall>,
+    handles: WorkerHandles,
+) {
     let mut drains = JoinSet::new();
     while let Some(fall) = falls.recv().await {
         while drains.try_join_next().is_some() {}
@@ -27,15 +31,15 @@ pub(super) async fn watch(pool: Weak<Pool>, mut falls: mpsc::Receiver<Fall>, cre
         };
         match plan.care.on_down {
             OnDown::Keep => {}
-            OnDown::Reset => end(&now, &server, &crew, Reason::ServerDown).await,
+            OnDown::Reset => end(&now, &server, &handles, Reason::ServerDown).await,
             OnDown::Drain => {
-                let (pool, crew) = (pool.clone(), crew.clone());
+                let (pool, handles) = (pool.clone(), handles.clone());
                 drains.spawn(async move {
                     sleep(plan.drain_timeout).await;
                     if let Some((pool, server)) = pool.upgrade().zip(fall.server.upgrade())
                         && is_down_since(&pool, &server, fall.at)
                     {
-                        end(&pool, &server, &crew, Reason::Drained).await;
+                        end(&pool, &server, &handles, Reason::Drained).await;
                     }
                 });
             }
@@ -50,13 +54,13 @@ fn is_down_since(pool: &Pool, server: &Server, at: Instant) -> bool {
     member.is_some_and(|member| member.health == Health::Down && member.since == at)
 }
 
-async fn end(pool: &Pool, server: &Server, crew: &Crew, reason: Reason) {
+async fn end(pool: &Pool, server: &Server, handles: &WorkerHandles, reason: Reason) {
     let sessions = server.sessions_active();
     if sessions > 0 {
         tracing::warn!(
             pool = %pool.name(), server = %server.name(), sessions, reason = reason.as_str(),
             "ending the sessions of a server that is down"
         );
-        crew.cut(Who::On(server.id()), reason).await;
+        handles.cut(Who::On(server.id()), reason).await;
     }
 }

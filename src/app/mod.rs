@@ -5,16 +5,16 @@
 //! committed, which cannot ([`reload`]). It lives on the control thread; sessions live on the workers and need it
 //! for nothing.
 
-mod doors;
 mod error;
 mod falls;
+mod listeners;
+mod pools;
 mod reload;
 mod reloads;
 mod show;
 pub mod signal;
 mod step;
 mod stop;
-mod teams;
 mod waiting;
 
 use std::collections::HashMap;
@@ -33,10 +33,10 @@ pub use self::error::{ReloadError, StartError};
 use self::reloads::Reloads;
 use self::signal::Word;
 use self::step::{GLANCE, Step, Waiting};
-use crate::admin::{AdminServer, AdminThread, Command, Front, House};
+use crate::admin::{AdminServer, AdminThread, Command, HandlerContext, RuntimeView};
 use crate::discovery::Names;
 use crate::health::Checkers;
-use crate::listener::crew::Crew;
+use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, Plan, PoolName};
 use crate::pool::Pool;
@@ -54,11 +54,11 @@ pub struct App {
     generation: u64,
     metrics: Metrics,
     access: AccessLog,
-    crew: Crew,
+    handles: WorkerHandles,
     threads: Vec<JoinHandle<()>>,
     process_limit: Arc<Limit>,
-    listeners: HashMap<ListenerName, Door>,
-    pools: HashMap<PoolName, Team>,
+    listeners: HashMap<ListenerName, ListenerRuntime>,
+    pools: HashMap<PoolName, PoolRuntime>,
     /// Addresses that are about to close.
     retiring: Vec<Socket>,
     /// Steps of the present plan that are still to be taken.
@@ -75,7 +75,7 @@ pub struct App {
     /// Keepers and deadlines; they end with the app.
     tasks: Tasks,
     /// What the admin server shows.
-    house: Arc<ArcSwap<House>>,
+    view: Arc<ArcSwap<RuntimeView>>,
     admin_address: SocketAddr,
     /// Answers for as long as the app lives.
     _admin: Option<AdminThread>,
@@ -83,7 +83,7 @@ pub struct App {
 }
 
 /// A listener and its sockets.
-struct Door {
+struct ListenerRuntime {
     listener: Arc<Listener>,
     sockets: Vec<Socket>,
 }
@@ -101,7 +101,7 @@ struct Socket {
 }
 
 /// A pool and what sessions need with it.
-struct Team {
+struct PoolRuntime {
     pool: Arc<Pool>,
     connector: Option<Connector>,
 }
@@ -122,8 +122,8 @@ impl App {
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
-        let (crew, threads) =
-            Crew::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
+        let (handles, threads) =
+            WorkerHandles::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let mut app = Self {
             plan: Plan {
@@ -134,7 +134,7 @@ impl App {
             path,
             generation: 0,
             access,
-            crew,
+            handles,
             threads,
             process_limit: Limit::new(
                 Some(plan.global.max_connections),
@@ -151,7 +151,7 @@ impl App {
             checkers: Checkers::new(),
             names: Names::new(),
             tasks: Tasks::default(),
-            house: Arc::new(ArcSwap::from_pointee(House {
+            view: Arc::new(ArcSwap::from_pointee(RuntimeView {
                 started: std::time::Instant::now(),
                 generation: 0,
                 listeners: Vec::new(),
@@ -168,14 +168,14 @@ impl App {
         };
         let staged = app.prepare(plan)?;
         app.commit(staged).await;
-        // Only now, so that nobody is told of a house without listeners, least of all that it is ready.
+        // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
-        let front = Front {
-            house: Arc::clone(&app.house),
+        let context = HandlerContext {
+            view: Arc::clone(&app.view),
             metrics: app.metrics.clone(),
             commands: orders,
         };
-        app._admin = Some(server.start(front).map_err(StartError::AdminThread)?);
+        app._admin = Some(server.start(context).map_err(StartError::AdminThread)?);
         Ok(app)
     }
 
@@ -209,15 +209,17 @@ impl App {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Reload { reply } => self.reloads.ask(Some(reply)),
-            Command::Cut { server } => self.crew.cut(Who::On(server), Reason::Drained).await,
+            Command::Cut { server } => self.handles.cut(Who::On(server), Reason::Drained).await,
         }
     }
 
     /// The addresses of a listener, as the system gave them.
     pub fn addresses(&self, listener: &str) -> Vec<SocketAddr> {
         let name = ListenerName::new(listener);
-        let door = self.listeners.get(&name).into_iter();
-        let open = door.flat_map(|door| &door.sockets).map(|one| one.bound);
+        let runtime = self.listeners.get(&name).into_iter();
+        let open = runtime
+            .flat_map(|runtime| &runtime.sockets)
+            .map(|one| one.bound);
         let steps = self.waiting.iter().flat_map(|waiting| &waiting.steps);
         let waiting = steps.filter(|step| *step.listener() == name);
         open.chain(waiting.flat_map(Step::opened)).collect()
@@ -225,7 +227,7 @@ impl App {
 
     /// Those that run, in the order of the plan.
     pub fn pools(&self) -> Vec<Arc<Pool>> {
-        self.house.load().pools.clone()
+        self.view.load().pools.clone()
     }
 
     /// Where the admin server listens.
@@ -287,12 +289,12 @@ mod tests {
         let plan = crate::config::load(&path).expect("valid").plan;
         let app = App::start(plan, Some(path.clone()), Metrics::new()).await;
         let app = app.expect("starts");
-        let house = Arc::clone(&app.house);
+        let view = Arc::clone(&app.view);
         let (say, words) = mpsc::channel(4);
         let running = tokio::spawn(app.run(words));
         file(&path, "\"127.0.0.1:1\"");
         say.send(Word::Reload).await.expect("listens");
-        while house.load().generation < 2 {
+        while view.load().generation < 2 {
             sleep(Duration::from_millis(5)).await;
         }
         say.send(Word::Stop).await.expect("listens");

@@ -16,9 +16,9 @@ use rustls::ServerConfig;
 
 use super::App;
 use super::error::ReloadError;
+use super::pools::connector;
 use super::step::{Handover, Opened, Step};
-use super::teams::connector;
-use crate::admin::{House, Refusal, Rejected, Reloaded};
+use crate::admin::{Refusal, Rejected, Reloaded, RuntimeView};
 use crate::config::Loaded;
 use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
 use crate::plan::{AccessTarget, ListenerName, Plan, PoolName};
@@ -64,9 +64,9 @@ impl App {
             changes = log::List::of(&changes).value(),
             "reloaded"
         );
-        self.house.rcu(|house| House {
+        self.view.rcu(|view| RuntimeView {
             refused: None,
-            ..House::clone(house)
+            ..RuntimeView::clone(view)
         });
         self.reloads.committed(Reloaded {
             generation: self.generation + 1,
@@ -84,9 +84,9 @@ impl App {
             at: SystemTime::now(),
             why: why.clone(),
         });
-        self.house.rcu(|house| House {
+        self.view.rcu(|view| RuntimeView {
             refused: Some(Arc::clone(&refusal)),
-            ..House::clone(house)
+            ..RuntimeView::clone(view)
         });
         self.reloads.refused(&why);
     }

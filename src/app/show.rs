@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::App;
-use crate::admin::{House, ListenerView};
+use crate::admin::{ListenerView, RuntimeView};
 use crate::plan::{Identity, ListenerPlan, PoolPlan};
 
 impl App {
     pub(super) fn show_house(&self) {
         // One that waits for its first verdicts is there, and not bound.
         let listener = |plan: &Arc<ListenerPlan>| {
-            let door = self.listeners.get(&plan.name);
-            let sockets = door.into_iter().flat_map(|door| &door.sockets);
+            let runtime = self.listeners.get(&plan.name);
+            let sockets = runtime.into_iter().flat_map(|runtime| &runtime.sockets);
             ListenerView {
                 name: plan.name.clone(),
                 bound: sockets.map(|socket| socket.bound).collect(),
@@ -26,13 +26,13 @@ impl App {
             }
         };
         let pool = |plan: &Arc<PoolPlan>| Some(Arc::clone(&self.pools.get(&plan.name)?.pool));
-        self.house.rcu(|house| House {
+        self.view.rcu(|view| RuntimeView {
             generation: self.generation,
             listeners: self.plan.listeners.iter().map(listener).collect(),
             needs_restart: self.needs_restart.clone(),
             pools: self.plan.pools.iter().filter_map(pool).collect(),
             admin: self.plan.admin.clone(),
-            ..House::clone(house)
+            ..RuntimeView::clone(view)
         });
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::App;
-use crate::admin::{Command, Draining, House, Rejected};
+use crate::admin::{Command, Draining, Rejected, RuntimeView};
 use crate::session::Reason;
 use crate::session::registry::Who;
 
@@ -25,13 +25,13 @@ impl App {
         if !hurried {
             self.wait_until(deadline, hurry, Until::Empty).await;
         }
-        self.crew.cut(Who::All, Reason::Shutdown).await;
+        self.handles.cut(Who::All, Reason::Shutdown).await;
         if timeout(LAST_WORDS, self.empty()).await.is_err() {
-            tracing::warn!(sessions = self.crew.sessions(), "sessions did not end");
+            tracing::warn!(sessions = self.handles.sessions(), "sessions did not end");
         }
-        // Deadlines of drains that are still to come hold the crew.
+        // Deadlines of drains that are still to come hold the handles of the workers.
         self.tasks.end().await;
-        drop(self.crew);
+        drop(self.handles);
         end(self.threads).await;
         if !self.access.flush(LAST_WORDS) {
             tracing::warn!("not every line of the access log was written");
@@ -41,23 +41,26 @@ impl App {
 
     fn tell_of_the_stop(&self, deadline: Instant) {
         tracing::info!(
-            sessions = self.crew.sessions(),
+            sessions = self.handles.sessions(),
             delay_seconds = self.plan.global.shutdown_delay.as_secs(),
             timeout_seconds = self.plan.global.drain_timeout.as_secs(),
             "draining"
         );
         self.metrics.draining();
         let until = deadline.into_std();
-        self.house.rcu(|house| House {
+        self.view.rcu(|view| RuntimeView {
             draining: Some(Draining { until }),
-            ..House::clone(house)
+            ..RuntimeView::clone(view)
         });
     }
 
     /// All at once, and what had connected already is still served.
     async fn close_all(&mut self) {
         self.hurry().await;
-        let sockets = self.listeners.drain().flat_map(|(_, door)| door.sockets);
+        let sockets = self
+            .listeners
+            .drain()
+            .flat_map(|(_, runtime)| runtime.sockets);
         let sockets: Vec<_> = sockets.collect();
         for socket in &sockets {
             socket.retired.send_replace(true);
@@ -75,7 +78,7 @@ impl App {
         until: Until,
     ) -> bool {
         loop {
-            if until == Until::Empty && self.crew.sessions() == 0 {
+            if until == Until::Empty && self.handles.sessions() == 0 {
                 return false;
             }
             tokio::select! {
@@ -95,13 +98,13 @@ impl App {
                     faults: Vec::new(),
                 }));
             }
-            Command::Cut { server } => self.crew.cut(Who::On(server), Reason::Drained).await,
+            Command::Cut { server } => self.handles.cut(Who::On(server), Reason::Drained).await,
         }
     }
 
     /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.
     async fn empty(&self) {
-        while self.crew.sessions() > 0 {
+        while self.handles.sessions() > 0 {
             sleep(LOOK).await;
         }
     }

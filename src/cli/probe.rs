@@ -226,7 +226,7 @@ fn asked(args: &ProbeArgs, host: String, port: u16) -> Result<Finding, String> {
             host: &host,
             send_proxy: args.send_proxy.map(ProxyWord::version),
         };
-        let mut strangers = probe::Rapport::default();
+        let mut strangers = probe::ProbeMemory::default();
         let tls = connector.as_ref();
         let mut finding = probe::ask(&target, &plan, Effort::Full, tls, &mut strangers).await;
         finding.steps.insert(0, ("resolve", resolved));

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::cap::{Cap, OutPlace};
 use super::conclusion::Conclusion;
 use super::machine::{Rule, Transition};
-use super::probe::Rapport;
+use super::probe::ProbeMemory;
 use super::{Effort, Finding, Reason, Verdict, pace, passive};
 use crate::plan::{Observe, ProbePlan};
 use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
@@ -34,7 +34,7 @@ pub(super) trait Asker: Send + Sync + 'static {
         &self,
         server: &Server,
         effort: Effort,
-        rapport: &mut Rapport,
+        memory: &mut ProbeMemory,
     ) -> impl Future<Output = Finding> + Send;
 
     /// A bare connect to the port that takes sessions.
@@ -55,7 +55,7 @@ pub(super) struct Checker<A> {
     deep_due: Instant,
     settled: bool,
     /// The last question could not be put, for a fault of our own: nothing that fails tells of the server.
-    blind: bool,
+    inconclusive: bool,
     /// Sessions could not connect to the port that the probe does not ask, and it has not answered since.
     doubt: bool,
     /// Sessions fail here, but enough servers are out for that already; said once.
@@ -63,7 +63,7 @@ pub(super) struct Checker<A> {
     cap: Arc<Cap>,
     /// Held while the server is out for what sessions saw.
     place: Option<OutPlace>,
-    rapport: Rapport,
+    memory: ProbeMemory,
 }
 
 impl<A: Asker> Checker<A> {
@@ -87,12 +87,12 @@ impl<A: Asker> Checker<A> {
             full: None,
             deep_due: Instant::now(),
             settled: false,
-            blind: false,
+            inconclusive: false,
             doubt: false,
             spared: false,
             cap,
             place: None,
-            rapport: Rapport::default(),
+            memory: ProbeMemory::default(),
         }
     }
 
@@ -129,10 +129,10 @@ impl<A: Asker> Checker<A> {
         // The question will answer for whatever failed before it.
         self.server.take_dial_failure();
         let (asker, server) = (Arc::clone(&self.asker), Arc::clone(&self.server));
-        let (doubt, mut rapport) = (self.doubts(), mem::take(&mut self.rapport));
+        let (doubt, mut memory) = (self.doubts(), mem::take(&mut self.memory));
         let mut called = false;
         let (finding, knock) = {
-            let mut asked = pin!(ask(&*asker, &server, effort, &mut rapport, doubt));
+            let mut asked = pin!(ask(&*asker, &server, effort, &mut memory, doubt));
             loop {
                 tokio::select! {
                     biased;
@@ -144,7 +144,7 @@ impl<A: Asker> Checker<A> {
                 }
             }
         };
-        self.rapport = rapport;
+        self.memory = memory;
         self.judge(effort, finding, knock).await?;
         Ok(called)
     }
@@ -183,7 +183,7 @@ impl<A: Asker> Checker<A> {
     /// What sessions said since they were last listened to.
     async fn listen(&mut self) -> Result<(), Refused> {
         if let Some(finding) = passive::testimony(&self.server)
-            && !self.blind
+            && !self.inconclusive
         {
             self.hear(&finding).await?;
         }
@@ -193,7 +193,7 @@ impl<A: Asker> Checker<A> {
     /// What sessions see beyond the reach of the probe counts by itself: `fall` failures in a row.
     async fn believe_sessions(&mut self) -> Result<(), Refused> {
         let failures = self.server.observed().in_a_row(Reach::Connect);
-        if !self.sees_port() && !self.blind && failures >= self.plan.fall {
+        if !self.sees_port() && !self.inconclusive && failures >= self.plan.fall {
             self.doubt = true;
             let port = self.server.address().port;
             let finding = passive::port_is_dead(&self.plan, port, failures);
@@ -208,7 +208,7 @@ impl<A: Asker> Checker<A> {
     async fn review(&mut self) -> Result<(), Refused> {
         let (now, seen) = (Instant::now(), self.unanswered());
         self.spared &= seen > 0;
-        if !self.blind && self.conclusion.is_broken_by(seen, self.plan.fall) {
+        if !self.inconclusive && self.conclusion.is_broken_by(seen, self.plan.fall) {
             self.distrust(seen, now).await?;
         }
         self.conclusion.review(seen, now);
@@ -279,14 +279,14 @@ impl<A: Asker> Checker<A> {
 
     /// Our own fault (no descriptor left, no time, say) tells nothing of the server, and is said once.
     fn is_blind(&mut self, finding: &Finding) -> bool {
-        let before = self.blind;
-        self.blind = !finding.reason.is_of_server();
-        if self.blind && !before {
+        let before = self.inconclusive;
+        self.inconclusive = !finding.reason.is_of_server();
+        if self.inconclusive && !before {
             let (pool, server) = (self.pool.name(), self.server.name());
             let (step, detail) = (finding.step, &finding.detail);
             tracing::warn!(%pool, %server, step, detail, "cannot probe; health stays as it is");
         }
-        self.blind
+        self.inconclusive
     }
 
     fn show(&self, finding: &Finding) {
@@ -398,10 +398,10 @@ async fn ask<A: Asker>(
     asker: &A,
     server: &Server,
     effort: Effort,
-    rapport: &mut Rapport,
+    memory: &mut ProbeMemory,
     doubt: bool,
 ) -> (Finding, Option<Finding>) {
-    let finding = asker.ask(server, effort, rapport).await;
+    let finding = asker.ask(server, effort, memory).await;
     match doubt && finding.verdict == Verdict::Up {
         true => (finding, Some(asker.knock(server).await)),
         false => (finding, None),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::cap::Cap;
 use super::checker::{Asker, Checker};
-use super::probe::Rapport;
+use super::probe::ProbeMemory;
 use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
 use crate::base::caught::caught;
 use crate::plan::{Host, PoolName, PoolPlan, ProbePlan};
@@ -180,7 +180,7 @@ impl Prober {
 }
 
 impl Asker for Prober {
-    async fn ask(&self, server: &Server, effort: Effort, rapport: &mut Rapport) -> Finding {
+    async fn ask(&self, server: &Server, effort: Effort, memory: &mut ProbeMemory) -> Finding {
         let addresses = server.addresses();
         if addresses.is_empty() {
             return unresolved(server);
@@ -191,7 +191,7 @@ impl Asker for Prober {
         };
         let host = host(server);
         let target = self.target(&addresses, &host);
-        probe::ask(&target, probe, effort, tls.as_ref(), rapport).await
+        probe::ask(&target, probe, effort, tls.as_ref(), memory).await
     }
 
     async fn knock(&self, server: &Server) -> Finding {
@@ -401,7 +401,7 @@ mod tests {
     struct Clumsy(AtomicU32);
 
     impl Asker for Clumsy {
-        async fn ask(&self, _: &Server, _: Effort, _: &mut Rapport) -> Finding {
+        async fn ask(&self, _: &Server, _: Effort, _: &mut ProbeMemory) -> Finding {
             let asked = self.0.fetch_add(1, Ordering::Relaxed);
             assert_ne!(asked, 1, "the second question");
             Finding {

@@ -12,7 +12,7 @@
 
 mod accept;
 pub mod bind;
-pub mod crew;
+pub mod handles;
 mod inbox;
 mod spread;
 mod worker;

@@ -13,7 +13,7 @@ use super::inbox::Command;
 use super::spread::Local;
 use crate::session::registry;
 
-/// The life of a worker: until the crew is dismissed and the last session is over.
+/// The life of a worker: until the handles are dropped and the last session is over.
 pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
     tokio::spawn(tick());
     while let Some(command) = inbox.recv().await {

@@ -63,7 +63,7 @@ pub enum Refused {
 }
 
 /// A change on its way, and where the answer goes.
-pub(super) struct Letter {
+pub(super) struct Request {
     pub(super) change: Change,
     pub(super) reply: oneshot::Sender<Result<(), Refused>>,
 }

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::change::Letter;
+use super::change::Request;
 use super::line::Line;
 use super::snapshot::{Fall, Member, Roster, Side, Snapshot};
 use super::standing::is_panic;
@@ -34,7 +34,7 @@ use crate::telemetry::Metrics;
 #[must_use = "a pool without its keeper never changes"]
 pub struct Keeper {
     pool: Weak<Pool>,
-    letters: mpsc::Receiver<Letter>,
+    requests: mpsc::Receiver<Request>,
     state: State,
 }
 
@@ -51,7 +51,7 @@ struct State {
     closed: bool,
     roster: Arc<Roster>,
     counters: Arc<Counters>,
-    born: Instant,
+    created_at: Instant,
     /// Of the first rank and of the backups; `None` when it must be made again.
     rings: [Option<Arc<Ring>>; 2],
     generation: u64,
@@ -66,8 +66,8 @@ struct State {
 }
 
 fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
-    let (keeper, letters) = mpsc::channel(LETTERS);
-    let (falls, told_of_falls) = mpsc::channel(LETTERS);
+    let (keeper, requests) = mpsc::channel(REQUESTS);
+    let (falls, told_of_falls) = mpsc::channel(REQUESTS);
     let mut state = State::new(plan, metrics.clone());
     let pool = Arc::new(Pool {
         name: state.plan.name.clone(),
@@ -77,12 +77,12 @@ fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
         keeper,
         falls,
         told_of_falls: std::sync::Mutex::new(Some(told_of_falls)),
-        born: state.born,
+        created_at: state.created_at,
         metrics: metrics.pool(&state.plan.name),
     });
     let keeper = Keeper {
         pool: Arc::downgrade(&pool),
-        letters,
+        requests,
         state,
     };
     (pool, keeper)
@@ -99,11 +99,11 @@ impl Pool {
 impl Keeper {
     /// Works until the pool is gone. Run it on the control thread; stop it by dropping the pool, or the task.
     pub async fn run(mut self) {
-        let mut letters = Vec::new();
+        let mut requests = Vec::new();
         loop {
             let due = self.state.due();
             tokio::select! {
-                count = self.letters.recv_many(&mut letters, LETTERS) => if count == 0 {
+                count = self.requests.recv_many(&mut requests, REQUESTS) => if count == 0 {
                     return;
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
@@ -112,7 +112,7 @@ impl Keeper {
                 return;
             };
             let began = Instant::now();
-            self.fold_or_recover(&pool, &mut letters);
+            self.fold_or_recover(&pool, &mut requests);
             drop(pool);
             let pause = began.elapsed().saturating_mul(REST).min(LONGEST_REST);
             if pause > SHORTEST_REST {
@@ -121,21 +121,21 @@ impl Keeper {
         }
     }
 
-    fn fold_or_recover(&mut self, pool: &Pool, letters: &mut Vec<Letter>) {
+    fn fold_or_recover(&mut self, pool: &Pool, requests: &mut Vec<Request>) {
         // What a panic leaves half done is thrown away.
-        let folded = catch_unwind(AssertUnwindSafe(|| self.fold(pool, letters)));
+        let folded = catch_unwind(AssertUnwindSafe(|| self.fold(pool, requests)));
         if folded.is_err() {
             tracing::error!(pool = %pool.name, "a change of the pool panicked and is lost: report this");
             self.state.metrics.panicked("keeper");
-            letters.clear();
+            requests.clear();
             self.state.recover(&pool.snapshot.load());
         }
     }
 
-    fn fold(&mut self, pool: &Pool, letters: &mut Vec<Letter>) {
+    fn fold(&mut self, pool: &Pool, requests: &mut Vec<Request>) {
         let mut changed = false;
-        let mut answers = Vec::with_capacity(letters.len());
-        for Letter { change, reply } in letters.drain(..) {
+        let mut answers = Vec::with_capacity(requests.len());
+        for Request { change, reply } in requests.drain(..) {
             let replan = matches!(change, Change::Plan(_));
             let outcome = self.state.apply(change);
             changed |= outcome == Ok(true);
@@ -176,7 +176,7 @@ impl State {
             closed: false,
             roster: Arc::new(Roster::new([].iter())),
             counters: Arc::default(),
-            born: Instant::now(),
+            created_at: Instant::now(),
             rings: [None, None],
             generation: 0,
             removed: Vec::new(),
@@ -379,7 +379,7 @@ impl State {
             Some(before) => Arc::clone(&before.server),
             None => self.returning(&plan).unwrap_or_else(|| {
                 let metrics = self.metrics.server(&self.plan.name, &plan.name);
-                let load = Load::new(Arc::clone(&self.counters), self.born.elapsed());
+                let load = Load::new(Arc::clone(&self.counters), self.created_at.elapsed());
                 Server::new(&plan, load, metrics)
             }),
         };
@@ -447,7 +447,7 @@ impl State {
     fn stand(&mut self, now: Instant) {
         let slow_start = self.plan.care.slow_start;
         // At a start all come up, and none is slower than the others for that.
-        let young = self.born.elapsed() < slow_start;
+        let young = self.created_at.elapsed() < slow_start;
         let mut grows_in = None;
         for member in &mut self.members {
             let before = member.standing;
@@ -534,7 +534,7 @@ impl State {
 }
 
 /// Changes that may wait; a sender waits beyond.
-const LETTERS: usize = 1024;
+const REQUESTS: usize = 1024;
 
 /// The keeper rests this many times as long as it worked: at most a tenth of the control thread.
 const REST: u32 = 9;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::affinity::Affinity;
-use super::change::Letter;
+use super::change::Request;
 use super::line::Line;
 use super::{Change, Fall, Refused, Server, Snapshot};
 use crate::plan::{PoolName, StickyPlan};
@@ -22,12 +22,12 @@ pub struct Pool {
     pub(super) affinity: Mutex<Affinity>,
     /// Sessions that wait while every server is full.
     pub(super) line: Line,
-    pub(super) keeper: mpsc::Sender<Letter>,
+    pub(super) keeper: mpsc::Sender<Request>,
     pub(super) falls: mpsc::Sender<Fall>,
     /// Until somebody asks for it.
     pub(super) told_of_falls: Mutex<Option<mpsc::Receiver<Fall>>>,
     /// Where estimates count their time from.
-    pub(super) born: Instant,
+    pub(super) created_at: Instant,
     pub(super) metrics: Arc<PoolMetrics>,
 }
 
@@ -69,8 +69,8 @@ impl Pool {
     pub async fn send(&self, change: Change) -> Result<(), Refused> {
         let stopping = || Refused::Stopping(self.name.clone());
         let (reply, answer) = oneshot::channel();
-        let letter = Letter { change, reply };
-        self.keeper.send(letter).await.map_err(|_| stopping())?;
+        let request = Request { change, reply };
+        self.keeper.send(request).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
 
@@ -101,7 +101,7 @@ impl Pool {
     }
 
     pub(super) fn since(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.born)
+        now.saturating_duration_since(self.created_at)
     }
 
     pub(super) fn bound_affinity(&self, sticky: Option<&StickyPlan>) {

@@ -25,7 +25,7 @@ struct Script {
 }
 
 impl Asker for Script {
-    async fn ask(&self, _: &Server, effort: Effort, _: &mut Rapport) -> Finding {
+    async fn ask(&self, _: &Server, effort: Effort, _: &mut ProbeMemory) -> Finding {
         let asked = (self.start.elapsed(), effort);
         self.asked.lock().expect("no panic").push(asked);
         let (verdict, loud) = *self.answer.lock().expect("no panic");

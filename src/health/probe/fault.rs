@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
-use super::walk::Answer;
+use super::trace::Answer;
 use crate::base::connect::is_own_limit;
 use crate::health::Reason;
 

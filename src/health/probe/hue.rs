@@ -2,7 +2,7 @@
 
 use super::http;
 use super::link::{Link, Road};
-use super::walk::{Answer, Asked, Walk};
+use super::trace::{Answer, Asked, Trace};
 use crate::health::Reason;
 use crate::plan::HttpAsk;
 
@@ -10,11 +10,11 @@ use crate::plan::HttpAsk;
 /// a fault of its own (500). What only something in front of it says (502 to 504) is down.
 pub(super) async fn exchange(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     ask: &HttpAsk,
 ) -> Asked<Answer> {
-    let reply = http::fetch(road, walk, link, ask, "is-alive").await?;
+    let reply = http::fetch(road, trace, link, ask, "is-alive").await?;
     let expected = ask.expect_status.contains(&reply.status);
     if !expected && matches!(reply.status, 400 | 500) {
         let text = format!("status {}", reply.status);

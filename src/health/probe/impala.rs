@@ -5,10 +5,10 @@
 
 use serde_json::Value;
 
-use super::hive::{Conversation, Rapport};
+use super::hive::{Conversation, ProbeMemory};
 use super::http;
 use super::link::{Link, Road};
-use super::walk::{Answer, Asked, Walk};
+use super::trace::{Answer, Asked, Trace};
 use crate::health::{Effort, Reason};
 use crate::plan::{HiveAuth, HiveTransport, HttpAsk};
 use crate::wire::hive::Request;
@@ -16,25 +16,25 @@ use crate::wire::http::Reply;
 
 pub(super) async fn exchange(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     auth: &HiveAuth,
     effort: Effort,
 ) -> Asked<Answer> {
     match road.plan.port {
-        Some(_) => web(road, walk, link).await,
-        None => thrift(road, walk, link, auth, effort).await,
+        Some(_) => web(road, trace, link).await,
+        None => thrift(road, trace, link, auth, effort).await,
     }
 }
 
-async fn web(road: &Road<'_>, walk: &mut Walk, link: &mut Option<Link>) -> Asked<Answer> {
-    let health = get(road, walk, link, "/healthz", "healthz").await?;
+async fn web(road: &Road<'_>, trace: &mut Trace, link: &mut Option<Link>) -> Asked<Answer> {
+    let health = get(road, trace, link, "/healthz", "healthz").await?;
     if health.status != 200 {
         return Ok(http::judge(&health, &page("/healthz")));
     }
-    part(walk, link).await;
-    walk.step("connect");
-    let root = get(road, walk, link, "/?json", "role").await?;
+    part(trace, link).await;
+    trace.step("connect");
+    let root = get(road, trace, link, "/?json", "role").await?;
     match root.status {
         200 => Ok(judge_role(&root)),
         // The metrics web server has the one page and not the other.
@@ -63,7 +63,7 @@ fn judge_role(reply: &Reply) -> Answer {
 
 async fn thrift(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     auth: &HiveAuth,
     effort: Effort,
@@ -72,19 +72,19 @@ async fn thrift(
     if effort != Effort::Full {
         let shallow = (crate::plan::Depth::Handshake, transport, auth);
         // C++: what ends a login early is logged there, what ends after it is not.
-        let logging_in = &mut Rapport::of_login();
-        return super::hive::exchange(road, walk, link, shallow, logging_in).await;
+        let logging_in = &mut ProbeMemory::of_login();
+        return super::hive::exchange(road, trace, link, shallow, logging_in).await;
     }
-    let mut talk = Conversation::open(road, walk, link, transport, auth).await?;
-    talk.log_in(walk).await?;
-    let session = talk.open_session(walk).await?;
-    walk.step("ping");
+    let mut talk = Conversation::open(road, trace, link, transport, auth).await?;
+    talk.log_in(trace).await?;
+    let session = talk.open_session(trace).await?;
+    trace.step("ping");
     let ping = Request::Other {
         name: "PingImpalaHS2Service".to_owned(),
         session: Some(session),
     };
     let pinged = talk.call(&ping).await?;
-    talk.close_session(walk, session).await?;
+    talk.close_session(trace, session).await?;
     Ok(match pinged {
         Ok(reply) if reply.status.is_success() => Answer::up(),
         Ok(reply) => {
@@ -93,7 +93,7 @@ async fn thrift(
         }
         // A HiveServer2 behind an Impala pool carries sessions all the same.
         Err(failure) => Answer {
-            detail: super::walk::printable(&failure.message),
+            detail: super::trace::printable(&failure.message),
             ..Answer::up()
         },
     })
@@ -101,18 +101,18 @@ async fn thrift(
 
 async fn get(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     path: &str,
     step: &'static str,
 ) -> Asked<Reply> {
-    http::fetch(road, walk, link, &page(path), step).await
+    http::fetch(road, trace, link, &page(path), step).await
 }
 
 /// The web server's first connection ends as politely as the last.
-async fn part(walk: &Walk, link: &mut Option<Link>) {
+async fn part(trace: &Trace, link: &mut Option<Link>) {
     if let Some(link) = link.take() {
-        link.part(walk.deadline()).await;
+        link.part(trace.deadline()).await;
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::fault;
-use super::walk::{Answer, Asked, Walk};
+use super::trace::{Answer, Asked, Trace};
 use crate::base::connect::connect;
 use crate::health::{Reason, Target};
 use crate::plan::{ProbePlan, ProxyVersion};
@@ -62,13 +62,13 @@ enum Stream {
 
 impl Road<'_> {
     /// Connects, announces itself where the server wants that, and speaks TLS where the plan says so.
-    pub(super) async fn open(&self, walk: &mut Walk) -> Asked<Link> {
-        let tcp = self.connect(walk.deadline()).await?;
+    pub(super) async fn open(&self, trace: &mut Trace) -> Asked<Link> {
+        let tcp = self.connect(trace.deadline()).await?;
         let _ = tcp.set_nodelay(true);
         let Some(connector) = self.tls else {
             return Ok(Link::new(Stream::Plain(tcp)));
         };
-        walk.step("tls");
+        trace.step("tls");
         self.secure(connector, tcp, false).await
     }
 

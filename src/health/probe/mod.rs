@@ -14,19 +14,19 @@ mod link;
 mod patience;
 mod tcp;
 mod tls;
-mod walk;
+mod trace;
 
-pub use self::hive::Rapport;
-pub(super) use self::walk::printable;
+pub use self::hive::ProbeMemory;
+pub(super) use self::trace::printable;
 
 use self::link::{Link, Road};
 use self::patience::{Waited, wait};
-use self::walk::{Answer, Asked, Walk};
+use self::trace::{Answer, Asked, Trace};
 use super::{Effort, Finding, Target};
 use crate::plan::{Ask, Depth, ProbePlan};
 use crate::tls::connect::Connector;
 
-/// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool; `rapport` is this server's, and makes the next
+/// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool; `memory` is this server's, and makes the next
 /// question quieter.
 ///
 /// Ends at [`ProbePlan::timeout`] at the latest, or at twice that when this thread was late; the polite close after the verdict is bounded by it too. Dropping the
@@ -36,7 +36,7 @@ pub async fn ask(
     plan: &ProbePlan,
     effort: Effort,
     tls: Option<&Connector>,
-    rapport: &mut Rapport,
+    memory: &mut ProbeMemory,
 ) -> Finding {
     let road = Road {
         target: *target,
@@ -44,10 +44,10 @@ pub async fn ask(
         plan,
         tls,
     };
-    let walk = Walk::begin(plan.timeout);
+    let trace = Trace::begin(plan.timeout);
     match (&plan.ask, effort) {
-        (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&road, walk).await,
-        _ => Box::pin(converse(&road, walk, effort, rapport)).await,
+        (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&road, trace).await,
+        _ => Box::pin(converse(&road, trace, effort, memory)).await,
     }
 }
 
@@ -59,42 +59,42 @@ pub async fn knock(target: &Target<'_>, plan: &ProbePlan) -> Finding {
         plan,
         tls: None,
     };
-    connect_only(&road, Walk::begin(plan.timeout)).await
+    connect_only(&road, Trace::begin(plan.timeout)).await
 }
 
-async fn connect_only(road: &Road<'_>, walk: Walk) -> Finding {
-    let (deadline, timeout) = (walk.deadline(), road.plan.timeout);
-    match wait(tcp::exchange(road, &walk), deadline, timeout).await {
+async fn connect_only(road: &Road<'_>, trace: Trace) -> Finding {
+    let (deadline, timeout) = (trace.deadline(), road.plan.timeout);
+    match wait(tcp::exchange(road, &trace), deadline, timeout).await {
         Waited::Done(Ok(stream)) => {
-            let finding = walk.finish(Answer::up());
+            let finding = trace.finish(Answer::up());
             tcp::part(stream);
             finding
         }
-        Waited::Done(Err(answer)) => walk.finish(answer),
+        Waited::Done(Err(answer)) => trace.finish(answer),
         Waited::TooLate => {
-            let answer = walk.too_late();
-            walk.finish(answer)
+            let answer = trace.too_late();
+            trace.finish(answer)
         }
-        Waited::OwnDelay(delay) => walk.finish(Answer::own_delay(delay)),
+        Waited::OwnDelay(delay) => trace.finish(Answer::own_delay(delay)),
     }
 }
 
 async fn converse(
     road: &Road<'_>,
-    mut walk: Walk,
+    mut trace: Trace,
     effort: Effort,
-    rapport: &mut Rapport,
+    memory: &mut ProbeMemory,
 ) -> Finding {
-    let deadline = walk.deadline();
+    let deadline = trace.deadline();
     let mut link = None;
-    let exchange = exchange(road, &mut walk, &mut link, effort, rapport);
+    let exchange = exchange(road, &mut trace, &mut link, effort, memory);
     let answer = match wait(exchange, deadline, road.plan.timeout).await {
         Waited::Done(Ok(answer) | Err(answer)) => answer,
-        Waited::TooLate => walk.too_late(),
+        Waited::TooLate => trace.too_late(),
         Waited::OwnDelay(delay) => Answer::own_delay(delay),
     };
-    let finding = walk.finish(answer);
-    if let Some(link) = link.and_then(|link| rapport.keeps(link)) {
+    let finding = trace.finish(answer);
+    if let Some(link) = link.and_then(|link| memory.keeps(link)) {
         link.part(deadline).await;
     }
     finding
@@ -103,14 +103,14 @@ async fn converse(
 /// `link` is the caller's, so that it can be parted from however the exchange ends.
 async fn exchange(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     effort: Effort,
-    rapport: &mut Rapport,
+    memory: &mut ProbeMemory,
 ) -> Asked<Answer> {
     match &road.plan.ask {
-        Ask::Tcp | Ask::Tls => tls::exchange(road, walk, link).await,
-        Ask::Http(ask) => http::exchange(road, walk, link, ask).await,
+        Ask::Tcp | Ask::Tls => tls::exchange(road, trace, link).await,
+        Ask::Http(ask) => http::exchange(road, trace, link, ask).await,
         Ask::HiveServer2 {
             depth,
             transport,
@@ -120,10 +120,10 @@ async fn exchange(
                 Effort::Full => *depth,
                 Effort::Cheap | Effort::Connect => Depth::Handshake,
             };
-            hive::exchange(road, walk, link, (depth, transport, auth), rapport).await
+            hive::exchange(road, trace, link, (depth, transport, auth), memory).await
         }
-        Ask::Impala { auth } => impala::exchange(road, walk, link, auth, effort).await,
-        Ask::Hue(ask) => hue::exchange(road, walk, link, ask).await,
+        Ask::Impala { auth } => impala::exchange(road, trace, link, auth, effort).await,
+        Ask::Hue(ask) => hue::exchange(road, trace, link, ask).await,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::link::{Link, Road};
-use super::walk::{Answer, Asked, Walk};
+use super::trace::{Answer, Asked, Trace};
 use crate::health::Reason;
 
 /// How long a server may take to end its side after ours.
@@ -15,16 +15,16 @@ const PART: Duration = Duration::from_millis(250);
 /// our certificate, or the lack of one, only after our side is done (RFC 8446 §4.4.2).
 pub(super) async fn exchange(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
 ) -> Asked<Answer> {
-    let tcp = road.connect(walk.deadline()).await?;
-    walk.step("tls");
+    let tcp = road.connect(trace.deadline()).await?;
+    trace.step("tls");
     let unusable = || Answer::down(Reason::Unusable, "the probe has no TLS settings");
     let connector = road.tls.ok_or_else(unusable)?;
     let link = link.insert(road.secure(connector, tcp, true).await?);
-    walk.step("close");
-    let until = walk.deadline().min(Instant::now() + PART);
+    trace.step("close");
+    let until = trace.deadline().min(Instant::now() + PART);
     let parted = timeout_at(until, async {
         link.shut().await;
         while link.more().await? {}

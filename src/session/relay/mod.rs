@@ -61,7 +61,7 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Pin<Box<dyn Future<Output = Reason> + Send + 'a>> {
-    client.bide();
+    client.defer_control_records();
     let now = Instant::now();
     let mut relay = Relay {
         client,

@@ -37,7 +37,7 @@ pub(super) trait Side: Unpin + Send + 'static {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// From here on something will be given, or the end told: what the side has to say of itself may wait for that.
-    fn bide(&mut self) {}
+    fn defer_control_records(&mut self) {}
 }
 
 /// Plain reads and writes go past the C library, whose calls may be cancelled, which a message pays twice.

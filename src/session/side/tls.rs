@@ -44,7 +44,7 @@ struct Inner<C> {
     /// The socket took less than it was offered.
     stuck: bool,
     /// What rustls says of its own accord waits for the next bytes. Never in TLS 1.2.
-    bides: bool,
+    defers: bool,
     /// `close_notify` has been said.
     ended: bool,
 }
@@ -93,7 +93,7 @@ where
             tcp,
             tls,
             stuck: false,
-            bides: false,
+            defers: false,
             ended: false,
         });
         inner.tls.set_buffer_limit(Some(WAITING));
@@ -237,7 +237,7 @@ where
             match this.poll_receive(cx, most, room) {
                 Poll::Ready(Ok(0)) if this.tls.wants_read() => {}
                 Poll::Ready(Ok(0)) => return Poll::Ready(this.tls.reader().read(room)),
-                Poll::Pending if !this.bides => {
+                Poll::Pending if !this.defers => {
                     let _ = this.poll_send(cx, SendFlags::NOSIGNAL)?;
                     return Poll::Pending;
                 }
@@ -271,9 +271,9 @@ where
         Poll::Ready(end(&this.tcp))
     }
 
-    fn bide(&mut self) {
+    fn defer_control_records(&mut self) {
         // TLS 1.2 says nothing of its own accord but warnings, which its peer may be waiting for.
-        self.0.bides = self.version() == Some(ProtocolVersion::TLSv1_3);
+        self.0.defers = self.version() == Some(ProtocolVersion::TLSv1_3);
     }
 }
 

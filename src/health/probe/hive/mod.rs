@@ -1,49 +1,49 @@
 //! HiveServer2, as far as its plan says: the handshake, a session, a query.
 //!
-//! The handshake works without an account, and [`manner`] finds the form that leaves no trace in the server's log. Where a
+//! The handshake works without an account, and [`login_mode`] finds the form that leaves no trace in the server's log. Where a
 //! login is refused, the refusal is still the word of a living server: it counts as up, and as loud, since it is logged.
 
-mod door;
-mod manner;
+mod login_mode;
 mod options;
 mod session;
+mod transport;
 
-pub use self::manner::Rapport;
+pub use self::login_mode::ProbeMemory;
 pub(super) use self::session::Conversation;
 
 use super::link::{Link, Road};
-use super::walk::{Answer, Asked, Walk};
+use super::trace::{Answer, Asked, Trace};
 use crate::plan::{Depth, HiveAuth, HiveTransport};
 
 pub(super) async fn exchange(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     (depth, transport, auth): (Depth, &HiveTransport, &HiveAuth),
-    rapport: &mut Rapport,
+    memory: &mut ProbeMemory,
 ) -> Asked<Answer> {
     if let (Depth::Handshake, HiveTransport::Http { path }, None) =
-        (depth, transport, door::account_of(auth))
+        (depth, transport, transport::account_of(auth))
     {
-        if let Some(()) = options::takes_post(road, walk, link, path).await? {
+        if let Some(()) = options::takes_post(road, trace, link, path).await? {
             return Ok(Answer::up());
         }
         if let Some(link) = link.take() {
-            link.part(walk.deadline()).await;
+            link.part(trace.deadline()).await;
         }
-        walk.step("connect");
+        trace.step("connect");
     }
-    let opened = Conversation::open(road, walk, link, transport, auth).await;
-    let mut talk = opened.inspect_err(|answer| rapport.doubt(answer))?;
+    let opened = Conversation::open(road, trace, link, transport, auth).await;
+    let mut talk = opened.inspect_err(|answer| memory.doubt(answer))?;
     if depth == Depth::Handshake {
-        return talk.greet(walk, rapport).await;
+        return talk.greet(trace, memory).await;
     }
-    talk.log_in(walk).await?;
-    let session = talk.open_session(walk).await?;
+    talk.log_in(trace).await?;
+    let session = talk.open_session(trace).await?;
     let queried = match depth {
-        Depth::Query => talk.query(walk, session).await,
+        Depth::Query => talk.query(trace, session).await,
         Depth::Handshake | Depth::Session => Ok(()),
     };
-    let closed = talk.close_session(walk, session).await;
+    let closed = talk.close_session(trace, session).await;
     queried.and(closed).map(|()| Answer::up())
 }

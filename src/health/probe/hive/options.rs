@@ -5,7 +5,7 @@
 
 use super::super::http;
 use super::super::link::{Link, Road};
-use super::super::walk::{Asked, Walk};
+use super::super::trace::{Asked, Trace};
 use crate::health::Reason;
 use crate::plan::HttpAsk;
 use crate::wire::http::Reply;
@@ -13,7 +13,7 @@ use crate::wire::http::Reply;
 /// `None`: the server does not know the method; ask in another way, on another connection.
 pub(super) async fn takes_post(
     road: &Road<'_>,
-    walk: &mut Walk,
+    trace: &mut Trace,
     link: &mut Option<Link>,
     path: &str,
 ) -> Asked<Option<()>> {
@@ -24,7 +24,7 @@ pub(super) async fn takes_post(
         expect_status: vec![200],
         expect_body: None,
     };
-    match http::fetch(road, walk, link, &ask, "options").await {
+    match http::fetch(road, trace, link, &ask, "options").await {
         Ok(reply) if names_post(&reply) => Ok(Some(())),
         Ok(_) => Ok(None),
         Err(answer) if matches!(answer.reason, Reason::Closed | Reason::Reset) => Ok(None),

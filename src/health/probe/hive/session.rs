@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::super::link::{Link, Road};
-use super::super::walk::{Answer, Asked, Walk};
-use super::door::{ANYBODY, Account, Door, account_of, log_in};
-use super::manner::{self, Rapport};
+use super::super::trace::{Answer, Asked, Trace};
+use super::login_mode::{self, ProbeMemory};
+use super::transport::{ANYBODY, Account, Transport, account_of, log_in};
 use crate::health::{Reason, Verdict};
 use crate::plan::{HiveAuth, HiveTransport};
 use crate::wire::hive::{Failure, Handle, Operation, Outcome, PROTOCOL_V6, Reply, Request, state};
@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// A connection over which Thrift calls go.
 pub(in super::super) struct Conversation<'a> {
     link: &'a mut Link,
-    door: Door,
+    transport: Transport,
     account: Account<'a>,
     sequence: i32,
 }
@@ -28,19 +28,19 @@ pub(in super::super) struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     pub(in super::super) async fn open(
         road: &Road<'_>,
-        walk: &mut Walk,
+        trace: &mut Trace,
         link: &'a mut Option<Link>,
         transport: &HiveTransport,
         auth: &'a HiveAuth,
     ) -> Asked<Self> {
-        let link = link.insert(road.open(walk).await?);
+        let link = link.insert(road.open(trace).await?);
         if let HiveTransport::Binary = transport {
             let kept = (road.plan.timeout / HINT_SHARE).min(HINT_MAX);
-            link.hint_at(walk.deadline() - kept);
+            link.hint_at(trace.deadline() - kept);
         }
         Ok(Self {
             link,
-            door: Door::of(road, transport, auth),
+            transport: Transport::of(road, transport, auth),
             account: account_of(auth),
             sequence: 0,
         })
@@ -49,14 +49,14 @@ impl<'a> Conversation<'a> {
     /// The handshake as the whole question; without SASL, a call that no server has, which none runs and few log.
     pub(in super::super) async fn greet(
         &mut self,
-        walk: &mut Walk,
-        rapport: &mut Rapport,
+        trace: &mut Trace,
+        memory: &mut ProbeMemory,
     ) -> Asked<Answer> {
-        if let Door::Sasl = self.door {
-            walk.step("sasl");
-            return manner::greet(self.link, walk, self.account, rapport).await;
+        if let Transport::Sasl = self.transport {
+            trace.step("sasl");
+            return login_mode::greet(self.link, trace, self.account, memory).await;
         }
-        walk.step("ping");
+        trace.step("ping");
         match self.call(&unknown_method()).await {
             Ok(_) => Ok(Answer::up()),
             Err(answer) => Err(self.shallow_judgement(answer)),
@@ -64,17 +64,17 @@ impl<'a> Conversation<'a> {
     }
 
     /// Before a session.
-    pub(in super::super) async fn log_in(&mut self, walk: &mut Walk) -> Asked<()> {
-        if let Door::Sasl = self.door {
-            walk.step("sasl");
+    pub(in super::super) async fn log_in(&mut self, trace: &mut Trace) -> Asked<()> {
+        if let Transport::Sasl = self.transport {
+            trace.step("sasl");
             log_in(self.link, self.account, false).await?;
         }
-        self.door.as_anybody();
+        self.transport.as_anybody();
         Ok(())
     }
 
-    pub(in super::super) async fn open_session(&mut self, walk: &mut Walk) -> Asked<Handle> {
-        walk.step("open-session");
+    pub(in super::super) async fn open_session(&mut self, trace: &mut Trace) -> Asked<Handle> {
+        trace.step("open-session");
         let user = self.account.map_or(ANYBODY, |(user, _)| user);
         let request = Request::OpenSession {
             protocol: PROTOCOL_V6,
@@ -96,18 +96,22 @@ impl<'a> Conversation<'a> {
 
     pub(in super::super) async fn close_session(
         &mut self,
-        walk: &mut Walk,
+        trace: &mut Trace,
         session: Handle,
     ) -> Asked<()> {
-        walk.step("close-session");
+        trace.step("close-session");
         let request = Request::CloseSession(session);
         self.succeed(&request, Reason::SessionRefused).await?;
         Ok(())
     }
 
     /// `SELECT 1`, to a row with 1 in it.
-    pub(in super::super) async fn query(&mut self, walk: &mut Walk, session: Handle) -> Asked<()> {
-        walk.step("execute");
+    pub(in super::super) async fn query(
+        &mut self,
+        trace: &mut Trace,
+        session: Handle,
+    ) -> Asked<()> {
+        trace.step("execute");
         let request = Request::ExecuteStatement {
             session,
             statement: "SELECT 1".to_owned(),
@@ -117,9 +121,9 @@ impl<'a> Conversation<'a> {
         let missing = || Answer::down(Reason::QueryFailed, "a query without a handle");
         let operation = reply.operation.ok_or_else(missing)?;
         self.wait_for(operation).await?;
-        walk.step("fetch");
+        trace.step("fetch");
         self.fetch(operation).await?;
-        walk.step("close-query");
+        trace.step("close-query");
         let request = Request::CloseOperation(operation);
         self.succeed(&request, Reason::QueryFailed).await?;
         Ok(())
@@ -171,7 +175,7 @@ impl<'a> Conversation<'a> {
     ) -> Asked<Result<Reply, Failure>> {
         let message = request.encode(self.sequence);
         self.sequence += 1;
-        let answer = self.door.exchange(self.link, &message).await?;
+        let answer = self.transport.exchange(self.link, &message).await?;
         match Outcome::decode(&answer) {
             Ok(Outcome::Reply(reply)) => Ok(Ok(*reply)),
             Ok(Outcome::Failure(failure)) => Ok(Err(failure)),

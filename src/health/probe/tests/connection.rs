@@ -47,9 +47,9 @@ async fn the_second_address_is_tried() {
         host: "127.0.0.1",
         send_proxy: None,
     };
-    let mut rapport = Rapport::default();
+    let mut memory = ProbeMemory::default();
     let plan = hive_plan(Depth::Session);
-    let finding = ask(&target, &plan, Effort::Full, None, &mut rapport).await;
+    let finding = ask(&target, &plan, Effort::Full, None, &mut memory).await;
     assert_up(&finding);
 }
 
@@ -60,8 +60,8 @@ async fn without_an_address_nothing_resolves() {
         host: "x",
         send_proxy: None,
     };
-    let mut rapport = Rapport::default();
-    let finding = ask(&target, &plan(Ask::Tcp), Effort::Full, None, &mut rapport).await;
+    let mut memory = ProbeMemory::default();
+    let finding = ask(&target, &plan(Ask::Tcp), Effort::Full, None, &mut memory).await;
     assert_found(&finding, Verdict::Down, Reason::ResolveFailed, "connect");
 }
 
@@ -146,9 +146,9 @@ async fn a_header_goes_first_to_servers_that_want_one() {
         send_proxy: Some(ProxyVersion::V2),
     };
     for question in [Ask::Tcp, Ask::Http(get("/"))] {
-        let mut rapport = Rapport::default();
+        let mut memory = ProbeMemory::default();
         let plan = plan(question);
-        assert_up(&ask(&target, &plan, Effort::Full, None, &mut rapport).await);
+        assert_up(&ask(&target, &plan, Effort::Full, None, &mut memory).await);
     }
     assert_eq!(right.load(Ordering::SeqCst), 2);
 }

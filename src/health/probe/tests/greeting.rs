@@ -156,10 +156,10 @@ async fn new_thrift_is_asked_without_a_login_from_the_second_time_on() {
     let (mut hive, mut ends) = Hive::new();
     hive.new = true;
     let address = hive.start().await;
-    let mut rapport = Rapport::default();
+    let mut memory = ProbeMemory::default();
     let plan = hive_plan(Depth::Handshake);
     for paused in [0, 40, 40] {
-        let finding = find_with(address, &plan, &mut rapport).await;
+        let finding = find_with(address, &plan, &mut memory).await;
         assert_found(&finding, Verdict::Up, Reason::Ok, "sasl");
         let steps: Duration = finding.steps.iter().map(|(_, took)| *took).sum();
         let pause = steps - finding.took;
@@ -168,7 +168,7 @@ async fn new_thrift_is_asked_without_a_login_from_the_second_time_on() {
     assert_eq!(ends.recv().await, Some("ended within the login"));
     assert_eq!(ends.recv().await, Some("ended within the login"));
     assert!(ends.try_recv().is_err(), "the first connection stays");
-    drop(rapport);
+    drop(memory);
     assert_eq!(ends.recv().await, Some("ended after the login"));
 }
 
@@ -177,10 +177,10 @@ async fn new_thrift_is_asked_without_a_login_from_the_second_time_on() {
 async fn old_thrift_is_asked_with_a_login_every_time() {
     let (hive, mut ends) = Hive::new();
     let address = hive.start().await;
-    let mut rapport = Rapport::default();
+    let mut memory = ProbeMemory::default();
     for _ in 0..3 {
         let plan = hive_plan(Depth::Handshake);
-        assert_up(&find_with(address, &plan, &mut rapport).await);
+        assert_up(&find_with(address, &plan, &mut memory).await);
         assert_eq!(ends.recv().await, Some("ended after the login"));
     }
 }
@@ -194,11 +194,11 @@ async fn a_refusing_server_is_asked_to_refuse_once() {
         let (mut hive, mut ends) = Hive::new();
         hive.bad = Some(bad);
         let address = hive.start().await;
-        let mut rapport = Rapport::default();
+        let mut memory = ProbeMemory::default();
         let plan = hive_plan(Depth::Handshake);
-        assert_up(&find_with(address, &plan, &mut rapport).await);
+        assert_up(&find_with(address, &plan, &mut memory).await);
         assert_eq!(ends.recv().await, Some("refused"));
-        let finding = find_with(address, &plan, &mut rapport).await;
+        let finding = find_with(address, &plan, &mut memory).await;
         assert_found(&finding, Verdict::Up, Reason::Ok, "sasl");
         assert_eq!(ends.recv().await, Some("ended within the login"));
     }
@@ -209,14 +209,14 @@ async fn a_refusing_server_is_asked_to_refuse_once() {
 async fn an_end_before_ours_is_no_greeting() {
     let (mut hive, mut ends) = Hive::new();
     hive.new = true;
-    let mut rapport = Rapport::default();
+    let mut memory = ProbeMemory::default();
     let plan = hive_plan(Depth::Handshake);
-    assert_up(&find_with(hive.start().await, &plan, &mut rapport).await);
+    assert_up(&find_with(hive.start().await, &plan, &mut memory).await);
     let full = server(|mut stream| async move {
         let _ = stream.read(&mut [0; 99]).await;
     })
     .await;
-    let finding = find_with(full, &plan, &mut rapport).await;
+    let finding = find_with(full, &plan, &mut memory).await;
     assert_found(&finding, Verdict::Down, Reason::Closed, "sasl");
     assert_eq!(
         ends.recv().await,
@@ -230,12 +230,12 @@ async fn a_stopped_server_is_no_stranger_afterwards() {
     let (mut hive, mut ends) = Hive::new();
     hive.new = true;
     let address = hive.start().await;
-    let mut rapport = Rapport::default();
-    assert_up(&find_with(address, &hive_plan(Depth::Handshake), &mut rapport).await);
+    let mut memory = ProbeMemory::default();
+    assert_up(&find_with(address, &hive_plan(Depth::Handshake), &mut memory).await);
     let stopped = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let plan = hasty(hive_plan(Depth::Handshake));
-    let finding = find_with(stopped.local_addr().unwrap(), &plan, &mut rapport).await;
+    let finding = find_with(stopped.local_addr().unwrap(), &plan, &mut memory).await;
     assert_found(&finding, Verdict::Down, Reason::Timeout, "sasl");
-    assert_up(&find_with(address, &plan, &mut rapport).await);
+    assert_up(&find_with(address, &plan, &mut memory).await);
     assert_eq!(ends.recv().await, Some("ended within the login"));
 }

@@ -103,17 +103,17 @@ fn get(path: &str) -> HttpAsk {
 }
 
 async fn find(address: SocketAddr, plan: &ProbePlan) -> Finding {
-    find_with(address, plan, &mut Rapport::default()).await
+    find_with(address, plan, &mut ProbeMemory::default()).await
 }
 
-async fn find_with(address: SocketAddr, plan: &ProbePlan, rapport: &mut Rapport) -> Finding {
+async fn find_with(address: SocketAddr, plan: &ProbePlan, memory: &mut ProbeMemory) -> Finding {
     let addresses = [address];
     let target = Target {
         addresses: &addresses,
         host: "127.0.0.1",
         send_proxy: None,
     };
-    ask(&target, plan, Effort::Full, None, rapport).await
+    ask(&target, plan, Effort::Full, None, memory).await
 }
 
 #[track_caller]

@@ -99,7 +99,7 @@ async fn find_over(address: SocketAddr, plan: &ProbePlan, tls: &Connector) -> Fi
         plan,
         Effort::Full,
         Some(tls),
-        &mut Rapport::default(),
+        &mut ProbeMemory::default(),
     )
     .await
 }

@@ -124,7 +124,7 @@ fn pattern(length: usize) -> Vec<u8> {
 async fn a_ticket_waits_for_the_answer_once_there_will_be_one() {
     let (mut client, mut side) = pair(&TLS13).await;
     assert!(side.0.tls.wants_write(), "the ticket is not sent by itself");
-    side.bide();
+    side.defer_control_records();
     assert!(is_silent(&mut side).await);
     assert!(
         side.0.tls.wants_write(),

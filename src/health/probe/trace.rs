@@ -20,7 +20,7 @@ pub(super) type Asked<T> = Result<T, Answer>;
 
 /// Steps in order; the last one is under way.
 #[derive(Debug)]
-pub(super) struct Walk {
+pub(super) struct Trace {
     started: Instant,
     deadline: Instant,
     step: &'static str,
@@ -63,7 +63,7 @@ impl Answer {
     }
 }
 
-impl Walk {
+impl Trace {
     pub(super) fn begin(timeout: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -149,11 +149,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_step_has_its_own_time() {
-        let mut walk = Walk::begin(Duration::from_secs(9));
+        let mut trace = Trace::begin(Duration::from_secs(9));
         tokio::time::advance(Duration::from_secs(1)).await;
-        walk.step("sasl");
+        trace.step("sasl");
         tokio::time::advance(Duration::from_secs(2)).await;
-        let finding = walk.finish(Answer::up());
+        let finding = trace.finish(Answer::up());
         let seconds = Duration::from_secs;
         let steps = vec![("connect", seconds(1)), ("sasl", seconds(2))];
         assert_eq!((finding.steps, finding.step), (steps, "sasl"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::ReloadError;
-use super::{App, Team, falls};
+use super::{App, PoolRuntime, falls};
 use crate::plan::{PoolName, PoolPlan};
 use crate::pool::{Change, Pool, Server, Snapshot};
 use crate::session::registry::Who;
@@ -24,12 +24,12 @@ impl App {
             }
         };
         if let Some(falls) = pool.falls() {
-            let watch = falls::watch(Arc::downgrade(&pool), falls, self.crew.clone());
+            let watch = falls::watch(Arc::downgrade(&pool), falls, self.handles.clone());
             self.tasks.spawn(watch);
         }
         self.attend(&pool);
         self.pools
-            .insert(plan.name.clone(), Team { pool, connector });
+            .insert(plan.name.clone(), PoolRuntime { pool, connector });
     }
 
     async fn revive(&mut self, plan: &Arc<PoolPlan>) -> Option<Arc<Pool>> {
@@ -40,11 +40,11 @@ impl App {
 
     /// Servers that stay keep everything; those that leave drain.
     pub(super) async fn change_pool(&mut self, plan: &Arc<PoolPlan>, connector: Option<Connector>) {
-        let Some(team) = self.pools.get_mut(&plan.name) else {
+        let Some(runtime) = self.pools.get_mut(&plan.name) else {
             return;
         };
-        team.connector = connector;
-        let pool = Arc::clone(&team.pool);
+        runtime.connector = connector;
+        let pool = Arc::clone(&runtime.pool);
         let before = Arc::clone(&pool.load());
         self.tell(&pool, Change::Plan(Arc::clone(plan))).await;
         self.attend(&pool);
@@ -58,19 +58,20 @@ impl App {
     }
 
     pub(super) async fn remove_pool(&mut self, name: &PoolName) {
-        let Some(team) = self.pools.remove(name) else {
+        let Some(runtime) = self.pools.remove(name) else {
             return;
         };
         self.checkers.forget(name);
         self.names.forget(name);
-        let last = Arc::clone(&team.pool.load());
+        let last = Arc::clone(&runtime.pool.load());
         let by = Instant::now() + last.plan().drain_timeout;
-        self.tell(&team.pool, Change::Close { by }).await;
+        self.tell(&runtime.pool, Change::Close { by }).await;
         for member in last.members() {
             self.end_sessions_at(&member.server, by);
         }
         self.gone.retain(|_, pool| pool.strong_count() > 0);
-        self.gone.insert(name.clone(), Arc::downgrade(&team.pool));
+        self.gone
+            .insert(name.clone(), Arc::downgrade(&runtime.pool));
     }
 
     /// Servers that left the snapshot drain; their time is bounded.
@@ -94,7 +95,7 @@ impl App {
     /// Ends what is left on `server` at `deadline`, unless the server is a member again by then, or has left once more and
     /// has more time.
     pub(super) fn end_sessions_at(&self, server: &Arc<Server>, deadline: Instant) {
-        let (server, crew) = (Arc::downgrade(server), self.crew.clone());
+        let (server, handles) = (Arc::downgrade(server), self.handles.clone());
         self.tasks.spawn(async move {
             sleep_until(deadline).await;
             let Some(server) = server.upgrade() else {
@@ -102,16 +103,16 @@ impl App {
             };
             let due = server.retire_at().is_some_and(|at| at <= Instant::now());
             if due && server.sessions_active() > 0 {
-                crew.cut(Who::On(server.id()), Reason::Drained).await;
+                handles.cut(Who::On(server.id()), Reason::Drained).await;
             }
         });
     }
 
     pub(super) fn destination(&self, pool: &PoolName) -> Option<Destination> {
-        self.pools.get(pool).map(|team| Destination {
-            pool: Arc::clone(&team.pool),
-            connector: team.connector.clone(),
-            metrics: Arc::clone(team.pool.metrics()),
+        self.pools.get(pool).map(|runtime| Destination {
+            pool: Arc::clone(&runtime.pool),
+            connector: runtime.connector.clone(),
+            metrics: Arc::clone(runtime.pool.metrics()),
         })
     }
 }

@@ -6,14 +6,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::http;
 use super::super::link::{Link, Road};
-use super::super::walk::{Answer, Asked};
+use super::super::trace::{Answer, Asked};
 use crate::health::{Reason, Verdict};
 use crate::plan::{HiveAuth, HiveTransport, Secret};
 use crate::wire::sasl::{self, Status};
 use crate::wire::{http as http_wire, thrift};
 
 /// How messages travel on this connection.
-pub(super) enum Door {
+pub(super) enum Transport {
     /// SASL PLAIN, then frames.
     Sasl,
     /// Nothing around them.
@@ -34,7 +34,7 @@ pub(super) type Account<'a> = Option<&'a (String, Secret)>;
 /// Taken by every server that lets anybody in; both parts must not be empty.
 pub(super) const ANYBODY: &str = "anonymous";
 
-impl Door {
+impl Transport {
     pub(super) fn of(road: &Road<'_>, transport: &HiveTransport, auth: &HiveAuth) -> Self {
         match (transport, auth) {
             (HiveTransport::Binary, HiveAuth::Plain { .. }) => Self::Sasl,

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::crowd::Worker;
+use super::connections::Worker;
 
 /// Ends clients that ask and do not read.
-pub(super) struct Watched<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     patience: Duration,
     timer: Pin<Box<Sleep>>,
@@ -20,7 +20,7 @@ pub(super) struct Watched<S> {
     worker: Option<Worker>,
 }
 
-impl<S> Watched<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
@@ -58,7 +58,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -68,7 +68,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -112,7 +112,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_rests_too_long_is_an_error() {
         let (near, _far) = duplex(16);
-        let mut near = Watched::new(near, Duration::from_secs(10));
+        let mut near = WriteTimeout::new(near, Duration::from_secs(10));
         let began = Instant::now();
         let error = near.write_all(&[0; 17]).await.expect_err("nobody reads");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
@@ -122,7 +122,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_is_no_error_while_it_reads() {
         let (near, mut far) = duplex(16);
-        let mut near = Watched::new(near, Duration::from_secs(10));
+        let mut near = WriteTimeout::new(near, Duration::from_secs(10));
         let reader = tokio::spawn(async move {
             let mut byte = [0; 8];
             for _ in 0..20 {

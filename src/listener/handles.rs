@@ -17,23 +17,23 @@ use crate::plan::CpuAffinity;
 use crate::session::Reason;
 use crate::session::registry::Who;
 
-/// All workers, as the rest of the house sees them.
+/// All workers, as the rest of the program sees them.
 #[derive(Clone)]
-pub struct Crew {
+pub struct WorkerHandles {
     inboxes: Arc<[mpsc::Sender<Command>]>,
     counts: Counts,
     ids: Arc<AtomicU64>,
 }
 
-impl Crew {
-    /// Starts `workers` threads, which end when the last `Crew` is dropped and their last session is over.
+impl WorkerHandles {
+    /// Starts `workers` threads, which end when the last `WorkerHandles` is dropped and their last session is over.
     ///
     /// # Errors
     /// When a thread or its runtime cannot be had.
     pub fn start(workers: usize, affinity: CpuAffinity) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let (inboxes, outlets): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| mpsc::channel(INBOX)).unzip();
-        let crew = Self {
+        let handles = Self {
             inboxes: inboxes.into(),
             counts: Counts::of(workers),
             // Ids of two runs differ, so that a log that spans a restart can be read.
@@ -50,9 +50,9 @@ impl Crew {
                 .build()?;
             let local = Local {
                 index,
-                counts: crew.counts.clone(),
-                peers: Peers::of(&crew.inboxes),
-                ids: Arc::clone(&crew.ids),
+                counts: handles.counts.clone(),
+                peers: Peers::of(&handles.inboxes),
+                ids: Arc::clone(&handles.ids),
             };
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
             let home = homes.as_ref().map(|homes| homes[index]);
@@ -61,7 +61,7 @@ impl Crew {
                 runtime.block_on(work(outlet, local));
             })?);
         }
-        Ok((crew, threads))
+        Ok((handles, threads))
     }
 
     /// How many there are.
@@ -102,7 +102,7 @@ impl Crew {
         }
     }
 
-    /// A worker ends only after this crew has.
+    /// A worker ends only after these handles have.
     async fn tell(&self, inbox: &mpsc::Sender<Command>, command: Command) {
         if inbox.send(command).await.is_err() {
             tracing::error!("a worker is gone");

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::error::ReloadError;
 use super::step::{Handover, Opened, Step};
-use super::{App, Door, Socket};
+use super::{App, ListenerRuntime, Socket};
 use crate::listener::bind;
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, ListenerPlan, Plan};
@@ -38,7 +38,7 @@ impl App {
                 continue;
             }
             let ours = self.listens_on(*wanted);
-            let sockets = bind::open(*wanted, self.crew.workers(), ours, listener.keepalive);
+            let sockets = bind::open(*wanted, self.handles.workers(), ours, listener.keepalive);
             let sockets = sockets.map_err(|source| ReloadError::Bind {
                 listener: listener.name.clone(),
                 source,
@@ -54,8 +54,8 @@ impl App {
     }
 
     fn has(&self, listener: &ListenerName, wanted: SocketAddr) -> bool {
-        let door = self.listeners.get(listener);
-        door.is_some_and(|door| door.sockets.iter().any(|socket| socket.wanted == wanted))
+        let runtime = self.listeners.get(listener);
+        runtime.is_some_and(|runtime| runtime.sockets.iter().any(|socket| socket.wanted == wanted))
     }
 
     /// Who has the address now and leaves it in this plan. Port 0 is another one each time.
@@ -71,7 +71,7 @@ impl App {
 
     /// Whether this process has the address, or one that stands in its way, and is about to leave it.
     fn listens_on(&self, address: SocketAddr) -> bool {
-        let present = self.listeners.values().flat_map(|door| &door.sockets);
+        let present = self.listeners.values().flat_map(|runtime| &runtime.sockets);
         present
             .chain(&self.retiring)
             .any(|socket| overlap(socket.bound, address))
@@ -88,7 +88,7 @@ impl App {
         let present = self
             .listeners
             .get(&listener.name)
-            .map(|door| door.listener.course());
+            .map(|runtime| runtime.listener.course());
         if let Some(course) = present
             && course.plan.tls.as_ref() == Some(tls)
         {
@@ -113,8 +113,8 @@ impl App {
                     wanted.push((plan, opened));
                 }
                 Step::Close(name) => {
-                    let door = self.listeners.remove(&name);
-                    left.extend(door.into_iter().flat_map(|door| door.sockets));
+                    let runtime = self.listeners.remove(&name);
+                    left.extend(runtime.into_iter().flat_map(|runtime| runtime.sockets));
                 }
             }
         }
@@ -132,7 +132,7 @@ impl App {
         let present = self
             .listeners
             .get(&plan.name)
-            .map(|door| Arc::clone(&door.listener));
+            .map(|runtime| Arc::clone(&runtime.listener));
         let course = Arc::new(self.course(plan, present.as_deref(), tls));
         let listener = match present {
             Some(listener) => {
@@ -141,18 +141,18 @@ impl App {
             }
             None => Listener::new(course),
         };
-        let door = self.listeners.entry(plan.name.clone());
-        let door = door.or_insert_with(|| Door {
+        let runtime = self.listeners.entry(plan.name.clone());
+        let runtime = runtime.or_insert_with(|| ListenerRuntime {
             listener,
             sockets: Vec::new(),
         });
         let leaves = |socket: &mut Socket| !plan.bind.contains(&socket.wanted);
-        door.sockets.extract_if(.., leaves).collect()
+        runtime.sockets.extract_if(.., leaves).collect()
     }
 
     /// Takes over what others left of the addresses that this listener wants.
     fn inherit(&mut self, plan: &ListenerPlan, left: &mut Vec<Socket>) {
-        let Some(door) = self.listeners.get_mut(&plan.name) else {
+        let Some(runtime) = self.listeners.get_mut(&plan.name) else {
             return;
         };
         let wants = |socket: &mut Socket| {
@@ -160,9 +160,9 @@ impl App {
             fixed && plan.bind.contains(&socket.wanted)
         };
         for socket in left.extract_if(.., wants) {
-            socket.owner.hand_over(&door.listener);
+            socket.owner.hand_over(&runtime.listener);
             tracing::info!(listener = %plan.name, address = %socket.bound, "listening");
-            door.sockets.push(socket);
+            runtime.sockets.push(socket);
         }
     }
 
@@ -173,18 +173,18 @@ impl App {
             sockets,
         } in opened
         {
-            let Some(door) = self.listeners.get_mut(listener) else {
+            let Some(runtime) = self.listeners.get_mut(listener) else {
                 return;
             };
             let (retired, watch) = watch::channel(false);
-            let owner = Owner::new(&door.listener);
-            self.crew.listen(sockets, &owner, &watch).await;
+            let owner = Owner::new(&runtime.listener);
+            self.handles.listen(sockets, &owner, &watch).await;
             tracing::info!(%listener, address = %bound, "listening");
             let late = self.retiring.iter();
             for socket in late.filter(|socket| overlap(socket.bound, bound)) {
-                socket.owner.hand_over(&door.listener);
+                socket.owner.hand_over(&runtime.listener);
             }
-            door.sockets.push(Socket {
+            runtime.sockets.push(Socket {
                 wanted,
                 bound,
                 owner,
@@ -195,8 +195,8 @@ impl App {
 
     /// Who still comes to it belongs to whoever listens there now.
     fn retire_socket(&mut self, socket: Socket) {
-        let covers = |door: &&Door| {
-            let mut own = door.sockets.iter();
+        let covers = |runtime: &&ListenerRuntime| {
+            let mut own = runtime.sockets.iter();
             own.any(|other| overlap(other.bound, socket.bound))
         };
         if let Some(heir) = self.listeners.values().find(covers) {

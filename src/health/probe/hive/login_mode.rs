@@ -4,7 +4,7 @@
 //! connection that ends after it is not mentioned. In 0.12 it is just the other way round (`TThreadPoolServer.WorkerProcess`
 //! logs every `TException` of a call and swallows those of the login). From 0.13 on both are silent. Before the login a
 //! server shows nothing of its version, so the first greeting is a login and one harmless call that tells; what it told
-//! is kept in the [`Rapport`]. Where only an unfinished login is silent, that first connection is kept as well and
+//! is kept in the [`ProbeMemory`]. Where only an unfinished login is silent, that first connection is kept as well and
 //! stays idle: to end it would be the one ERROR that is avoided.
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::super::link::Link;
-use super::super::walk::{Answer, Asked, Walk};
-use super::door::{self, Account};
+use super::super::trace::{Answer, Asked, Trace};
+use super::transport::{self, Account};
 use crate::health::{Reason, Verdict};
 use crate::wire::hive::Outcome;
 use crate::wire::sasl::{self, Status};
@@ -21,16 +21,16 @@ use crate::wire::thrift::{Kind, Writer};
 
 /// What earlier questions taught about one server. Kept by whoever asks it again; a fresh one knows nothing.
 #[derive(Debug, Default)]
-pub struct Rapport {
-    manner: Manner,
-    /// Logged in and idle, for as long as `manner` is [`Manner::Start`] and one was needed to find that out.
+pub struct ProbeMemory {
+    login_mode: LoginMode,
+    /// Logged in and idle, for as long as `login_mode` is [`LoginMode::Start`] and one was needed to find that out.
     seat: Option<Link>,
     /// The present link is to become the seat.
     keep: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Manner {
+enum LoginMode {
     /// Log in, and find out.
     #[default]
     Unknown,
@@ -44,33 +44,33 @@ enum Manner {
 /// The handshake as the whole question.
 pub(super) async fn greet(
     link: &mut Link,
-    walk: &mut Walk,
+    trace: &mut Trace,
     account: Account<'_>,
-    rapport: &mut Rapport,
+    memory: &mut ProbeMemory,
 ) -> Asked<Answer> {
-    let asked = match rapport.manner {
-        Manner::Unknown => return first(link, account, rapport).await,
-        Manner::LogIn => door::log_in(link, account, true).await,
-        Manner::Start(mechanism) => start(link, walk, mechanism, account.is_some()).await,
+    let asked = match memory.login_mode {
+        LoginMode::Unknown => return first(link, account, memory).await,
+        LoginMode::LogIn => transport::log_in(link, account, true).await,
+        LoginMode::Start(mechanism) => start(link, trace, mechanism, account.is_some()).await,
     };
-    asked.inspect_err(|answer| rapport.doubt(answer))
+    asked.inspect_err(|answer| memory.doubt(answer))
 }
 
-async fn first(link: &mut Link, account: Account<'_>, rapport: &mut Rapport) -> Asked<Answer> {
-    match door::log_in(link, account, true).await {
+async fn first(link: &mut Link, account: Account<'_>, memory: &mut ProbeMemory) -> Asked<Answer> {
+    match transport::log_in(link, account, true).await {
         Ok(answer) => {
-            rapport.learn(generation(link).await);
+            memory.learn(generation(link).await);
             Ok(answer)
         }
-        Err(answer) => Err(rapport.learn_refusal(answer)),
+        Err(answer) => Err(memory.learn_refusal(answer)),
     }
 }
 
-impl Rapport {
+impl ProbeMemory {
     /// With a server of which it is known that a login is the silent form.
     pub(in super::super) fn of_login() -> Self {
         Self {
-            manner: Manner::LogIn,
+            login_mode: LoginMode::LogIn,
             ..Self::default()
         }
     }
@@ -87,9 +87,9 @@ impl Rapport {
 
     fn learn(&mut self, generation: Generation) {
         match generation {
-            Generation::Old => self.manner = Manner::LogIn,
+            Generation::Old => self.login_mode = LoginMode::LogIn,
             Generation::New => {
-                self.manner = Manner::Start("PLAIN");
+                self.login_mode = LoginMode::Start("PLAIN");
                 self.keep = true;
             }
         }
@@ -105,7 +105,7 @@ impl Rapport {
         if answer.verdict != Verdict::Up {
             return answer;
         }
-        self.manner = Manner::Start(mechanism);
+        self.login_mode = LoginMode::Start(mechanism);
         Answer {
             loud: false,
             ..answer
@@ -118,9 +118,9 @@ impl Rapport {
             answer.reason,
             Reason::Timeout | Reason::ConnectTimeout | Reason::Unusable
         );
-        match self.manner {
-            Manner::Start(_) if answer.reason == Reason::UnsupportedMechanism => {
-                self.manner = Manner::LogIn;
+        match self.login_mode {
+            LoginMode::Start(_) if answer.reason == Reason::UnsupportedMechanism => {
+                self.login_mode = LoginMode::LogIn;
             }
             _ if answer.verdict == Verdict::Down && !same => *self = Self::default(),
             _ => {}
@@ -131,7 +131,7 @@ impl Rapport {
 /// START, silence, our FIN, the server's FIN: a thread has read the one and the other, and SASL is what it read.
 async fn start(
     link: &mut Link,
-    walk: &mut Walk,
+    trace: &mut Trace,
     mechanism: &str,
     has_account: bool,
 ) -> Asked<Answer> {
@@ -140,7 +140,7 @@ async fn start(
     link.send(&message).await?;
     let sent = Instant::now();
     match timeout(BEAT, link.more()).await {
-        Err(_) => walk.discount(sent.elapsed()),
+        Err(_) => trace.discount(sent.elapsed()),
         Ok(heard) => {
             if !heard? {
                 let text = "closed at once: no free thread, or another protocol";
@@ -158,9 +158,9 @@ async fn start(
 
 /// It ought to have been silent.
 async fn objection(link: &mut Link, has_account: bool) -> Asked<Answer> {
-    let (status, text) = door::negotiation(link).await?;
+    let (status, text) = transport::negotiation(link).await?;
     Err(match status {
-        Status::Bad => door::refused(&text, has_account, true).loud(),
+        Status::Bad => transport::refused(&text, has_account, true).loud(),
         _ => Answer::down(Reason::NotSasl, &text),
     })
 }
@@ -182,7 +182,7 @@ async fn generation(link: &mut Link) -> Generation {
     sasl::put_frame(&mut framed, &writer.finish());
     let told = timeout(TELL, async {
         link.send(&framed).await?;
-        door::read_frame(link).await
+        transport::read_frame(link).await
     });
     let Ok(Ok(reply)) = told.await else {
         return Generation::Old;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// All connections there are.
-pub(super) struct Crowd {
+pub(super) struct ConnectionLimiter {
     most: usize,
     seats: Mutex<Seats>,
     /// Told of each answer and each end.
@@ -26,7 +26,7 @@ struct Seats {
 
 /// One connection's place, given back by `Drop`.
 pub(super) struct Place {
-    crowd: Arc<Crowd>,
+    connections: Arc<ConnectionLimiter>,
     number: u64,
     seat: Arc<Seat>,
 }
@@ -41,7 +41,7 @@ struct Seat {
 /// While it lives, and until the answer is sent, the connection may stay.
 pub(super) struct Busy(Arc<Seat>);
 
-impl Crowd {
+impl ConnectionLimiter {
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -79,9 +79,9 @@ impl Crowd {
         });
         seats.taken.insert(number, Arc::clone(&seat));
         drop(seats);
-        let crowd = Arc::clone(self);
+        let connections = Arc::clone(self);
         Some(Place {
-            crowd,
+            connections,
             number,
             seat,
         })
@@ -140,8 +140,8 @@ impl Drop for Busy {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.crowd.seats().taken.remove(&self.number);
-        self.crowd.done.notify_one();
+        self.connections.seats().taken.remove(&self.number);
+        self.connections.done.notify_one();
     }
 }
 
@@ -159,27 +159,27 @@ mod tests {
 
     #[test]
     fn the_longest_idle_makes_room() {
-        let crowd = Crowd::new(3);
-        let places: Vec<Place> = (0..3).filter_map(|_| crowd.try_enter()).collect();
+        let connections = ConnectionLimiter::new(3);
+        let places: Vec<Place> = (0..3).filter_map(|_| connections.try_enter()).collect();
         let busy = places[0].work().busy();
-        let newcomer = crowd.try_enter().expect("one idles");
+        let newcomer = connections.try_enter().expect("one idles");
         assert_pending!(task::spawn(places[0].asked_to_leave()).poll());
         assert_ready!(task::spawn(places[1].asked_to_leave()).poll());
         assert_pending!(task::spawn(places[2].asked_to_leave()).poll());
         drop(busy);
         places[0].work().flushed();
-        let second = crowd.try_enter().expect("one idles");
+        let second = connections.try_enter().expect("one idles");
         assert_ready!(task::spawn(places[0].asked_to_leave()).poll());
         drop((newcomer, second, places));
-        assert!(crowd.seats().taken.is_empty());
+        assert!(connections.seats().taken.is_empty());
     }
 
     #[test]
     fn when_all_are_busy_the_newcomer_waits_outside() {
-        let crowd = Crowd::new(1);
-        let place = crowd.try_enter().expect("empty");
+        let connections = ConnectionLimiter::new(1);
+        let place = connections.try_enter().expect("empty");
         let busy = place.work().busy();
-        let mut newcomer = task::spawn(crowd.enter());
+        let mut newcomer = task::spawn(connections.enter());
         assert!(newcomer.poll().is_pending());
         drop(busy);
         assert!(!newcomer.is_woken(), "the answer is not sent yet");
