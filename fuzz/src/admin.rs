@@ -78,6 +78,7 @@ fn open() -> (Runtime, HandlerContext) {
         },
     };
     let context = HandlerContext {
+        runtime: tokio::runtime::Handle::current(),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),
         metrics,
         commands,

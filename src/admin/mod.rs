@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::connection::serve_stream;
@@ -144,6 +145,8 @@ pub struct HandlerContext {
     pub metrics: Metrics,
     /// To `app`.
     pub commands: mpsc::Sender<Command>,
+    /// Where timers run.
+    pub runtime: Handle,
 }
 
 impl RuntimeView {

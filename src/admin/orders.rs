@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -20,20 +21,30 @@ use crate::base::unit;
 use crate::plan::WEIGHT_MAX;
 use crate::pool::{Change, Member, Order, Refused, ServerId, Snapshot};
 
-/// The timers of drains.
-#[derive(Default)]
-pub(super) struct Deadlines(Mutex<HashMap<ServerId, AbortHandle>>);
+/// The timers of drains. They run beside the probes, not on the admin server's own thread, which may have to wait for
+/// everybody else on a busy machine: a drain ends in time.
+pub(super) struct Deadlines {
+    runtime: Handle,
+    timers: Mutex<HashMap<ServerId, AbortHandle>>,
+}
 
 impl Deadlines {
+    pub(super) fn on(runtime: &Handle) -> Self {
+        Self {
+            runtime: runtime.clone(),
+            timers: Mutex::default(),
+        }
+    }
+
     fn set(&self, server: ServerId, after: Option<Duration>, commands: &mpsc::Sender<Command>) {
-        let mut timers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
         timers.retain(|_, timer| !timer.is_finished());
         if let Some(former) = timers.remove(&server) {
             former.abort();
         }
         let Some(after) = after else { return };
         let commands = commands.clone();
-        let timer = tokio::spawn(async move {
+        let timer = self.runtime.spawn(async move {
             tokio::time::sleep(after).await;
             // Nobody to send to: howdah is stopping, which ends the sessions anyhow.
             let _ = commands.send(Command::Cut { server }).await;

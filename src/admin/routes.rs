@@ -28,8 +28,8 @@ pub(super) struct Handler {
 impl Handler {
     pub(super) fn new(context: HandlerContext) -> Arc<Self> {
         Arc::new(Self {
+            deadlines: Deadlines::on(&context.runtime),
             context,
-            deadlines: Deadlines::default(),
             status: Shared::default(),
             metrics: Shared::default(),
         })

@@ -258,6 +258,6 @@ const CONNECTIONS: usize = 64;
 /// Threads that print status and metrics.
 const RENDERERS: usize = 2;
 /// Added to the niceness of the process; see nice(2): on Linux it is a thread's own.
-const LOWER: i32 = 10;
+const LOWER: i32 = 5;
 /// After an accept that failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -120,6 +120,7 @@ async fn stage(token: Option<&str>) -> Stage {
     };
     let (sender, commands) = mpsc::channel(4);
     let context = HandlerContext {
+        runtime: Handle::current(),
         view: Arc::new(ArcSwap::from_pointee(view)),
         metrics,
         commands: sender,

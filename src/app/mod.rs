@@ -171,6 +171,7 @@ impl App {
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
         let context = HandlerContext {
+            runtime: tokio::runtime::Handle::current(),
             view: Arc::clone(&app.view),
             metrics: app.metrics.clone(),
             commands: orders,
