@@ -78,7 +78,7 @@ fn open() -> (Runtime, HandlerContext) {
         },
     };
     let context = HandlerContext {
-        runtime: tokio::runtime::Handle::current(),
+        runtime: clock.handle().clone(),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),
         metrics,
         commands,

@@ -50,7 +50,9 @@ fn source_hash() {
 }
 
 fn simulate(balance: Balance) {
-    let seed = number("HOWDAH_TEST_SEED").unwrap_or_else(|| fastrand::u64(..));
+    // The same for everybody; seed 12380392622826225320 of least-connection still shows a tie between leavers, of which
+    // the model foretells the other (docs/reliability.md).
+    let seed = number("HOWDAH_TEST_SEED").unwrap_or(SEED);
     let steps = number("HOWDAH_TEST_STEPS").unwrap_or(STEPS);
     let mut lives = fastrand::Rng::with_seed(seed);
     let mut told = Told {
@@ -105,6 +107,8 @@ impl Drop for Told {
     }
 }
 
+/// Where nobody says otherwise.
+const SEED: u64 = 1;
 /// Of each simulation.
 const STEPS: u64 = 200_000;
 
