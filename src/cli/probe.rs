@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::{FAILED, USAGE};
 use crate::base::unit;
-use crate::health::{Effort, Finding, Reason, Target, Verdict, probe};
+use crate::health::{Effort, Endpoint, Finding, Reason, Verdict, probe};
 use crate::plan::{
     Ask, ConnectTls, Depth, HiveAuth, HiveTransport, HttpAsk, Identity, ProbePlan, ProxyVersion,
     Roots, Secret,
@@ -221,14 +221,14 @@ fn asked(args: &ProbeArgs, host: String, port: u16) -> Result<Finding, String> {
             Err(detail) => return unresolved(started.elapsed(), detail),
         };
         let resolved = started.elapsed();
-        let target = Target {
+        let endpoint = Endpoint {
             addresses: &addresses,
             host: &host,
             send_proxy: args.send_proxy.map(ProxyWord::version),
         };
         let mut strangers = probe::ProbeMemory::default();
         let tls = connector.as_ref();
-        let mut finding = probe::ask(&target, &plan, Effort::Full, tls, &mut strangers).await;
+        let mut finding = probe::ask(&endpoint, &plan, Effort::Full, tls, &mut strangers).await;
         finding.steps.insert(0, ("resolve", resolved));
         finding
     }))

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::cap::Cap;
 use super::checker::{Asker, Checker};
 use super::probe::ProbeMemory;
-use super::{Effort, Finding, Reason, Target, Verdict, pace, probe};
+use super::{Effort, Endpoint, Finding, Reason, Verdict, pace, probe};
 use crate::base::caught::caught;
 use crate::plan::{Host, PoolName, PoolPlan, ProbePlan};
 use crate::pool::{Health, Member, Pool, Server, ServerId};
@@ -190,15 +190,15 @@ impl Asker for Prober {
             return unasked(Reason::Unusable, "prepare", why.unwrap_or_default());
         };
         let host = host(server);
-        let target = self.target(&addresses, &host);
-        probe::ask(&target, probe, effort, tls.as_ref(), memory).await
+        let endpoint = self.endpoint(&addresses, &host);
+        probe::ask(&endpoint, probe, effort, tls.as_ref(), memory).await
     }
 
     async fn knock(&self, server: &Server) -> Finding {
         let addresses = server.addresses();
         match &self.plan.probe {
             Some(probe) if !addresses.is_empty() => {
-                probe::knock(&self.target(&addresses, &host(server)), probe).await
+                probe::knock(&self.endpoint(&addresses, &host(server)), probe).await
             }
             _ => unresolved(server),
         }
@@ -206,8 +206,8 @@ impl Asker for Prober {
 }
 
 impl Prober {
-    fn target<'a>(&self, addresses: &'a [SocketAddr], host: &'a str) -> Target<'a> {
-        Target {
+    fn endpoint<'a>(&self, addresses: &'a [SocketAddr], host: &'a str) -> Endpoint<'a> {
+        Endpoint {
             addresses,
             host,
             send_proxy: self.plan.send_proxy,

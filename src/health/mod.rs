@@ -145,9 +145,9 @@ pub struct Finding {
 /// Longest [`Finding::detail`].
 pub const DETAIL_MAX: usize = 256;
 
-/// Whom to ask.
+/// Where a server is reached: the same for its sessions and its probes.
 #[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
+pub struct Endpoint<'a> {
     /// Where the server takes sessions, tried in order; [`crate::plan::ProbePlan::port`] replaces the port.
     pub addresses: &'a [SocketAddr],
     /// The server's host as configured: for SNI, certificate and Host header.

@@ -2,7 +2,7 @@
 //!
 //! [`accept`] makes what a listener needs to end TLS, [`connect`] what a pool needs to begin it. Both turn a
 //! plan into a shared rustls configuration once, when a plan is prepared: no file is read and nothing can fail
-//! on the road of a session but the handshake itself.
+//! on the data path of a session but the handshake itself.
 
 pub mod accept;
 mod clients;

@@ -1,6 +1,6 @@
 //! The name that a TLS client asks for, read from its ClientHello without taking part in the handshake.
 //!
-//! The road peeks at a connection's first bytes, calls [`read`] with all that has come so far, and calls again when more
+//! The session peeks at a connection's first bytes, calls [`read`] with all that has come so far, and calls again when more
 //! comes; the hello may be spread over any number of segments and of TLS records (RFC 8446 §4.1.2, §5.1; the
 //! name: RFC 6066 §3). What encrypted ClientHello hides stays hidden: the outer name is the one that counts.
 

@@ -60,14 +60,14 @@ pub(super) enum CtlError {
 /// Knows where howdah is and what token it wants.
 pub(super) struct Client {
     shown: String,
-    road: Road,
+    transport: Transport,
     authority: String,
     prefix: String,
     token: Option<String>,
 }
 
 /// How howdah is reached.
-enum Road {
+enum Transport {
     Tcp,
     Tls(Arc<ClientConfig>, ServerName<'static>),
     Unix(PathBuf),
@@ -108,7 +108,7 @@ impl Client {
             }
             return Ok(Self {
                 shown: format!("unix:{path}"),
-                road: Road::Unix(path.into()),
+                transport: Transport::Unix(path.into()),
                 authority: "localhost".into(),
                 prefix: String::new(),
                 token,
@@ -135,13 +135,13 @@ impl Client {
             false if authority.ends_with(':') => return Err(wrong()),
             false => format!("{authority}:{port}"),
         };
-        let road = match scheme {
+        let transport = match scheme {
             "https" => secured(&authority, ca)?,
-            _ => Road::Tcp,
+            _ => Transport::Tcp,
         };
         Ok(Self {
             shown: format!("{scheme}://{authority}"),
-            road,
+            transport,
             authority,
             prefix: prefix.trim_end_matches('/').to_owned(),
             token,
@@ -193,14 +193,14 @@ impl Client {
     }
 
     fn connect(&self) -> io::Result<Box<dyn Stream>> {
-        match &self.road {
-            Road::Tcp => Ok(Box::new(self.tcp()?)),
-            Road::Tls(config, name) => {
+        match &self.transport {
+            Transport::Tcp => Ok(Box::new(self.tcp()?)),
+            Transport::Tls(config, name) => {
                 let tls = ClientConnection::new(Arc::clone(config), name.clone());
                 let tls = tls.map_err(io::Error::other)?;
                 Ok(Box::new(StreamOwned::new(tls, self.tcp()?)))
             }
-            Road::Unix(path) => {
+            Transport::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(ANSWER))?;
                 stream.set_write_timeout(Some(CONNECT))?;
@@ -246,7 +246,7 @@ impl Client {
     }
 }
 
-fn secured(authority: &str, ca: Option<&Path>) -> Result<Road, CtlError> {
+fn secured(authority: &str, ca: Option<&Path>) -> Result<Transport, CtlError> {
     let roots = ca.map(|path| {
         let unfit = |why: String| CtlError::Ca(path.into(), why);
         let pem = std::fs::read(path).map_err(|error| unfit(error.to_string()))?;
@@ -262,7 +262,10 @@ fn secured(authority: &str, ca: Option<&Path>) -> Result<Road, CtlError> {
         .rsplit_once(':')
         .map_or(authority, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok(Road::Tls(connector.config(), connector.server_name(host)?))
+    Ok(Transport::Tls(
+        connector.config(),
+        connector.server_name(host)?,
+    ))
 }
 
 /// Status and body.

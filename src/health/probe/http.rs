@@ -1,32 +1,32 @@
 //! One request, and a judgement of its status and body.
 
-use super::link::{Link, Road};
+use super::link::{Link, Target};
 use super::trace::{Answer, Asked, Trace};
 use crate::health::Reason;
 use crate::plan::HttpAsk;
 use crate::wire::http::{self, Incoming, Reader, Reply};
 
 pub(super) async fn exchange(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     ask: &HttpAsk,
 ) -> Asked<Answer> {
-    let reply = fetch(road, trace, link, ask, "http").await?;
+    let reply = fetch(target, trace, link, ask, "http").await?;
     Ok(judge(&reply, ask))
 }
 
 /// Connects and asks, as step `step`; the connection is not used again.
 pub(super) async fn fetch(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     ask: &HttpAsk,
     step: &'static str,
 ) -> Asked<Reply> {
-    let link = link.insert(road.open(trace).await?);
+    let link = link.insert(target.open(trace).await?);
     trace.step(step);
-    let host = ask.host.clone().unwrap_or_else(|| road.authority());
+    let host = ask.host.clone().unwrap_or_else(|| target.authority());
     let headers = ["Accept: */*".to_owned(), "Connection: close".to_owned()];
     let request = http::request(&ask.method, &ask.path, &host, &headers, b"");
     link.send(&request).await?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::hive::{Conversation, ProbeMemory};
 use super::http;
-use super::link::{Link, Road};
+use super::link::{Link, Target};
 use super::trace::{Answer, Asked, Trace};
 use crate::health::{Effort, Reason};
 use crate::plan::{HiveAuth, HiveTransport, HttpAsk};
@@ -15,26 +15,26 @@ use crate::wire::hive::Request;
 use crate::wire::http::Reply;
 
 pub(super) async fn exchange(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     auth: &HiveAuth,
     effort: Effort,
 ) -> Asked<Answer> {
-    match road.plan.port {
-        Some(_) => web(road, trace, link).await,
-        None => thrift(road, trace, link, auth, effort).await,
+    match target.plan.port {
+        Some(_) => web(target, trace, link).await,
+        None => thrift(target, trace, link, auth, effort).await,
     }
 }
 
-async fn web(road: &Road<'_>, trace: &mut Trace, link: &mut Option<Link>) -> Asked<Answer> {
-    let health = get(road, trace, link, "/healthz", "healthz").await?;
+async fn web(target: &Target<'_>, trace: &mut Trace, link: &mut Option<Link>) -> Asked<Answer> {
+    let health = get(target, trace, link, "/healthz", "healthz").await?;
     if health.status != 200 {
         return Ok(http::judge(&health, &page("/healthz")));
     }
     part(trace, link).await;
     trace.step("connect");
-    let root = get(road, trace, link, "/?json", "role").await?;
+    let root = get(target, trace, link, "/?json", "role").await?;
     match root.status {
         200 => Ok(judge_role(&root)),
         // The metrics web server has the one page and not the other.
@@ -62,7 +62,7 @@ fn judge_role(reply: &Reply) -> Answer {
 }
 
 async fn thrift(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     auth: &HiveAuth,
@@ -73,9 +73,9 @@ async fn thrift(
         let shallow = (crate::plan::Depth::Handshake, transport, auth);
         // C++: what ends a login early is logged there, what ends after it is not.
         let logging_in = &mut ProbeMemory::of_login();
-        return super::hive::exchange(road, trace, link, shallow, logging_in).await;
+        return super::hive::exchange(target, trace, link, shallow, logging_in).await;
     }
-    let mut talk = Conversation::open(road, trace, link, transport, auth).await?;
+    let mut talk = Conversation::open(target, trace, link, transport, auth).await?;
     talk.log_in(trace).await?;
     let session = talk.open_session(trace).await?;
     trace.step("ping");
@@ -100,13 +100,13 @@ async fn thrift(
 }
 
 async fn get(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     path: &str,
     step: &'static str,
 ) -> Asked<Reply> {
-    http::fetch(road, trace, link, &page(path), step).await
+    http::fetch(target, trace, link, &page(path), step).await
 }
 
 /// The web server's first connection ends as politely as the last.

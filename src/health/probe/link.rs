@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::fault;
 use super::trace::{Answer, Asked, Trace};
 use crate::base::connect::connect;
-use crate::health::{Reason, Target};
+use crate::health::{Endpoint, Reason};
 use crate::plan::{ProbePlan, ProxyVersion};
 use crate::tls::connect::Connector;
 use crate::wire::proxy_protocol::{LOCAL_V1, LOCAL_V2};
@@ -28,10 +28,10 @@ const PART: Duration = Duration::from_millis(250);
 /// Most that is kept of what a server sends; a probe's answers are far smaller.
 const INBOX_MAX: usize = 17 * 1024 * 1024;
 
-/// What a probe needs to make its connections.
-pub(super) struct Road<'a> {
-    pub(super) target: Target<'a>,
-    /// Instead of the one that takes sessions.
+/// Where one probe connects to, and how.
+pub(super) struct Target<'a> {
+    pub(super) endpoint: Endpoint<'a>,
+    /// Replaces the port that takes sessions.
     pub(super) port: Option<u16>,
     pub(super) plan: &'a ProbePlan,
     pub(super) tls: Option<&'a Connector>,
@@ -60,7 +60,7 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Road<'_> {
+impl Target<'_> {
     /// Connects, announces itself where the server wants that, and speaks TLS where the plan says so.
     pub(super) async fn open(&self, trace: &mut Trace) -> Asked<Link> {
         let tcp = self.connect(trace.deadline()).await?;
@@ -75,8 +75,8 @@ impl Road<'_> {
     /// The bare connection, to the first address that takes it.
     pub(super) async fn connect(&self, deadline: Instant) -> Asked<TcpStream> {
         let mut last = Answer::down(Reason::ResolveFailed, "the name has no address");
-        let mut left = u32::try_from(self.target.addresses.len()).unwrap_or(u32::MAX);
-        for address in self.target.addresses {
+        let mut left = u32::try_from(self.endpoint.addresses.len()).unwrap_or(u32::MAX);
+        for address in self.endpoint.addresses {
             let address = self.at_port(*address);
             let share = (deadline - Instant::now()) / left.max(1);
             left = left.saturating_sub(1);
@@ -103,7 +103,7 @@ impl Road<'_> {
         fresh: bool,
     ) -> Asked<Link> {
         let name = connector
-            .server_name(self.target.host)
+            .server_name(self.endpoint.host)
             .map_err(|error| Answer::down(Reason::Unusable, &error.to_string()))?;
         let mut config = connector.config();
         if fresh {
@@ -117,7 +117,7 @@ impl Road<'_> {
     }
 
     async fn announced(&self, mut tcp: TcpStream) -> Asked<TcpStream> {
-        let header = match self.target.send_proxy {
+        let header = match self.endpoint.send_proxy {
             Some(_) if self.port.is_some() => return Ok(tcp),
             None => return Ok(tcp),
             Some(ProxyVersion::V1) => LOCAL_V1,
@@ -131,8 +131,8 @@ impl Road<'_> {
     pub(super) fn authority(&self) -> String {
         let port = self
             .port
-            .or(self.target.addresses.first().map(SocketAddr::port));
-        let host = self.target.host;
+            .or(self.endpoint.addresses.first().map(SocketAddr::port));
+        let host = self.endpoint.host;
         let brackets = host.contains(':') && !host.starts_with('[');
         match (port, brackets) {
             (None, _) => host.to_owned(),

@@ -19,10 +19,10 @@ mod trace;
 pub use self::hive::ProbeMemory;
 pub(super) use self::trace::printable;
 
-use self::link::{Link, Road};
+use self::link::{Link, Target};
 use self::patience::{Waited, wait};
 use self::trace::{Answer, Asked, Trace};
-use super::{Effort, Finding, Target};
+use super::{Effort, Endpoint, Finding};
 use crate::plan::{Ask, Depth, ProbePlan};
 use crate::tls::connect::Connector;
 
@@ -32,39 +32,39 @@ use crate::tls::connect::Connector;
 /// Ends at [`ProbePlan::timeout`] at the latest, or at twice that when this thread was late; the polite close after the verdict is bounded by it too. Dropping the
 /// future ends the question without an answer.
 pub async fn ask(
-    target: &Target<'_>,
+    endpoint: &Endpoint<'_>,
     plan: &ProbePlan,
     effort: Effort,
     tls: Option<&Connector>,
     memory: &mut ProbeMemory,
 ) -> Finding {
-    let road = Road {
-        target: *target,
+    let target = Target {
+        endpoint: *endpoint,
         port: plan.port,
         plan,
         tls,
     };
     let trace = Trace::begin(plan.timeout);
     match (&plan.ask, effort) {
-        (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&road, trace).await,
-        _ => Box::pin(converse(&road, trace, effort, memory)).await,
+        (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&target, trace).await,
+        _ => Box::pin(converse(&target, trace, effort, memory)).await,
     }
 }
 
 /// Does anybody take connections where sessions go, whatever port the plan asks? Bounded as [`ask`].
-pub async fn knock(target: &Target<'_>, plan: &ProbePlan) -> Finding {
-    let road = Road {
-        target: *target,
+pub async fn knock(endpoint: &Endpoint<'_>, plan: &ProbePlan) -> Finding {
+    let target = Target {
+        endpoint: *endpoint,
         port: None,
         plan,
         tls: None,
     };
-    connect_only(&road, Trace::begin(plan.timeout)).await
+    connect_only(&target, Trace::begin(plan.timeout)).await
 }
 
-async fn connect_only(road: &Road<'_>, trace: Trace) -> Finding {
-    let (deadline, timeout) = (trace.deadline(), road.plan.timeout);
-    match wait(tcp::exchange(road, &trace), deadline, timeout).await {
+async fn connect_only(target: &Target<'_>, trace: Trace) -> Finding {
+    let (deadline, timeout) = (trace.deadline(), target.plan.timeout);
+    match wait(tcp::exchange(target, &trace), deadline, timeout).await {
         Waited::Done(Ok(stream)) => {
             let finding = trace.finish(Answer::up());
             tcp::part(stream);
@@ -80,15 +80,15 @@ async fn connect_only(road: &Road<'_>, trace: Trace) -> Finding {
 }
 
 async fn converse(
-    road: &Road<'_>,
+    target: &Target<'_>,
     mut trace: Trace,
     effort: Effort,
     memory: &mut ProbeMemory,
 ) -> Finding {
     let deadline = trace.deadline();
     let mut link = None;
-    let exchange = exchange(road, &mut trace, &mut link, effort, memory);
-    let answer = match wait(exchange, deadline, road.plan.timeout).await {
+    let exchange = exchange(target, &mut trace, &mut link, effort, memory);
+    let answer = match wait(exchange, deadline, target.plan.timeout).await {
         Waited::Done(Ok(answer) | Err(answer)) => answer,
         Waited::TooLate => trace.too_late(),
         Waited::OwnDelay(delay) => Answer::own_delay(delay),
@@ -102,15 +102,15 @@ async fn converse(
 
 /// `link` is the caller's, so that it can be parted from however the exchange ends.
 async fn exchange(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     effort: Effort,
     memory: &mut ProbeMemory,
 ) -> Asked<Answer> {
-    match &road.plan.ask {
-        Ask::Tcp | Ask::Tls => tls::exchange(road, trace, link).await,
-        Ask::Http(ask) => http::exchange(road, trace, link, ask).await,
+    match &target.plan.ask {
+        Ask::Tcp | Ask::Tls => tls::exchange(target, trace, link).await,
+        Ask::Http(ask) => http::exchange(target, trace, link, ask).await,
         Ask::HiveServer2 {
             depth,
             transport,
@@ -120,10 +120,10 @@ async fn exchange(
                 Effort::Full => *depth,
                 Effort::Cheap | Effort::Connect => Depth::Handshake,
             };
-            hive::exchange(road, trace, link, (depth, transport, auth), memory).await
+            hive::exchange(target, trace, link, (depth, transport, auth), memory).await
         }
-        Ask::Impala { auth } => impala::exchange(road, trace, link, auth, effort).await,
-        Ask::Hue(ask) => hue::exchange(road, trace, link, ask).await,
+        Ask::Impala { auth } => impala::exchange(target, trace, link, auth, effort).await,
+        Ask::Hue(ask) => hue::exchange(target, trace, link, ask).await,
     }
 }
 

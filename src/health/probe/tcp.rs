@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::link::Road;
+use super::link::Target;
 use super::trace::{Asked, Trace};
 
 /// How long the server may take to end its side after ours.
@@ -22,8 +22,8 @@ const PART: Duration = Duration::from_millis(250);
 const LEAVING_MAX: usize = 1024;
 
 /// The connect is the answer; the stream is handed back to be parted from.
-pub(super) async fn exchange(road: &Road<'_>, trace: &Trace) -> Asked<TcpStream> {
-    road.connect(trace.deadline()).await
+pub(super) async fn exchange(target: &Target<'_>, trace: &Trace) -> Asked<TcpStream> {
+    target.connect(trace.deadline()).await
 }
 
 /// FIN at once. The server's own is not waited for by this task, which would cost a wake-up, more than all the rest: the

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::link::{Link, Road};
+use super::link::{Link, Target};
 use super::trace::{Answer, Asked, Trace};
 use crate::health::Reason;
 
@@ -14,15 +14,15 @@ const PART: Duration = Duration::from_millis(250);
 /// The handshake without resumption, which would not show the certificate, and then the close: in TLS 1.3 a server refuses
 /// our certificate, or the lack of one, only after our side is done (RFC 8446 §4.4.2).
 pub(super) async fn exchange(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
 ) -> Asked<Answer> {
-    let tcp = road.connect(trace.deadline()).await?;
+    let tcp = target.connect(trace.deadline()).await?;
     trace.step("tls");
     let unusable = || Answer::down(Reason::Unusable, "the probe has no TLS settings");
-    let connector = road.tls.ok_or_else(unusable)?;
-    let link = link.insert(road.secure(connector, tcp, true).await?);
+    let connector = target.tls.ok_or_else(unusable)?;
+    let link = link.insert(target.secure(connector, tcp, true).await?);
     trace.step("close");
     let until = trace.deadline().min(Instant::now() + PART);
     let parted = timeout_at(until, async {

@@ -1,4 +1,4 @@
-//! What the road holds: the counters of one listener, pool or server, looked up before the first session.
+//! What the data path counts with: the counters of one listener, pool or server, looked up before the first session.
 //!
 //! Each method is a few relaxed atomic adds; none looks a label up or allocates, except the first use of a
 //! counter that is kept by reason, which makes all children of that enum at once. When the last clone of a

@@ -11,12 +11,12 @@ mod transport;
 pub use self::login_mode::ProbeMemory;
 pub(super) use self::session::Conversation;
 
-use super::link::{Link, Road};
+use super::link::{Link, Target};
 use super::trace::{Answer, Asked, Trace};
 use crate::plan::{Depth, HiveAuth, HiveTransport};
 
 pub(super) async fn exchange(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     (depth, transport, auth): (Depth, &HiveTransport, &HiveAuth),
@@ -25,7 +25,7 @@ pub(super) async fn exchange(
     if let (Depth::Handshake, HiveTransport::Http { path }, None) =
         (depth, transport, transport::account_of(auth))
     {
-        if let Some(()) = options::takes_post(road, trace, link, path).await? {
+        if let Some(()) = options::takes_post(target, trace, link, path).await? {
             return Ok(Answer::up());
         }
         if let Some(link) = link.take() {
@@ -33,7 +33,7 @@ pub(super) async fn exchange(
         }
         trace.step("connect");
     }
-    let opened = Conversation::open(road, trace, link, transport, auth).await;
+    let opened = Conversation::open(target, trace, link, transport, auth).await;
     let mut talk = opened.inspect_err(|answer| memory.doubt(answer))?;
     if depth == Depth::Handshake {
         return talk.greet(trace, memory).await;

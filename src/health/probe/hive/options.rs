@@ -4,7 +4,7 @@
 //! would be an ERROR in the server's log (`ThriftHttpServlet`), though its 401 would tell no more.
 
 use super::super::http;
-use super::super::link::{Link, Road};
+use super::super::link::{Link, Target};
 use super::super::trace::{Asked, Trace};
 use crate::health::Reason;
 use crate::plan::HttpAsk;
@@ -12,7 +12,7 @@ use crate::wire::http::Reply;
 
 /// `None`: the server does not know the method; ask in another way, on another connection.
 pub(super) async fn takes_post(
-    road: &Road<'_>,
+    target: &Target<'_>,
     trace: &mut Trace,
     link: &mut Option<Link>,
     path: &str,
@@ -24,7 +24,7 @@ pub(super) async fn takes_post(
         expect_status: vec![200],
         expect_body: None,
     };
-    match http::fetch(road, trace, link, &ask, "options").await {
+    match http::fetch(target, trace, link, &ask, "options").await {
         Ok(reply) if names_post(&reply) => Ok(Some(())),
         Ok(_) => Ok(None),
         Err(answer) if matches!(answer.reason, Reason::Closed | Reason::Reset) => Ok(None),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::link::{Link, Road};
+use super::super::link::{Link, Target};
 use super::super::trace::{Answer, Asked, Trace};
 use super::login_mode::{self, ProbeMemory};
 use super::transport::{ANYBODY, Account, Transport, account_of, log_in};
@@ -27,20 +27,20 @@ pub(in super::super) struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     pub(in super::super) async fn open(
-        road: &Road<'_>,
+        target: &Target<'_>,
         trace: &mut Trace,
         link: &'a mut Option<Link>,
         transport: &HiveTransport,
         auth: &'a HiveAuth,
     ) -> Asked<Self> {
-        let link = link.insert(road.open(trace).await?);
+        let link = link.insert(target.open(trace).await?);
         if let HiveTransport::Binary = transport {
-            let kept = (road.plan.timeout / HINT_SHARE).min(HINT_MAX);
+            let kept = (target.plan.timeout / HINT_SHARE).min(HINT_MAX);
             link.hint_at(trace.deadline() - kept);
         }
         Ok(Self {
             link,
-            transport: Transport::of(road, transport, auth),
+            transport: Transport::of(target, transport, auth),
             account: account_of(auth),
             sequence: 0,
         })

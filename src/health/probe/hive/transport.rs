@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::http;
-use super::super::link::{Link, Road};
+use super::super::link::{Link, Target};
 use super::super::trace::{Answer, Asked};
 use crate::health::{Reason, Verdict};
 use crate::plan::{HiveAuth, HiveTransport, Secret};
@@ -35,13 +35,13 @@ pub(super) type Account<'a> = Option<&'a (String, Secret)>;
 pub(super) const ANYBODY: &str = "anonymous";
 
 impl Transport {
-    pub(super) fn of(road: &Road<'_>, transport: &HiveTransport, auth: &HiveAuth) -> Self {
+    pub(super) fn of(target: &Target<'_>, transport: &HiveTransport, auth: &HiveAuth) -> Self {
         match (transport, auth) {
             (HiveTransport::Binary, HiveAuth::Plain { .. }) => Self::Sasl,
             (HiveTransport::Binary, HiveAuth::NoSasl) => Self::Bare,
             (HiveTransport::Http { path }, _) => Self::Http {
                 path: path.clone(),
-                host: road.authority(),
+                host: target.authority(),
                 authorization: account_of(auth).map(|(user, word)| basic(user, word.expose())),
                 anybody: false,
             },

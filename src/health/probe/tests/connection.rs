@@ -42,26 +42,26 @@ async fn nobody_listens() {
 async fn the_second_address_is_tried() {
     let (hive, _ends) = Hive::new();
     let addresses = [nobody().await, hive.start().await];
-    let target = Target {
+    let endpoint = Endpoint {
         addresses: &addresses,
         host: "127.0.0.1",
         send_proxy: None,
     };
     let mut memory = ProbeMemory::default();
     let plan = hive_plan(Depth::Session);
-    let finding = ask(&target, &plan, Effort::Full, None, &mut memory).await;
+    let finding = ask(&endpoint, &plan, Effort::Full, None, &mut memory).await;
     assert_up(&finding);
 }
 
 #[tokio::test]
 async fn without_an_address_nothing_resolves() {
-    let target = Target {
+    let endpoint = Endpoint {
         addresses: &[],
         host: "x",
         send_proxy: None,
     };
     let mut memory = ProbeMemory::default();
-    let finding = ask(&target, &plan(Ask::Tcp), Effort::Full, None, &mut memory).await;
+    let finding = ask(&endpoint, &plan(Ask::Tcp), Effort::Full, None, &mut memory).await;
     assert_found(&finding, Verdict::Down, Reason::ResolveFailed, "connect");
 }
 
@@ -140,7 +140,7 @@ async fn a_header_goes_first_to_servers_that_want_one() {
     })
     .await;
     let addresses = [address];
-    let target = Target {
+    let endpoint = Endpoint {
         addresses: &addresses,
         host: "127.0.0.1",
         send_proxy: Some(ProxyVersion::V2),
@@ -148,7 +148,7 @@ async fn a_header_goes_first_to_servers_that_want_one() {
     for question in [Ask::Tcp, Ask::Http(get("/"))] {
         let mut memory = ProbeMemory::default();
         let plan = plan(question);
-        assert_up(&ask(&target, &plan, Effort::Full, None, &mut memory).await);
+        assert_up(&ask(&endpoint, &plan, Effort::Full, None, &mut memory).await);
     }
     assert_eq!(right.load(Ordering::SeqCst), 2);
 }

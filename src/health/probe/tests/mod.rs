@@ -108,12 +108,12 @@ async fn find(address: SocketAddr, plan: &ProbePlan) -> Finding {
 
 async fn find_with(address: SocketAddr, plan: &ProbePlan, memory: &mut ProbeMemory) -> Finding {
     let addresses = [address];
-    let target = Target {
+    let endpoint = Endpoint {
         addresses: &addresses,
         host: "127.0.0.1",
         send_proxy: None,
     };
-    ask(&target, plan, Effort::Full, None, memory).await
+    ask(&endpoint, plan, Effort::Full, None, memory).await
 }
 
 #[track_caller]

@@ -89,13 +89,13 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream) {
 
 async fn find_over(address: SocketAddr, plan: &ProbePlan, tls: &Connector) -> Finding {
     let addresses = [address];
-    let target = Target {
+    let endpoint = Endpoint {
         addresses: &addresses,
         host: "127.0.0.1",
         send_proxy: None,
     };
     ask(
-        &target,
+        &endpoint,
         plan,
         Effort::Full,
         Some(tls),

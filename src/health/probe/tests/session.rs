@@ -80,14 +80,14 @@ async fn cheap_questions_stop_at_the_handshake() {
     let (mut hive, _ends) = Hive::new();
     hive.open = HiveStatus::error("inactive HS2");
     let addresses = [hive.start().await];
-    let target = Target {
+    let endpoint = Endpoint {
         addresses: &addresses,
         host: "127.0.0.1",
         send_proxy: None,
     };
     let plan = hive_plan(Depth::Query);
     for (effort, step) in [(Effort::Cheap, "sasl"), (Effort::Connect, "connect")] {
-        let finding = ask(&target, &plan, effort, None, &mut ProbeMemory::default()).await;
+        let finding = ask(&endpoint, &plan, effort, None, &mut ProbeMemory::default()).await;
         assert_found(&finding, Verdict::Up, Reason::Ok, step);
     }
 }
