@@ -16,7 +16,7 @@ use super::{App, ListenerRuntime, Socket};
 use crate::listener::bind;
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, ListenerPlan, Plan};
-use crate::session::{Course, Limit, Sources, Switch};
+use crate::session::{Limit, SessionConfig, Sources, Switch};
 use crate::tls::accept;
 
 impl App {
@@ -88,11 +88,11 @@ impl App {
         let present = self
             .listeners
             .get(&listener.name)
-            .map(|runtime| runtime.listener.course());
-        if let Some(course) = present
-            && course.plan.tls.as_ref() == Some(tls)
+            .map(|runtime| runtime.listener.config());
+        if let Some(config) = present
+            && config.plan.tls.as_ref() == Some(tls)
         {
-            return Ok(course.tls.clone());
+            return Ok(config.tls.clone());
         }
         let owner = || format!("listener \"{}\"", listener.name);
         let config = accept::server_config(tls);
@@ -102,7 +102,7 @@ impl App {
         })
     }
 
-    /// First every course, so that whatever arrives from now on follows the new rules; then the sockets.
+    /// First every session config, so that whatever arrives from now on follows the new rules; then the sockets.
     pub(super) async fn take(&mut self, steps: Vec<Step>) {
         let mut left = Vec::new();
         let mut wanted = Vec::new();
@@ -133,13 +133,13 @@ impl App {
             .listeners
             .get(&plan.name)
             .map(|runtime| Arc::clone(&runtime.listener));
-        let course = Arc::new(self.course(plan, present.as_deref(), tls));
+        let config = Arc::new(self.session_config(plan, present.as_deref(), tls));
         let listener = match present {
             Some(listener) => {
-                listener.follow(course);
+                listener.follow(config);
                 listener
             }
-            None => Listener::new(course),
+            None => Listener::new(config),
         };
         let runtime = self.listeners.entry(plan.name.clone());
         let runtime = runtime.or_insert_with(|| ListenerRuntime {
@@ -207,21 +207,21 @@ impl App {
         self.retiring.push(socket);
     }
 
-    fn course(
+    fn session_config(
         &self,
         plan: &Arc<ListenerPlan>,
         present: Option<&Listener>,
         tls: Option<Arc<ServerConfig>>,
-    ) -> Course {
+    ) -> SessionConfig {
         let routes = plan.routes.iter().filter_map(|route| {
             self.destination(&route.pool)
                 .map(|destination| (route.sni.clone(), destination))
         });
-        Course {
+        SessionConfig {
             plan: Arc::clone(plan),
             // Nothing staged: the listener did not change, nor does its configuration.
             tls: tls
-                .or_else(|| present.and_then(|listener| listener.course().tls.clone()))
+                .or_else(|| present.and_then(|listener| listener.config().tls.clone()))
                 .filter(|_| plan.tls.is_some()),
             relay: self.plan.global.relay,
             switch: Switch {

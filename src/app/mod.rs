@@ -31,7 +31,7 @@ use tokio::time::{Instant, interval_at, sleep};
 
 pub use self::error::{ReloadError, StartError};
 use self::reloads::Reloads;
-use self::signal::Word;
+use self::signal::Signal;
 use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, HandlerContext, RuntimeView};
 use crate::discovery::Names;
@@ -180,16 +180,16 @@ impl App {
         Ok(app)
     }
 
-    /// Serves until told to stop: by `words`, or by their sender's end. A second [`Word::Stop`] hurries.
-    pub async fn run(mut self, mut words: mpsc::Receiver<Word>) {
+    /// Serves until `signals` say stop, or their sender is gone. A second [`Signal::Stop`] hurries.
+    pub async fn run(mut self, mut signals: mpsc::Receiver<Signal>) {
         let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
         loop {
             self.next_reload();
             tokio::select! {
                 _ = daily.tick() => self.show_certificates(),
-                word = words.recv() => match word {
-                    Some(Word::Reload) => self.reloads.ask(None),
-                    Some(Word::Stop) | None => break,
+                signal = signals.recv() => match signal {
+                    Some(Signal::Reload) => self.reloads.ask(None),
+                    Some(Signal::Stop) | None => break,
                 },
                 Some(command) = self.commands.recv() => self.obey(command).await,
                 read = self.reloads.read() => self.reload(read).await,
@@ -197,8 +197,8 @@ impl App {
             }
         }
         let hurry = async move {
-            while let Some(word) = words.recv().await {
-                if word == Word::Stop {
+            while let Some(signal) = signals.recv().await {
+                if signal == Signal::Stop {
                     return;
                 }
             }
@@ -291,14 +291,14 @@ mod tests {
         let app = App::start(plan, Some(path.clone()), Metrics::new()).await;
         let app = app.expect("starts");
         let view = Arc::clone(&app.view);
-        let (say, words) = mpsc::channel(4);
-        let running = tokio::spawn(app.run(words));
+        let (sender, signals) = mpsc::channel(4);
+        let running = tokio::spawn(app.run(signals));
         file(&path, "\"127.0.0.1:1\"");
-        say.send(Word::Reload).await.expect("listens");
+        sender.send(Signal::Reload).await.expect("listens");
         while view.load().generation < 2 {
             sleep(Duration::from_millis(5)).await;
         }
-        say.send(Word::Stop).await.expect("listens");
+        sender.send(Signal::Stop).await.expect("listens");
         let stopped = tokio::time::timeout(Duration::from_secs(4), running).await;
         stopped.expect("hangs").expect("no panic");
     }

@@ -1,6 +1,6 @@
 //! Change without loss: prepare (may fail, nothing seen) → commit (cannot fail) → retire.
 //!
-//! What did not change is not touched: sockets, courses, counters, health and sticky entries stay. A server that
+//! What did not change is not touched: sockets, session configs, counters, health and sticky entries stay. A server that
 //! leaves the file takes no new sessions; those it has live on until they end or `drain_timeout` is over.
 //!
 //! Nothing here holds the control thread up: the file is read on a thread of its own, and listeners that wait for first

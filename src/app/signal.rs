@@ -1,24 +1,24 @@
-//! What the operator says by signals, as values.
+//! The signals of the operator, as what they ask for.
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 
-/// An order from outside.
+/// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Signal {
     /// SIGHUP: read the file again.
     Reload,
-    /// SIGTERM or SIGINT: drain and stop; said twice: stop at once.
+    /// SIGTERM or SIGINT: drain and stop; sent twice: stop at once.
     Stop,
 }
 
 /// The three signals that howdah listens to.
 #[derive(Debug)]
 pub struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+    hangup: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
 }
 
 impl Signals {
@@ -35,11 +35,11 @@ impl Signals {
     }
 
     /// The next one. Cancel-safe.
-    pub async fn next(&mut self) -> Word {
+    pub async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.hangup.recv() => Word::Reload,
-            _ = self.terminate.recv() => Word::Stop,
-            _ = self.interrupt.recv() => Word::Stop,
+            _ = self.hangup.recv() => Signal::Reload,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
         }
     }
 }

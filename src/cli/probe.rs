@@ -275,7 +275,7 @@ fn unresolved(took: Duration, detail: String) -> Finding {
         detail,
         steps: vec![("resolve", took)],
         took,
-        loud: false,
+        logs_error: false,
     }
 }
 

@@ -47,10 +47,10 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     budget::tell(files, &plan);
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let (say, words) = mpsc::channel(1);
+        let (sender, received) = mpsc::channel(1);
         let app = App::start(plan, Some(path.to_owned()), metrics).await?;
-        tokio::spawn(async move { while say.send(signals.next().await).await.is_ok() {} });
-        app.run(words).await;
+        tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
+        app.run(received).await;
         log.flush(std::time::Duration::from_secs(1));
         Ok(())
     });

@@ -235,7 +235,7 @@ fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
         detail,
         steps: Vec::new(),
         took: Duration::ZERO,
-        loud: false,
+        logs_error: false,
     }
 }
 

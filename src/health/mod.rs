@@ -139,7 +139,7 @@ pub struct Finding {
     /// From the start to the verdict; the polite close is not in it.
     pub took: Duration,
     /// The question left an error in the server's log, and would again: ask it seldom. See [`Effort::next`].
-    pub loud: bool,
+    pub logs_error: bool,
 }
 
 /// Longest [`Finding::detail`].
@@ -160,7 +160,7 @@ pub struct Endpoint<'a> {
 /// How much of the question to put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effort {
-    /// Connect and close: in between, where everything more is loud.
+    /// Connect and close: in between, where everything more logs an error at the server.
     Connect,
     /// The cheap form; HiveServer2: the handshake.
     Cheap,
@@ -172,13 +172,13 @@ impl Effort {
     /// What to ask next, given the last finding at [`Effort::Full`] and whether the deep interval is over.
     ///
     /// A cheap `up` says nothing about what only the full question sees, so a server that was not up in full is asked
-    /// in full until it is. `None`: do not ask now, since the only question that could change the verdict is loud
-    /// (a wrong password asked every second fills logs and locks accounts).
+    /// in full until it is. `None`: do not ask now, since the only question that could change the verdict logs
+    /// an error at the server (a wrong password asked every second fills logs and locks accounts).
     pub fn next(last_full: Option<&Finding>, deep_due: bool) -> Option<Self> {
         match last_full {
             None => Some(Self::Full),
             Some(_) if deep_due => Some(Self::Full),
-            Some(last) => match (last.verdict, last.loud) {
+            Some(last) => match (last.verdict, last.logs_error) {
                 (Verdict::Up, false) => Some(Self::Cheap),
                 (Verdict::Up, true) => Some(Self::Connect),
                 (_, false) => Some(Self::Full),
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::telemetry::Label;
 
-    fn finding(verdict: Verdict, loud: bool) -> Finding {
+    fn finding(verdict: Verdict, logs_error: bool) -> Finding {
         Finding {
             verdict,
             reason: Reason::Ok,
@@ -201,13 +201,13 @@ mod tests {
             detail: String::new(),
             steps: Vec::new(),
             took: Duration::ZERO,
-            loud,
+            logs_error,
         }
     }
 
     #[test]
     fn effort_follows_the_last_full_answer() {
-        let next = |verdict, loud| Effort::next(Some(&finding(verdict, loud)), false);
+        let next = |verdict, logs_error| Effort::next(Some(&finding(verdict, logs_error)), false);
         assert_eq!(Effort::next(None, false), Some(Effort::Full));
         assert_eq!(next(Verdict::Up, false), Some(Effort::Cheap));
         assert_eq!(next(Verdict::Up, true), Some(Effort::Connect));

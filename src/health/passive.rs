@@ -109,7 +109,7 @@ fn unasked(reason: Reason, detail: &str) -> Finding {
         detail: detail.to_owned(),
         steps: Vec::new(),
         took: Duration::ZERO,
-        loud: false,
+        logs_error: false,
     }
 }
 

@@ -5,8 +5,8 @@
 //! when a handful of Hue hosts make few, heavy ones: so each new connection is handed to the worker that has the
 //! fewest (see [`spread`]). From then on it lives there.
 //!
-//! A [`Listener`] is the shared, lasting part: its name, bounds and counters, and the [`Course`] that its next
-//! session will follow. A reload stores a new course; sessions keep the one they began with. An [`Owner`] says which
+//! A [`Listener`] is the shared, lasting part: its name, bounds and counters, and the [`SessionConfig`] that its next
+//! session will follow. A reload stores a new one; sessions keep the one they began with. An [`Owner`] says which
 //! listener a socket belongs to: a reload hands the sockets of an address over when another listener gets it, so that no
 //! connection is lost and none follows the rules of before.
 
@@ -22,13 +22,13 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::plan::ListenerName;
-use crate::session::{Course, Limit, Sources};
+use crate::session::{Limit, SessionConfig, Sources};
 use crate::telemetry::ListenerMetrics;
 
 /// One listener, shared by all workers; outlives reloads.
 pub struct Listener {
     name: ListenerName,
-    course: ArcSwap<Course>,
+    config: ArcSwap<SessionConfig>,
     limit: Arc<Limit>,
     sources: Arc<Sources>,
     metrics: Arc<ListenerMetrics>,
@@ -58,14 +58,14 @@ impl Owner {
 }
 
 impl Listener {
-    /// A listener whose first sessions follow `course`; it accepts nothing until a worker is given a socket.
-    pub fn new(course: Arc<Course>) -> Arc<Self> {
+    /// A listener whose first sessions follow `config`; it accepts nothing until a worker is given a socket.
+    pub fn new(config: Arc<SessionConfig>) -> Arc<Self> {
         Arc::new(Self {
-            name: course.plan.name.clone(),
-            limit: Arc::clone(&course.limit),
-            sources: Arc::clone(&course.sources),
-            metrics: Arc::clone(&course.metrics),
-            course: ArcSwap::new(course),
+            name: config.plan.name.clone(),
+            limit: Arc::clone(&config.limit),
+            sources: Arc::clone(&config.sources),
+            metrics: Arc::clone(&config.metrics),
+            config: ArcSwap::new(config),
         })
     }
 
@@ -75,28 +75,28 @@ impl Listener {
     }
 
     /// What the next session will follow.
-    pub fn course(&self) -> Arc<Course> {
-        self.course.load_full()
+    pub fn config(&self) -> Arc<SessionConfig> {
+        self.config.load_full()
     }
 
-    /// Sessions that begin from now on follow `course`.
-    pub fn follow(&self, course: Arc<Course>) {
-        let plan = &course.plan;
+    /// Sessions that begin from now on follow `config`.
+    pub fn follow(&self, config: Arc<SessionConfig>) {
+        let plan = &config.plan;
         self.limit.set(plan.max_connections, plan.max_per_second);
-        self.course.store(course);
+        self.config.store(config);
     }
 
-    /// The bound, to be handed to the next course.
+    /// The bound, to be handed to the next config.
     pub fn limit(&self) -> &Arc<Limit> {
         &self.limit
     }
 
-    /// Those of each client, to be handed to the next course.
+    /// Those of each client, to be handed to the next config.
     pub fn sources(&self) -> &Arc<Sources> {
         &self.sources
     }
 
-    /// The counters, to be handed to the next course.
+    /// The counters, to be handed to the next config.
     pub fn metrics(&self) -> &Arc<ListenerMetrics> {
         &self.metrics
     }

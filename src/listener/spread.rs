@@ -96,8 +96,8 @@ impl Local {
         counted: Counted,
     ) {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let course = listener.course();
-        tokio::spawn(serve(Arrival { stream, peer, id }, course, counted));
+        let config = listener.config();
+        tokio::spawn(serve(Arrival { stream, peer, id }, config, counted));
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::course::Course;
+use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
 use super::outcome::{Hold, Outcome};
 use crate::plan::PoolName;
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
-pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
+pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig) {
     let duration = outcome.started.elapsed();
-    course.metrics.ended(end.reason, duration);
+    config.metrics.ended(end.reason, duration);
     if matches!(end.stage, Stage::Admit | Stage::Greet) && end.reason != Reason::ClientClosed {
-        course.metrics.refused(end.reason);
+        config.metrics.refused(end.reason);
     }
     let served = outcome.hold.server();
     if let (Some((server, _)), Some(took)) = (served, outcome.meter.first_byte) {
@@ -24,9 +24,9 @@ pub(super) fn account(outcome: Outcome, end: End, course: &Course) {
     {
         lease.server().session_failed(fault);
     }
-    course.access.write(&Line {
+    config.access.write(&Line {
         session: outcome.id,
-        listener: course.plan.name.as_str(),
+        listener: config.plan.name.as_str(),
         client: outcome.client,
         pool: outcome.pool.as_ref().map(PoolName::as_str),
         server: served.map(|(server, _)| server.name().as_str()),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::course::Course;
+use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
 use super::limit::Exceeded;
 use super::sources::SourceGrant;
 use crate::plan::ListenerPlan;
 
 /// One session's share of the listener's and of the process's bound.
-pub(super) struct Admitted(Arc<Course>);
+pub(super) struct Admitted(Arc<SessionConfig>);
 
 impl Drop for Admitted {
     fn drop(&mut self) {
@@ -24,16 +24,20 @@ impl Drop for Admitted {
 /// Judges the address first, as it costs nothing to others, then takes a place under both bounds.
 ///
 /// `peer` is the TCP peer: a client behind a trusted proxy is judged again by [`entitled`] when its own address is known.
-pub(super) fn admit(course: &Arc<Course>, peer: IpAddr, now: Instant) -> Result<Admitted, End> {
-    if !is_proxy(&course.plan, peer) {
-        entitled(&course.plan, peer)?;
+pub(super) fn admit(
+    config: &Arc<SessionConfig>,
+    peer: IpAddr,
+    now: Instant,
+) -> Result<Admitted, End> {
+    if !is_proxy(&config.plan, peer) {
+        entitled(&config.plan, peer)?;
     }
-    course.limit.enter(now).map_err(refusal)?;
-    if let Err(exceeded) = course.process_limit.enter(now) {
-        course.limit.leave();
+    config.limit.enter(now).map_err(refusal)?;
+    if let Err(exceeded) = config.process_limit.enter(now) {
+        config.limit.leave();
         return Err(refusal(exceeded));
     }
-    Ok(Admitted(Arc::clone(course)))
+    Ok(Admitted(Arc::clone(config)))
 }
 
 fn refusal(exceeded: Exceeded) -> End {
@@ -46,15 +50,15 @@ fn refusal(exceeded: Exceeded) -> End {
 /// A place under the bound of the client itself, where the listener has one; for a client behind a trusted proxy when its
 /// own address is known.
 pub(super) fn claim(
-    course: &Course,
+    config: &SessionConfig,
     client: IpAddr,
     now: Instant,
 ) -> Result<Option<SourceGrant>, End> {
-    let bounds = &course.plan.source;
+    let bounds = &config.plan.source;
     if bounds.is_none() {
         return Ok(None);
     }
-    let grant = course.sources.take(client, bounds, now);
+    let grant = config.sources.take(client, bounds, now);
     grant.map(Some).ok_or(Stage::Admit.end(Reason::SourceLimit))
 }
 

@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::admit::{claim, entitled, is_proxy};
-use super::course::Course;
+use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
-use super::lend;
 use super::outcome::Outcome;
+use super::scratch;
 use super::side::{Side, TlsSide};
 use super::stream::{Arrival, ClientSide};
 use crate::wire::client_hello::{self, Hello};
@@ -33,10 +33,10 @@ pub(super) struct Greeted {
 /// Reads what the client must say before anything else.
 pub(super) async fn greet(
     arrival: Arrival,
-    course: &Course,
+    config: &SessionConfig,
     outcome: &mut Outcome,
 ) -> Result<Greeted, End> {
-    let plan = &course.plan;
+    let plan = &config.plan;
     let mut stream = arrival.stream;
     let mut local = None;
     let deadline = Instant::now() + plan.greet_timeout;
@@ -46,22 +46,22 @@ pub(super) async fn greet(
         }
         entitled(plan, outcome.client.ip())?;
         if local.is_some() {
-            outcome.source = claim(course, outcome.client.ip(), Instant::now())?;
+            outcome.source = claim(config, outcome.client.ip(), Instant::now())?;
         }
     }
     let mut stream = Arc::new(stream);
     let mut head = Vec::new();
-    let client = match &course.tls {
-        Some(config) => {
+    let client = match &config.tls {
+        Some(tls) => {
             let began = Instant::now();
-            let accept = TlsSide::accept(stream, Arc::clone(config));
+            let accept = TlsSide::accept(stream, Arc::clone(tls));
             let accept = async {
                 accept
                     .await
                     .map_err(|_| Stage::Greet.end(Reason::TlsFailed))
             };
             let side = within(deadline, accept).await?;
-            course.metrics.tls_handshake(began.elapsed());
+            config.metrics.tls_handshake(began.elapsed());
             outcome.sni = side.sni().map(Into::into);
             outcome.tls = side.version().and_then(|version| match version {
                 ProtocolVersion::TLSv1_2 => Some("1.2"),
@@ -70,7 +70,7 @@ pub(super) async fn greet(
             });
             ClientSide::Tls(side)
         }
-        None if !course.switch.routes.is_empty() => {
+        None if !config.switch.routes.is_empty() => {
             (head, outcome.sni) = within(deadline, read_hello(&mut stream)).await?;
             ClientSide::Plain(stream)
         }
@@ -140,7 +140,7 @@ async fn read_hello(stream: &mut Arc<TcpStream>) -> Result<(Vec<u8>, Option<Box<
 /// One read through the worker's buffer, so that a client that says nothing holds none.
 pub(super) async fn read_some(side: &mut impl Side, into: &mut Vec<u8>) -> Result<usize, End> {
     poll_fn(|cx| {
-        lend::buffer(|buffer| {
+        scratch::buffer(|buffer| {
             let taken = ready!(side.poll_take(cx, buffer))?;
             into.extend_from_slice(&buffer[..taken]);
             Poll::Ready(Ok(taken))

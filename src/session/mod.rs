@@ -18,13 +18,12 @@ mod account;
 mod admit;
 mod announce;
 mod choose;
-mod course;
+mod config;
 mod destination;
 mod dial;
 mod end;
 mod gone;
 mod greet;
-mod lend;
 mod limit;
 mod link;
 mod meter;
@@ -33,6 +32,7 @@ mod refuse;
 pub mod registry;
 mod relay;
 mod route;
+mod scratch;
 mod side;
 mod sources;
 mod stream;
@@ -44,7 +44,7 @@ use std::task::Poll;
 
 use self::account::account;
 use self::admit::{Admitted, admit, claim, is_proxy};
-pub use self::course::Course;
+pub use self::config::SessionConfig;
 pub use self::destination::{Destination, Switch};
 use self::end::End;
 pub use self::end::{Reason, Stage};
@@ -67,24 +67,24 @@ use self::stream::{ClientSide, Linked, ServerSide};
 /// its room in the future to the end, and this future is what every idle session weighs.
 pub fn serve<G: Send>(
     arrival: Arrival,
-    course: Arc<Course>,
+    config: Arc<SessionConfig>,
     guard: G,
 ) -> impl Future<Output = ()> + Send {
     let mut outcome = Outcome::begin(arrival.id, arrival.peer);
     let place = Place::enter();
-    course.metrics.opened();
-    let admitted = enter(&course, &mut outcome);
+    config.metrics.opened();
+    let admitted = enter(&config, &mut outcome);
     let arrival = Box::new(arrival);
     async move {
         let end = match admitted.as_ref().err() {
             Some(end) => {
-                turn_away(*arrival, &course);
+                turn_away(*arrival, &config);
                 *end
             }
             None => {
-                let relay = prepare(arrival, &course, &mut outcome, &place)
+                let relay = prepare(arrival, &config, &mut outcome, &place)
                     .await
-                    .map(|linked| carry(linked, &course, &mut outcome, &place));
+                    .map(|linked| carry(linked, &config, &mut outcome, &place));
                 match relay {
                     Err(end) => end,
                     Ok(relay) => Stage::Relay.end(relay.await),
@@ -92,17 +92,17 @@ pub fn serve<G: Send>(
             }
         };
         drop(admitted);
-        account(outcome, end, &course);
+        account(outcome, end, &config);
         drop((place, guard));
     }
 }
 
 /// Stage 1. The bound of the client itself is for who is behind a proxy to claim, when that is known.
-fn enter(course: &Arc<Course>, outcome: &mut Outcome) -> Result<Admitted, End> {
+fn enter(config: &Arc<SessionConfig>, outcome: &mut Outcome) -> Result<Admitted, End> {
     let (peer, now) = (outcome.client.ip(), outcome.started);
-    let admitted = admit(course, peer, now)?;
-    if !is_proxy(&course.plan, peer) {
-        outcome.source = claim(course, peer, now)?;
+    let admitted = admit(config, peer, now)?;
+    if !is_proxy(&config.plan, peer) {
+        outcome.source = claim(config, peer, now)?;
     }
     Ok(admitted)
 }
@@ -112,15 +112,15 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Stages 2 to 6, in a box of their own that is gone when the relay begins.
 fn prepare<'a>(
     arrival: Box<Arrival>,
-    course: &'a Course,
+    config: &'a SessionConfig,
     outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Boxed<'a, Result<Linked, End>> {
     Box::pin(async move {
         let mut stages = pin!(async move {
             place.reach(Stage::Greet);
-            let greeted = greet(*arrival, course, outcome).await?;
-            let routed = route(greeted, course, outcome).await?;
+            let greeted = greet(*arrival, config, outcome).await?;
+            let routed = route(greeted, config, outcome).await?;
             link(routed, outcome, place).await
         });
         poll_fn(|cx| match place.poll_cut(cx) {
@@ -134,7 +134,7 @@ fn prepare<'a>(
 /// Stage 7: one relay for each pair of kinds, in a box of just its size, so that none pays for TLS it does not have.
 fn carry<'a>(
     linked: Linked,
-    course: &'a Course,
+    config: &'a SessionConfig,
     outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Boxed<'a, Reason> {
@@ -144,10 +144,10 @@ fn carry<'a>(
         head,
     } = linked;
     match (client, server) {
-        (ClientSide::Plain(c), ServerSide::Plain(s)) => relay(c, s, head, course, outcome, place),
-        (ClientSide::Tls(c), ServerSide::Plain(s)) => relay(c, s, head, course, outcome, place),
-        (ClientSide::Plain(c), ServerSide::Tls(s)) => relay(c, s, head, course, outcome, place),
-        (ClientSide::Tls(c), ServerSide::Tls(s)) => relay(c, s, head, course, outcome, place),
+        (ClientSide::Plain(c), ServerSide::Plain(s)) => relay(c, s, head, config, outcome, place),
+        (ClientSide::Tls(c), ServerSide::Plain(s)) => relay(c, s, head, config, outcome, place),
+        (ClientSide::Plain(c), ServerSide::Tls(s)) => relay(c, s, head, config, outcome, place),
+        (ClientSide::Tls(c), ServerSide::Tls(s)) => relay(c, s, head, config, outcome, place),
     }
 }
 

@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::course::Course;
+use super::config::SessionConfig;
 use super::gone::gone;
 use super::stream::Arrival;
 use crate::plan::OnRefuse;
 
 /// Does as the listener's `on_refuse` says. The session is over: what is held here counts under no bound but its own.
-pub(super) fn turn_away(arrival: Arrival, course: &Course) {
-    match course.plan.on_refuse {
+pub(super) fn turn_away(arrival: Arrival, config: &SessionConfig) {
+    match config.plan.on_refuse {
         OnRefuse::Close => {}
         OnRefuse::Reset => {
             let _ = arrival.stream.set_zero_linger();
         }
         OnRefuse::Hold => {
             if let Some(place) = Held::enter() {
-                let until = Instant::now() + course.plan.greet_timeout;
+                let until = Instant::now() + config.plan.greet_timeout;
                 tokio::spawn(hold(arrival.stream, until, place));
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::course::Course;
+use super::config::SessionConfig;
 use super::destination::Destination;
 use super::end::{End, Reason, Stage};
 use super::greet::{Greeted, read_some};
@@ -37,7 +37,7 @@ pub(super) struct Caller<'a> {
 /// Finds the pool by the name that the client asked for.
 pub(super) async fn route<'a>(
     greeted: Greeted,
-    course: &'a Course,
+    config: &'a SessionConfig,
     outcome: &mut Outcome,
 ) -> Result<Routed<'a>, End> {
     let Greeted {
@@ -45,7 +45,7 @@ pub(super) async fn route<'a>(
         mut head,
         mut local,
     } = greeted;
-    let destination = course.switch.route(outcome.sni.as_deref())?;
+    let destination = config.switch.route(outcome.sni.as_deref())?;
     outcome.pool = Some(destination.pool.name().clone());
     let rules = Arc::clone(destination.pool.load().plan());
     if rules.dial == Dial::Late && head.is_empty() {

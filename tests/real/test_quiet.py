@@ -21,8 +21,8 @@ class Quiet(unittest.TestCase):
         howdah.stop()
 
         # The log would have told: a mechanism that nobody has is an ERROR in it.
-        with socket.create_connection((server.host, server.port), timeout=10) as loud:
-            loud.sendall(b"\x01\x00\x00\x00\x04NONE" + b"\x05\x00\x00\x00\x00")
-            while loud.recv(4096):
+        with socket.create_connection((server.host, server.port), timeout=10) as refused:
+            refused.sendall(b"\x01\x00\x00\x00\x04NONE" + b"\x05\x00\x00\x00\x00")
+            while refused.recv(4096):
                 pass
-        kit.until("the ERROR of a loud probe", server.faults)
+        kit.until("the ERROR of a refused login", server.faults)

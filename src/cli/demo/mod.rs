@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use self::cluster::{Cluster, ClusterError, Ports};
 use self::narrator::Narrator;
 use super::{DONE, FAILED};
-use crate::app::signal::{Signals, Word};
+use crate::app::signal::{Signal, Signals};
 use crate::app::{App, StartError};
 use crate::base::unit;
 use crate::telemetry::Metrics;
@@ -79,18 +79,18 @@ fn show(every: Duration) -> Result<(), DemoError> {
         play.spawn(narrator.clone().watch(app.pools()));
         play.spawn(cluster.fail_now_and_then(every, narrator.clone()));
         traffic::start(&mut play, &places, &narrator);
-        let (say, words) = mpsc::channel(2);
+        let (sender, received) = mpsc::channel(2);
         play.spawn(async move {
-            while signals.next().await != Word::Stop {}
+            while signals.next().await != Signal::Stop {}
             // Nobody's work is at stake: stop, and at once.
             for _ in 0..2 {
-                if say.send(Word::Stop).await.is_err() {
+                if sender.send(Signal::Stop).await.is_err() {
                     return;
                 }
             }
             std::future::pending().await
         });
-        app.run(words).await;
+        app.run(received).await;
         play.shutdown().await;
         // A terminal that is gone needs no farewell.
         let _ = writeln!(io::stdout(), "\nThe demo is over.");

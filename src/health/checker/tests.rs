@@ -28,7 +28,7 @@ impl Asker for Script {
     async fn ask(&self, _: &Server, effort: Effort, _: &mut ProbeMemory) -> Finding {
         let asked = (self.start.elapsed(), effort);
         self.asked.lock().expect("no panic").push(asked);
-        let (verdict, loud) = *self.answer.lock().expect("no panic");
+        let (verdict, logs_error) = *self.answer.lock().expect("no panic");
         let took = Duration::from_millis(5);
         sleep(took).await;
         Finding {
@@ -38,7 +38,7 @@ impl Asker for Script {
             detail: "as told".to_owned(),
             steps: Vec::new(),
             took,
-            loud,
+            logs_error,
         }
     }
 
@@ -52,7 +52,7 @@ impl Asker for Script {
             detail: "Connection refused".to_owned(),
             steps: Vec::new(),
             took: self.knock_takes,
-            loud: false,
+            logs_error: false,
         }
     }
 }
@@ -116,8 +116,8 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
     }
 }
 
-fn watch(verdict: Verdict, loud: bool) -> Watched {
-    watch_as(probe(), verdict, loud, ms(1))
+fn watch(verdict: Verdict, logs_error: bool) -> Watched {
+    watch_as(probe(), verdict, logs_error, ms(1))
 }
 
 /// Under a probe that asks another port than sessions use.
@@ -129,15 +129,20 @@ fn watch_elsewhere(knock_takes: Duration) -> Watched {
     watch_as(probe, Verdict::Up, false, knock_takes)
 }
 
-fn watch_as(probe: ProbePlan, verdict: Verdict, loud: bool, knock_takes: Duration) -> Watched {
-    watch_in(plan(), probe, verdict, loud, knock_takes)
+fn watch_as(
+    probe: ProbePlan,
+    verdict: Verdict,
+    logs_error: bool,
+    knock_takes: Duration,
+) -> Watched {
+    watch_in(plan(), probe, verdict, logs_error, knock_takes)
 }
 
 fn watch_in(
     plan: PoolPlan,
     probe: ProbePlan,
     verdict: Verdict,
-    loud: bool,
+    logs_error: bool,
     knock_takes: Duration,
 ) -> Watched {
     let plan = PoolPlan {
@@ -148,7 +153,7 @@ fn watch_in(
     tokio::spawn(keeper.run());
     let server = Arc::clone(&pool.load().members()[0].server);
     let script = Arc::new(Script {
-        answer: Mutex::new((verdict, loud)),
+        answer: Mutex::new((verdict, logs_error)),
         reason: Mutex::new(Reason::Ok),
         knock: Mutex::new(Verdict::Up),
         knocked: Mutex::default(),
@@ -176,8 +181,8 @@ fn watch_in(
 }
 
 impl Watched {
-    fn answer(&self, verdict: Verdict, loud: bool) {
-        *self.script.answer.lock().expect("no panic") = (verdict, loud);
+    fn answer(&self, verdict: Verdict, logs_error: bool) {
+        *self.script.answer.lock().expect("no panic") = (verdict, logs_error);
     }
 
     fn knock(&self, verdict: Verdict) {
@@ -317,7 +322,7 @@ async fn what_went_down_comes_back_by_full_questions_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loud_question_is_asked_at_the_deep_interval() {
+async fn a_question_that_logs_an_error_is_asked_at_the_deep_interval() {
     let watched = watch(Verdict::Up, true);
     sleep(secs(600)).await;
     let asked = watched.asked();

@@ -12,7 +12,7 @@ pub(super) struct Answer {
     pub(super) verdict: Verdict,
     pub(super) reason: Reason,
     pub(super) detail: String,
-    pub(super) loud: bool,
+    pub(super) logs_error: bool,
 }
 
 /// A step gives something to go on with, or ends the question.
@@ -47,7 +47,7 @@ impl Answer {
             verdict,
             reason,
             detail: printable(detail),
-            loud: false,
+            logs_error: false,
         }
     }
 
@@ -58,8 +58,11 @@ impl Answer {
     }
 
     /// The server has put an error in its log.
-    pub(super) fn loud(self) -> Self {
-        Self { loud: true, ..self }
+    pub(super) fn logging_an_error(self) -> Self {
+        Self {
+            logs_error: true,
+            ..self
+        }
     }
 }
 
@@ -113,7 +116,7 @@ impl Trace {
             detail: answer.detail,
             steps: self.steps,
             took: (now - self.started).saturating_sub(self.waited),
-            loud: answer.loud,
+            logs_error: answer.logs_error,
         }
     }
 }

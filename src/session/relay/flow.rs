@@ -7,7 +7,7 @@ use tokio::io::Interest;
 
 use super::pipe::Pipe;
 use crate::plan::RelayWay;
-use crate::session::lend;
+use crate::session::scratch;
 use crate::session::side::Side;
 
 /// What one poll may move in one direction before other sessions of the worker get their turn.
@@ -216,7 +216,7 @@ impl Flow {
         sink: &mut B,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Broken>> {
-        lend::buffer(|buffer| {
+        scratch::buffer(|buffer| {
             let room = if A::TLS || B::TLS {
                 buffer
             } else {
@@ -239,13 +239,13 @@ impl Flow {
                 return Poll::Ready(Ok(()));
             }
             if bytes.len() == BULK && !A::TLS && !B::TLS && self.way == RelayWay::Auto {
-                self.pipe = Pipe::lend();
+                self.pipe = Pipe::take();
             }
             self.pass(bytes, sink, cx)
         })
     }
 
-    /// Writes straight from the lent buffer; only what the sink does not take is kept.
+    /// Writes straight from the scratch buffer; only what the sink does not take is kept.
     fn pass<B: Side>(
         &mut self,
         bytes: &[u8],
@@ -274,7 +274,7 @@ impl Flow {
 
     fn wants_splice(&mut self) -> bool {
         if self.pipe.is_none() && self.way == RelayWay::Splice {
-            self.pipe = Pipe::lend();
+            self.pipe = Pipe::take();
         }
         self.pipe.is_some()
     }

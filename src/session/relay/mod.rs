@@ -7,7 +7,7 @@
 //! * A fault of one side reaches the other as soon as the kernel tells of it, as a reset, after all that had
 //!   arrived: a cut answer never looks like a whole one (see [`parting`]).
 //! * Back-pressure is the kernel's: what one side has not taken is not read from the other, but for one buffer.
-//! * A silent session holds no buffer and no pipe: bytes pass through the worker's own (see [`super::lend`]).
+//! * A silent session holds no buffer and no pipe: bytes pass through the worker's own (see [`super::scratch`]).
 //! * One timer a session. It is not moved by every byte; when it fires it looks at when the last byte was.
 
 mod flow;
@@ -29,7 +29,7 @@ use self::flow::{Broken, Flow};
 use self::parting::{Parting, part};
 pub use self::pipe::MOST as PIPES_A_WORKER;
 use self::turn::Turn;
-use super::course::Course;
+use super::config::SessionConfig;
 use super::end::Reason;
 use super::meter::Meter;
 use super::outcome::{Hold, Outcome};
@@ -57,7 +57,7 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     mut client: C,
     server: S,
     head: Vec<u8>,
-    course: &'a Course,
+    config: &'a SessionConfig,
     outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Pin<Box<dyn Future<Output = Reason> + Send + 'a>> {
@@ -67,8 +67,8 @@ pub(super) fn relay<'a, C: Side, S: Side>(
         client,
         server,
         turn: Turn::begun(outcome.dialled, !head.is_empty()),
-        up: Flow::new(course.relay, head),
-        down: Flow::new(course.relay, Vec::new()),
+        up: Flow::new(config.relay, head),
+        down: Flow::new(config.relay, Vec::new()),
         first_end: None,
         last_event: now,
         kept_alive: false,
@@ -97,12 +97,12 @@ pub(super) fn relay<'a, C: Side, S: Side>(
                 return Poll::Ready(reason);
             }
             if relay.bytes() - meter.told() >= TELL_EVERY {
-                relay.tell(meter, course, lease);
+                relay.tell(meter, config, lease);
             }
             relay.poll_timer(cx, timer.as_mut(), timeouts)
         })
         .await;
-        relay.tell(meter, course, lease);
+        relay.tell(meter, config, lease);
         let (to_client, to_server) = relay.partings(reason);
         part(&mut relay.server, to_server).await;
         part(&mut relay.client, to_client).await;
@@ -135,10 +135,10 @@ struct Relay<C, S> {
 
 impl<C: Side, S: Side> Relay<C, S> {
     /// Brings the counters up to date.
-    fn tell(&self, meter: &mut Meter, course: &Course, lease: &Lease) {
+    fn tell(&self, meter: &mut Meter, config: &SessionConfig, lease: &Lease) {
         let (up, down) = (self.up.bytes, self.down.bytes);
         let news = (up - meter.from_client, down - meter.from_server);
-        course.metrics.bytes(news.0, news.1);
+        config.metrics.bytes(news.0, news.1);
         lease.server().metrics().bytes(news.0, news.1);
         (meter.from_client, meter.from_server) = (up, down);
     }

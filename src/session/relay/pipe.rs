@@ -36,7 +36,7 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// One from the worker's pool, else a new one; `None` when there are no descriptors left, or [`MOST`] are open.
-    pub(super) fn lend() -> Option<Self> {
+    pub(super) fn take() -> Option<Self> {
         POOL.with_borrow_mut(Vec::pop).or_else(|| {
             let may_open = OPEN.get() < MOST;
             may_open.then(|| Self::open().ok()).flatten()
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_descriptors_of_stuck_bulks_are_bounded() {
-        let held: Vec<_> = std::iter::from_fn(Pipe::lend).take(MOST + 1).collect();
+        let held: Vec<_> = std::iter::from_fn(Pipe::take).take(MOST + 1).collect();
         assert_eq!(
             held.len(),
             MOST,
@@ -109,6 +109,6 @@ mod tests {
         );
         held.into_iter().for_each(Pipe::give_back);
         assert_eq!(OPEN.get(), KEPT);
-        assert!(Pipe::lend().is_some());
+        assert!(Pipe::take().is_some());
     }
 }

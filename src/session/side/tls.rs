@@ -23,7 +23,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::{Side, end, poll_some};
-use crate::session::lend;
+use crate::session::scratch;
 use crate::tls::is_unknown_name;
 
 /// The longest record, header and all (RFC 8446, section 5.2). So much may have come of one without its end.
@@ -33,7 +33,7 @@ const HANDSHAKE: usize = 1 << 14;
 /// A fatal alert in a record of its own, in the clear, as a ClientHello is answered (RFC 8446, sections 5.1 and 6).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 /// Records that wait for a slow socket, at most; plaintext above it is not taken.
-const WAITING: usize = lend::BUFFER;
+const WAITING: usize = scratch::BUFFER;
 
 /// A connection and its TLS. In a box: what rustls keeps is large.
 pub(in crate::session) struct TlsSide<C>(Box<Inner<C>>);
@@ -134,7 +134,7 @@ where
         most: usize,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        lend::records(|records| {
+        scratch::records(|records| {
             let most = most.min(records.len());
             let received = ready!(self.tcp.poll_take(cx, &mut records[..most]))?;
             Poll::Ready(self.open(&records[..received], room, cx))

@@ -95,7 +95,7 @@ impl ProbeMemory {
         }
     }
 
-    /// From now on the question stops short of the refusal, so it is not loud any more.
+    /// From now on the question stops short of the refusal, and logs no error any more.
     fn learn_refusal(&mut self, answer: Answer) -> Answer {
         let mechanism = match answer.reason {
             Reason::UnsupportedMechanism => "GSSAPI",
@@ -107,7 +107,7 @@ impl ProbeMemory {
         }
         self.login_mode = LoginMode::Start(mechanism);
         Answer {
-            loud: false,
+            logs_error: false,
             ..answer
         }
     }
@@ -160,7 +160,7 @@ async fn start(
 async fn objection(link: &mut Link, has_account: bool) -> Asked<Answer> {
     let (status, text) = transport::negotiation(link).await?;
     Err(match status {
-        Status::Bad => transport::refused(&text, has_account, true).loud(),
+        Status::Bad => transport::refused(&text, has_account, true).logging_an_error(),
         _ => Answer::down(Reason::NotSasl, &text),
     })
 }

@@ -1,7 +1,8 @@
 //! HiveServer2, as far as its plan says: the handshake, a session, a query.
 //!
 //! The handshake works without an account, and [`login_mode`] finds the form that leaves no trace in the server's log. Where a
-//! login is refused, the refusal is still the word of a living server: it counts as up, and as loud, since it is logged.
+//! login is refused, the refusal is still the word of a living server: the finding is up, and says that it
+//! logs an error.
 
 mod login_mode;
 mod options;

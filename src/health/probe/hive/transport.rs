@@ -115,7 +115,9 @@ pub(super) async fn log_in(link: &mut Link, account: Account<'_>, shallow: bool)
         let (status, text) = negotiation(link).await?;
         match status {
             Status::Complete => return Ok(Answer::up()),
-            Status::Bad => return Err(refused(&text, account.is_some(), shallow).loud()),
+            Status::Bad => {
+                return Err(refused(&text, account.is_some(), shallow).logging_an_error());
+            }
             Status::Ok => {}
             Status::Start | Status::Error => return Err(Answer::down(Reason::NotSasl, &text)),
         }

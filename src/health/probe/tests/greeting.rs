@@ -7,7 +7,7 @@ async fn whoever_lets_anybody_in_is_up() {
     let (hive, mut ends) = Hive::new();
     let finding = find(hive.start().await, &hive_plan(Depth::Handshake)).await;
     assert_found(&finding, Verdict::Up, Reason::Ok, "sasl");
-    assert!(!finding.loud);
+    assert!(!finding.logs_error);
     assert_eq!(ends.recv().await, Some("ended after the login"));
 }
 
@@ -88,7 +88,7 @@ async fn a_refusal_is_up_without_an_account_and_down_with_one() {
         let finding = find(hive.start().await, &hive_as(depth, auth.clone())).await;
         assert_found(&finding, verdict, reason, "sasl");
         assert_eq!(finding.detail, text);
-        assert_eq!(finding.loud, verdict != Verdict::Up, "{finding:?}");
+        assert_eq!(finding.logs_error, verdict != Verdict::Up, "{finding:?}");
     }
 }
 

@@ -110,7 +110,7 @@ async fn over_http_a_401_is_up_for_a_handshake_without_an_account() {
         async |answer, depth, auth| find(answering(answer).await, &over_http(depth, auth)).await;
     let finding = found(basic, Depth::Handshake, none()).await;
     assert_found(&finding, Verdict::Up, Reason::AccountNeeded, "ping");
-    assert!(!finding.loud, "no server logs a 401 as an error");
+    assert!(!finding.logs_error, "no server logs a 401 as an error");
     let finding = found(kerberos, Depth::Handshake, none()).await;
     assert_found(&finding, Verdict::Up, Reason::UnsupportedMechanism, "ping");
     let finding = found(basic, Depth::Session, none()).await;

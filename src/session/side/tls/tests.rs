@@ -182,7 +182,7 @@ async fn what_follows_the_handshake_at_once_is_kept_whole() {
     };
     let taking = async {
         let mut side = TlsSide::accept(far, trust.server).await.unwrap();
-        take_all(&mut side, lend::BUFFER).await
+        take_all(&mut side, scratch::BUFFER).await
     };
     let (_near, taken) = soon(Box::pin(async { tokio::join!(sending, taking) })).await;
     assert!(taken == sent);
@@ -190,7 +190,7 @@ async fn what_follows_the_handshake_at_once_is_kept_whole() {
 
 #[tokio::test]
 async fn large_streams_pass_both_ways_into_rooms_of_any_size() {
-    for room in [100, 1 << 14, lend::BUFFER] {
+    for room in [100, 1 << 14, scratch::BUFFER] {
         let (client, mut side) = pair(&TLS13).await;
         let sent = pattern(if room == 100 { LARGE / 30 } else { LARGE });
         let (mut reading, mut writing) = tokio::io::split(client);

@@ -10,7 +10,7 @@ use crate::telemetry::ListenerMetrics;
 use crate::telemetry::access::AccessLog;
 
 /// What the sessions of one listener follow. Made anew by a reload; a session keeps the one it began with.
-pub struct Course {
+pub struct SessionConfig {
     /// The listener's own rules.
     pub plan: Arc<ListenerPlan>,
     /// Ends TLS here.

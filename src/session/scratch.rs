@@ -1,6 +1,6 @@
-//! The worker's own buffers, lent for the length of one poll.
+//! The worker's scratch buffers: a session uses one for the length of one poll.
 //!
-//! Sessions are many and mostly silent, and a worker runs one of them at a time: so one buffer serves all.
+//! Sessions are many and mostly silent, and a worker polls one of them at a time, so one buffer serves them all.
 
 use std::cell::RefCell;
 
