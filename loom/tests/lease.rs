@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah_loom::balance::{Ask, Balancer, Candidate, Field, Load, Counters};
+use howdah_loom::balance::{Balancer, Candidate, Candidates, Counters, Criteria, Load};
 use loom::sync::Mutex;
 use loom::thread;
 
@@ -41,7 +41,7 @@ fn a_place_given_back_is_there_for_the_next() {
 
 #[test]
 fn two_choices_at_once_fill_two_servers() {
-    let makes: [fn(&Field) -> Balancer; 3] = [
+    let makes: [fn(&Candidates) -> Balancer; 3] = [
         Balancer::least_connection,
         Balancer::response_time,
         Balancer::round_robin,
@@ -142,18 +142,18 @@ struct Servers {
     loads: Vec<Arc<Load>>,
     counters: Arc<Counters>,
     places: Vec<(u16, u32)>,
-    make: fn(&Field) -> Balancer,
-    present: Mutex<Arc<(Field, Balancer)>>,
+    make: fn(&Candidates) -> Balancer,
+    present: Mutex<Arc<(Candidates, Balancer)>>,
 }
 
 impl Servers {
     /// Of one place each.
-    fn new(count: usize, make: fn(&Field) -> Balancer) -> Self {
+    fn new(count: usize, make: fn(&Candidates) -> Balancer) -> Self {
         Self::of(&vec![(1, 1, 0); count], make)
     }
 
     /// Weight, places, sessions.
-    fn of(servers: &[(u16, u32, u32)], make: fn(&Field) -> Balancer) -> Self {
+    fn of(servers: &[(u16, u32, u32)], make: fn(&Candidates) -> Balancer) -> Self {
         let counters = Arc::new(Counters::default());
         let load = |(_, places, sessions): &(u16, u32, u32)| {
             let load = Arc::new(Load::new(Arc::clone(&counters), Duration::ZERO));
@@ -165,7 +165,7 @@ impl Servers {
             .iter()
             .map(|(weight, places, _)| (*weight, *places))
             .collect();
-        let first = side(&loads, &places, &counters, make);
+        let first = tier(&loads, &places, &counters, make);
         Self {
             loads,
             counters,
@@ -175,31 +175,31 @@ impl Servers {
         }
     }
 
-    fn present(&self) -> Arc<(Field, Balancer)> {
+    fn present(&self) -> Arc<(Candidates, Balancer)> {
         Arc::clone(&self.present.lock().expect("no panic"))
     }
 
     /// As `Pool::choose`.
     fn pick(&self) -> Option<u32> {
-        let ask = Ask {
+        let criteria = Criteria {
             client: 0,
             random: 0,
             tried: &[],
         };
-        let side = self.present();
-        side.1.pick(&side.0, &ask)
+        let tier = self.present();
+        tier.1.pick(&tier.0, &criteria)
     }
 
     /// As the drop of a lease: first the count, then the snapshot that is present by then.
     fn end(&self) {
         self.loads[0].give_back();
-        let side = self.present();
-        side.1.refresh(&side.0, 0);
+        let tier = self.present();
+        tier.1.refresh(&tier.0, 0);
     }
 
     /// As the keeper: makes, stores, and reads all loads again.
     fn renew(&self) {
-        let next = side(&self.loads, &self.places, &self.counters, self.make);
+        let next = tier(&self.loads, &self.places, &self.counters, self.make);
         *self.present.lock().expect("no panic") = Arc::clone(&next);
         next.1.refresh_all(&next.0);
     }
@@ -211,12 +211,12 @@ fn load() -> (Arc<Load>, Arc<Counters>) {
     (Arc::new(load), counters)
 }
 
-fn side(
+fn tier(
     loads: &[Arc<Load>],
     places: &[(u16, u32)],
     counters: &Arc<Counters>,
-    make: fn(&Field) -> Balancer,
-) -> Arc<(Field, Balancer)> {
+    make: fn(&Candidates) -> Balancer,
+) -> Arc<(Candidates, Balancer)> {
     let servers = loads.iter().zip(places);
     let candidate = |(member, (load, &(weight, cap)))| Candidate {
         member,
@@ -224,11 +224,11 @@ fn side(
         cap,
         load: Arc::clone(load),
     };
-    let field = Field::new(
+    let candidates = Candidates::new(
         loads.len(),
         (0..).zip(servers).map(candidate).collect(),
         Arc::clone(counters),
     );
-    let balancer = make(&field);
-    Arc::new((field, balancer))
+    let balancer = make(&candidates);
+    Arc::new((candidates, balancer))
 }

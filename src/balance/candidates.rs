@@ -1,4 +1,4 @@
-//! What a pick chooses from, and what it is asked with.
+//! What a pick chooses from, and what it goes by.
 
 use std::sync::Arc;
 
@@ -24,16 +24,16 @@ impl Candidate {
 }
 
 /// The servers that may take sessions, in the order of the members.
-pub struct Field {
-    pub(super) candidates: Box<[Candidate]>,
-    /// Member to place in `candidates`; [`NOWHERE`] for those not on offer.
+pub struct Candidates {
+    pub(super) all: Box<[Candidate]>,
+    /// Member to place in `all`; [`NOWHERE`] for those not on offer.
     pub(super) slots: Box<[u32]>,
     pub(super) counters: Arc<Counters>,
 }
 
-/// One question.
+/// What one pick goes by.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct Criteria<'a> {
     /// The client's address, hashed; the same in every process. Only source-hash looks at it.
     pub client: u64,
     /// Any number; only random looks at it.
@@ -42,7 +42,7 @@ pub struct Ask<'a> {
     pub tried: &'a [u32],
 }
 
-impl Field {
+impl Candidates {
     /// `members` counts all members of the snapshot; each candidate's `member` is below it.
     pub fn new(members: usize, candidates: Vec<Candidate>, counters: Arc<Counters>) -> Self {
         let mut slots = vec![NOWHERE; members].into_boxed_slice();
@@ -50,7 +50,7 @@ impl Field {
             slots[candidate.member as usize] = slot;
         }
         Self {
-            candidates: candidates.into(),
+            all: candidates.into(),
             slots,
             counters,
         }
@@ -63,13 +63,12 @@ impl Field {
 
     /// Counts a session on this very member, if it is on offer and below its cap.
     pub fn take(&self, member: u32) -> bool {
-        self.slot(member)
-            .is_some_and(|slot| self.candidates[slot].take())
+        self.slot(member).is_some_and(|slot| self.all[slot].take())
     }
 
     /// All on offer.
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
+    pub fn all(&self) -> &[Candidate] {
+        &self.all
     }
 
     pub(super) fn slot(&self, member: u32) -> Option<usize> {
@@ -78,16 +77,16 @@ impl Field {
     }
 
     /// Takes the candidate in this slot unless it was tried or is full.
-    pub(super) fn try_slot(&self, slot: usize, ask: &Ask<'_>) -> Option<u32> {
-        let candidate = &self.candidates[slot];
-        let fresh = !ask.tried.contains(&candidate.member);
+    pub(super) fn try_slot(&self, slot: usize, criteria: &Criteria<'_>) -> Option<u32> {
+        let candidate = &self.all[slot];
+        let fresh = !criteria.tried.contains(&candidate.member);
         (fresh && candidate.take()).then_some(candidate.member)
     }
 
     /// The first that can be taken from `start` on, wrapping around: the last resort where most are full.
-    pub(super) fn first_free(&self, start: usize, ask: &Ask<'_>) -> Option<u32> {
-        let len = self.candidates.len();
-        (0..len).find_map(|step| self.try_slot((start + step) % len, ask))
+    pub(super) fn first_free(&self, start: usize, criteria: &Criteria<'_>) -> Option<u32> {
+        let len = self.all.len();
+        (0..len).find_map(|step| self.try_slot((start + step) % len, criteria))
     }
 }
 

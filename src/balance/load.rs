@@ -89,7 +89,7 @@ impl Load {
         self.update(|estimate| estimate.observe(took, now))
     }
 
-    /// A probe took this long, which counts only while sessions say nothing: probes ask other questions than
+    /// A probe took this long, which counts only while sessions say nothing: probes criteria other questions than
     /// sessions do, and compare with nothing but probes. True as for [`Self::observe`].
     pub fn seed(&self, took: Duration, now: Duration) -> bool {
         let seeds = self.counters.is_quiet(now) || !self.estimate().estimate.is_known();

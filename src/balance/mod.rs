@@ -1,11 +1,11 @@
 //! Which server gets the next session: five answers, each a small structure shared by all workers.
 //!
-//! A [`Balancer`] is prepared by the pool's keeper for one snapshot, from the [`Field`] of servers that may
+//! A [`Balancer`] is prepared by the pool's keeper for one snapshot, from the [`Candidates`], the servers that may
 //! take sessions, and asked by sessions on every worker. To pick is to count: the session is on the picked
 //! server's [`Load`] before the balancer returns, so a burst of sessions spreads by itself. A server that has
 //! reached its cap is passed over.
 //!
-//! No clock, no tokio, no sockets: time and randomness come in with the [`Ask`]. What must outlive a snapshot
+//! No clock, no tokio, no sockets: time and randomness come in with the [`Criteria`]. What must outlive a snapshot
 //! (the turn of round-robin, the loads) lives in [`Counters`] and [`Load`], which snapshots share.
 
 mod candidates;
@@ -23,7 +23,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use self::candidates::{Ask, Candidate, Field};
+pub use self::candidates::{Candidate, Candidates, Criteria};
 pub use self::least_connection::LeastConnection;
 pub use self::load::{Counters, Load};
 pub use self::mix::hash_client;
@@ -48,41 +48,41 @@ pub enum Balancer {
 
 impl Balancer {
     /// Takes turns.
-    pub fn round_robin(field: &Field) -> Self {
-        Self::RoundRobin(RoundRobin::new(field))
+    pub fn round_robin(candidates: &Candidates) -> Self {
+        Self::RoundRobin(RoundRobin::new(candidates))
     }
 
     /// Ranks by sessions.
-    pub fn least_connection(field: &Field) -> Self {
-        Self::LeastConnection(LeastConnection::new(field))
+    pub fn least_connection(candidates: &Candidates) -> Self {
+        Self::LeastConnection(LeastConnection::new(candidates))
     }
 
     /// Ranks by expected wait.
-    pub fn response_time(field: &Field) -> Self {
-        Self::ResponseTime(ResponseTime::new(field))
+    pub fn response_time(candidates: &Candidates) -> Self {
+        Self::ResponseTime(ResponseTime::new(candidates))
     }
 
     /// Draws.
-    pub fn random(field: &Field) -> Self {
-        Self::Random(Random::new(field))
+    pub fn random(candidates: &Candidates) -> Self {
+        Self::Random(Random::new(candidates))
     }
 
-    /// Hashes; `ring` holds at least the candidates of `field`.
-    pub fn source_hash(field: &Field, ring: &Arc<Ring>) -> Self {
-        Self::SourceHash(SourceHash::new(field, ring))
+    /// Hashes; `ring` holds at least these candidates.
+    pub fn source_hash(candidates: &Candidates, ring: &Arc<Ring>) -> Self {
+        Self::SourceHash(SourceHash::new(candidates, ring))
     }
 
     /// Picks one, counted on its load; `None` when every server on offer is full or was tried.
-    pub fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
-        if field.candidates().is_empty() {
+    pub fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+        if candidates.all().is_empty() {
             return None;
         }
         match self {
-            Self::RoundRobin(turns) => turns.pick(field, ask),
-            Self::LeastConnection(ranking) => ranking.pick(field, ask),
-            Self::ResponseTime(ranking) => ranking.pick(field, ask),
-            Self::Random(random) => random.pick(field, ask),
-            Self::SourceHash(hash) => hash.pick(field, ask),
+            Self::RoundRobin(turns) => turns.pick(candidates, criteria),
+            Self::LeastConnection(ranking) => ranking.pick(candidates, criteria),
+            Self::ResponseTime(ranking) => ranking.pick(candidates, criteria),
+            Self::Random(random) => random.pick(candidates, criteria),
+            Self::SourceHash(hash) => hash.pick(candidates, criteria),
         }
     }
 
@@ -92,19 +92,19 @@ impl Balancer {
     }
 
     /// The load or estimate of `member` changed outside of [`Self::pick`].
-    pub fn refresh(&self, field: &Field, member: u32) {
+    pub fn refresh(&self, candidates: &Candidates, member: u32) {
         match self {
-            Self::LeastConnection(ranking) => ranking.refresh(field, member),
-            Self::ResponseTime(ranking) => ranking.refresh(field, member),
+            Self::LeastConnection(ranking) => ranking.refresh(candidates, member),
+            Self::ResponseTime(ranking) => ranking.refresh(candidates, member),
             Self::RoundRobin(_) | Self::Random(_) | Self::SourceHash(_) => {}
         }
     }
 
     /// Reads all loads again: for sessions that came or went while this balancer was built.
-    pub fn refresh_all(&self, field: &Field) {
+    pub fn refresh_all(&self, candidates: &Candidates) {
         match self {
-            Self::LeastConnection(ranking) => ranking.refresh_all(field),
-            Self::ResponseTime(ranking) => ranking.refresh_all(field),
+            Self::LeastConnection(ranking) => ranking.refresh_all(candidates),
+            Self::ResponseTime(ranking) => ranking.refresh_all(candidates),
             Self::RoundRobin(_) | Self::Random(_) | Self::SourceHash(_) => {}
         }
     }

@@ -5,7 +5,7 @@
 //! under load the second draw evens out what chance did (Mitzenmacher 2001, "the power of two choices").
 
 use super::mix::mix;
-use super::{Ask, Candidate, Field};
+use super::{Candidate, Candidates, Criteria};
 
 /// The weights of one snapshot, added up.
 pub struct Random {
@@ -18,13 +18,13 @@ pub struct Random {
 
 impl Random {
     /// Adds the weights up.
-    pub fn new(field: &Field) -> Self {
+    pub fn new(candidates: &Candidates) -> Self {
         let mut sum = 0;
         let add = |one: &Candidate| {
             sum += u32::from(one.weight);
             sum
         };
-        let sums: Box<[u32]> = field.candidates().iter().map(add).collect();
+        let sums: Box<[u32]> = candidates.all().iter().map(add).collect();
         let (slots, total) = (sums.len() as u64, u64::from(sum));
         let begins = |cell: u64| cell * total / slots;
         let slot = |cell| sums.partition_point(|sum| u64::from(*sum) <= begins(cell)) as u32;
@@ -32,21 +32,21 @@ impl Random {
         Self { sums, cells }
     }
 
-    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
-        let mut random = ask.random;
+    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+        let mut random = criteria.random;
         for _ in 0..PATIENCE {
             let (one, other) = (self.draw(random >> 32), self.draw(random & 0xffff_ffff));
-            let relieves = relieves(&field.candidates[other], &field.candidates[one]);
+            let relieves = relieves(&candidates.all[other], &candidates.all[one]);
             let (winner, loser) = if relieves { (other, one) } else { (one, other) };
-            let picked = field
-                .try_slot(winner, ask)
-                .or_else(|| field.try_slot(loser, ask));
+            let picked = candidates
+                .try_slot(winner, criteria)
+                .or_else(|| candidates.try_slot(loser, criteria));
             if picked.is_some() {
                 return picked;
             }
             random = mix(random);
         }
-        field.first_free(self.draw(random >> 32), ask)
+        candidates.first_free(self.draw(random >> 32), criteria)
     }
 
     /// A slot, by weight; `random` is below 2^32.

@@ -6,7 +6,7 @@
 
 use std::sync::PoisonError;
 
-use super::{Ask, Candidate, Field};
+use super::{Candidate, Candidates, Criteria};
 use crate::base::sync::{Mutex, MutexGuard};
 
 /// What servers are compared by.
@@ -27,29 +27,34 @@ pub trait Rank: Copy {
 pub struct Ranking<R>(Mutex<Tree<R>>);
 
 impl<R: Rank> Ranking<R> {
-    pub(super) fn new(field: &Field) -> Self {
-        Self(Mutex::new(Tree::new(ranks(field))))
+    pub(super) fn new(candidates: &Candidates) -> Self {
+        Self(Mutex::new(Tree::new(ranks(candidates))))
     }
 
-    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
+    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
         let mut tree = self.tree();
-        let tried = || ask.tried.iter().filter_map(|member| field.slot(*member));
+        let tried = || {
+            criteria
+                .tried
+                .iter()
+                .filter_map(|member| candidates.slot(*member))
+        };
         tried().for_each(|slot| tree.set(slot, None));
-        let picked = take_best(&mut tree, field);
-        tried().for_each(|slot| tree.set(slot, rank(&field.candidates[slot])));
-        picked.map(|slot| field.candidates[slot].member)
+        let picked = take_best(&mut tree, candidates);
+        tried().for_each(|slot| tree.set(slot, rank(&candidates.all[slot])));
+        picked.map(|slot| candidates.all[slot].member)
     }
 
-    pub(super) fn refresh(&self, field: &Field, member: u32) {
-        if let Some(slot) = field.slot(member) {
+    pub(super) fn refresh(&self, candidates: &Candidates, member: u32) {
+        if let Some(slot) = candidates.slot(member) {
             let mut tree = self.tree();
-            tree.set(slot, rank(&field.candidates[slot]));
+            tree.set(slot, rank(&candidates.all[slot]));
         }
     }
 
-    pub(super) fn refresh_all(&self, field: &Field) {
+    pub(super) fn refresh_all(&self, candidates: &Candidates) {
         let mut tree = self.tree();
-        *tree = Tree::new(ranks(field));
+        *tree = Tree::new(ranks(candidates));
     }
 
     fn tree(&self) -> MutexGuard<'_, Tree<R>> {
@@ -57,10 +62,10 @@ impl<R: Rank> Ranking<R> {
     }
 }
 
-fn take_best<R: Rank>(tree: &mut Tree<R>, field: &Field) -> Option<usize> {
+fn take_best<R: Rank>(tree: &mut Tree<R>, candidates: &Candidates) -> Option<usize> {
     loop {
         let (slot, hint) = tree.best()?;
-        let candidate = &field.candidates[slot];
+        let candidate = &candidates.all[slot];
         let now = rank::<R>(candidate);
         let holds = now.is_some_and(|now| hint.still_holds(&now));
         if holds && candidate.take() {
@@ -72,8 +77,8 @@ fn take_best<R: Rank>(tree: &mut Tree<R>, field: &Field) -> Option<usize> {
     }
 }
 
-fn ranks<R: Rank>(field: &Field) -> Vec<Option<R>> {
-    field.candidates.iter().map(rank).collect()
+fn ranks<R: Rank>(candidates: &Candidates) -> Vec<Option<R>> {
+    candidates.all.iter().map(rank).collect()
 }
 
 /// `None`: full.

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::{Ask, Field};
+use super::{Candidates, Criteria};
 
 /// The turns of one snapshot.
 pub struct RoundRobin {
@@ -16,8 +16,8 @@ pub struct RoundRobin {
 
 impl RoundRobin {
     /// Lays out the turns; cost grows with the sum of the weights over their gcd.
-    pub fn new(field: &Field) -> Self {
-        let weights = field.candidates().iter().map(|one| one.weight);
+    pub fn new(candidates: &Candidates) -> Self {
+        let weights = candidates.all().iter().map(|one| one.weight);
         Self {
             sequence: lay_out(weights),
         }
@@ -25,16 +25,16 @@ impl RoundRobin {
 
     /// A turn whose server is full or was tried is used up, and the next one is taken: the servers that are
     /// left keep sharing in proportion.
-    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
+    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
         let length = self.sequence.len() as u64;
         for _ in 0..length.min(PATIENCE) {
-            let slot = self.sequence[(field.counters.turn() % length) as usize];
-            if let Some(member) = field.try_slot(slot as usize, ask) {
+            let slot = self.sequence[(candidates.counters.turn() % length) as usize];
+            if let Some(member) = candidates.try_slot(slot as usize, criteria) {
                 return Some(member);
             }
         }
-        let start = self.sequence[(field.counters.turn() % length) as usize];
-        field.first_free(start as usize, ask)
+        let start = self.sequence[(candidates.counters.turn() % length) as usize];
+        candidates.first_free(start as usize, criteria)
     }
 }
 

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::mix::mix;
-use super::{Ask, Field};
+use super::{Candidates, Criteria};
 
 /// The ring and the bound, for one snapshot.
 pub struct SourceHash {
@@ -65,10 +65,10 @@ impl Ring {
     }
 
     /// Only the points of servers on offer: walks past the others are saved, and nobody's server changes.
-    fn only(&self, field: &Field) -> Self {
-        let offered = |point: &&u64| field.offers((**point & MEMBER) as u32);
+    fn only(&self, candidates: &Candidates) -> Self {
+        let offered = |point: &&u64| candidates.offers((**point & MEMBER) as u32);
         let points = self.points.iter().filter(offered).copied().collect();
-        Self::of(points, field.candidates().len())
+        Self::of(points, candidates.all().len())
     }
 
     /// Members from the client's place on, once around.
@@ -85,13 +85,13 @@ impl Ring {
 }
 
 impl SourceHash {
-    /// `ring` holds at least the candidates of `field`.
-    pub fn new(field: &Field, ring: &Arc<Ring>) -> Self {
-        let weights = field.candidates().iter().map(|one| u64::from(one.weight));
-        let sparse = field.candidates().len() * 2 < ring.members;
+    /// `ring` holds at least these candidates.
+    pub fn new(candidates: &Candidates, ring: &Arc<Ring>) -> Self {
+        let weights = candidates.all().iter().map(|one| u64::from(one.weight));
+        let sparse = candidates.all().len() * 2 < ring.members;
         Self {
             ring: if sparse {
-                Arc::new(ring.only(field))
+                Arc::new(ring.only(candidates))
             } else {
                 Arc::clone(ring)
             },
@@ -99,23 +99,24 @@ impl SourceHash {
         }
     }
 
-    pub(super) fn pick(&self, field: &Field, ask: &Ask<'_>) -> Option<u32> {
-        let sessions = field.counters.active() + 1;
+    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+        let sessions = candidates.counters.active() + 1;
         let walk = || {
-            let slots = (self.ring.walk(ask.client)).filter_map(|member| field.slot(member));
+            let slots =
+                (self.ring.walk(criteria.client)).filter_map(|member| candidates.slot(member));
             slots.take(PATIENCE)
         };
         let under = |slot: &usize| {
-            let candidate = &field.candidates[*slot];
+            let candidate = &candidates.all[*slot];
             u64::from(candidate.load.active()) < self.bound(sessions, candidate.weight)
         };
-        let take = |slot| field.try_slot(slot, ask);
-        let start = ask.client % field.candidates.len() as u64;
+        let take = |slot| candidates.try_slot(slot, criteria);
+        let start = criteria.client % candidates.all.len() as u64;
         walk()
             .filter(under)
             .find_map(take)
             .or_else(|| walk().find_map(take))
-            .or_else(|| field.first_free(start as usize, ask))
+            .or_else(|| candidates.first_free(start as usize, criteria))
     }
 
     /// Sessions that a server of this weight may have when the pool has `sessions`.

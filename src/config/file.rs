@@ -347,7 +347,7 @@ pub(super) enum ProbeWord {
     /// `"none"`.
     None,
     /// A table.
-    Ask(Box<Probe>),
+    Table(Box<Probe>),
 }
 
 /// Key `probe.tls`.
@@ -441,7 +441,7 @@ impl Word for ProbeWord {
                 cx.wrong_type(value, "a table or \"none\"", example);
                 None
             }
-            None => Probe::read(value, cx).map(|probe| Self::Ask(Box::new(probe))),
+            None => Probe::read(value, cx).map(|probe| Self::Table(Box::new(probe))),
             Some("none") => Some(Self::None),
             Some(word) => {
                 let what = format!("{} asks for a probe {word:?}", cx.owner);

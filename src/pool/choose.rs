@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::snapshot::Side;
+use super::snapshot::Tier;
 use super::{Lease, Pick, Pool, ServerId, Snapshot};
-use crate::balance::{Ask, hash_client};
+use crate::balance::{Criteria, hash_client};
 use crate::plan::StickyPlan;
 use crate::telemetry::label::words;
 
@@ -59,14 +59,14 @@ impl Pool {
         // One client, whether it came over a dual-stack socket or not.
         let client = client.to_canonical();
         let tried: Vec<u32> = tried.iter().filter_map(|id| snapshot.find(*id)).collect();
-        let ask = Ask {
+        let criteria = Criteria {
             client: hash_client(client),
             random: fastrand::u64(..),
             tried: &tried,
         };
         let picked = match &snapshot.plan.sticky {
-            None => pick(&snapshot, &ask).map(|(member, pick)| (member, pick, None)),
-            Some(sticky) => self.pick_sticky(&snapshot, &ask, client, sticky, now),
+            None => pick(&snapshot, &criteria).map(|(member, pick)| (member, pick, None)),
+            Some(sticky) => self.pick_sticky(&snapshot, &criteria, client, sticky, now),
         };
         let (member, pick, holds) = picked?;
         let server = Arc::clone(&snapshot.members[member as usize].server);
@@ -85,25 +85,25 @@ impl Pool {
     fn pick_sticky(
         &self,
         snapshot: &Snapshot,
-        ask: &Ask<'_>,
+        criteria: &Criteria<'_>,
         client: IpAddr,
         sticky: &StickyPlan,
         now: Instant,
     ) -> Result<(u32, Pick, Option<IpAddr>), NoServer> {
         let mut table = self.affinity();
-        let side = snapshot.side();
+        let tier = snapshot.tier();
         let bound = (table.find(client, sticky, now))
             .and_then(|server| snapshot.find(server))
-            .filter(|member| side.field.offers(*member));
+            .filter(|member| tier.candidates.offers(*member));
         if let Some(member) = bound
-            && !ask.tried.contains(&member)
-            && side.field.take(member)
+            && !criteria.tried.contains(&member)
+            && tier.candidates.take(member)
         {
-            side.balancer.refresh(&side.field, member);
+            tier.balancer.refresh(&tier.candidates, member);
             table.hold(client);
             return Ok((member, Pick::Sticky, Some(client)));
         }
-        let (member, pick) = pick(snapshot, ask)?;
+        let (member, pick) = pick(snapshot, criteria)?;
         let holds = match bound {
             // Full, or not to be reached by this session: elsewhere this once.
             Some(_) => table.hold(client),
@@ -118,8 +118,8 @@ impl Pool {
 }
 
 impl Snapshot {
-    /// Who takes sessions now: the first rank, or the backups when nobody else is up.
-    fn side(&self) -> &Side {
+    /// Who takes sessions now: the first tier, or the backups when nobody else is up.
+    fn tier(&self) -> &Tier {
         if self.first.is_empty() {
             &self.backup
         } else {
@@ -129,28 +129,31 @@ impl Snapshot {
 }
 
 /// Counted on the load of the member that it returns.
-fn pick(snapshot: &Snapshot, ask: &Ask<'_>) -> Result<(u32, Pick), NoServer> {
-    let side = snapshot.side();
-    if let Some(member) = side.balancer.pick(&side.field, ask) {
+fn pick(snapshot: &Snapshot, criteria: &Criteria<'_>) -> Result<(u32, Pick), NoServer> {
+    let tier = snapshot.tier();
+    if let Some(member) = tier.balancer.pick(&tier.candidates, criteria) {
         let pick = if snapshot.first.is_empty() {
             Pick::Backup
-        } else if side.field.candidates().len() == 1 {
+        } else if tier.candidates.all().len() == 1 {
             Pick::OnlyOne
         } else {
             Pick::from(snapshot.plan.balance)
         };
         return Ok((member, pick));
     }
-    if side.is_empty() {
+    if tier.is_empty() {
         return Err(NoServer::NoneUp);
     }
-    let candidates = side.field.candidates();
-    if !candidates.iter().all(|one| ask.tried.contains(&one.member)) {
+    let candidates = tier.candidates.all();
+    if !candidates
+        .iter()
+        .all(|one| criteria.tried.contains(&one.member))
+    {
         return Err(NoServer::AllFull);
     }
-    // Probes have not noticed yet that nobody of the first rank can be reached; this session has.
+    // Probes have not noticed yet that nobody of the first tier can be reached; this session has.
     let backup = &snapshot.backup;
-    match backup.balancer.pick(&backup.field, ask) {
+    match backup.balancer.pick(&backup.candidates, criteria) {
         Some(member) => Ok((member, Pick::Backup)),
         None => Err(NoServer::AllTried),
     }

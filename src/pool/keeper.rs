@@ -22,11 +22,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::change::Request;
 use super::line::Line;
-use super::snapshot::{Fall, Member, Roster, Side, Snapshot};
+use super::snapshot::{Fall, Member, Roster, Snapshot, Tier};
 use super::standing::is_panic;
 use super::weight;
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
-use crate::balance::{Balancer, Candidate, Counters, Field, Load, Ring};
+use crate::balance::{Balancer, Candidate, Candidates, Counters, Load, Ring};
 use crate::plan::{Balance, OnDown, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::telemetry::Metrics;
 
@@ -52,7 +52,7 @@ struct State {
     roster: Arc<Roster>,
     counters: Arc<Counters>,
     created_at: Instant,
-    /// Of the first rank and of the backups; `None` when it must be made again.
+    /// Of the first tier and of the backups; `None` when it must be made again.
     rings: [Option<Arc<Ring>>; 2],
     generation: u64,
     /// Removed from the file, and perhaps still held by sessions.
@@ -426,12 +426,12 @@ impl State {
             configured: self.configured,
             roster: Arc::clone(&self.roster),
             panic: self.panic,
-            first: self.side(false, now),
-            backup: self.side(true, now),
+            first: self.tier(false, now),
+            backup: self.tier(true, now),
         }
     }
 
-    /// Of all configured servers of that rank, whatever their standing.
+    /// Of all configured servers of that tier, whatever their standing.
     fn ring(&mut self, backup: bool) -> Arc<Ring> {
         let members = (0u32..).zip(&self.members);
         let servers = members.filter(|(_, member)| member.plan.backup == backup);
@@ -466,20 +466,20 @@ impl State {
         self.grows_at = grows_in.map(|wait| now + wait);
     }
 
-    /// Backups are there for when the first rank fails: where one is up, no server that is down is tried.
+    /// Backups are there for when the first tier fails: where one is up, no server that is down is tried.
     fn judge_panic(&mut self) {
         let threshold = self.plan.care.panic_threshold;
-        let rank = |backup| (self.members.iter()).filter(move |one| one.plan.backup == backup);
+        let tier = |backup| (self.members.iter()).filter(move |one| one.plan.backup == backup);
         let shown = |one: &Member| (one.admin, one.health);
         let on_offer = |one: &Member| one.standing.is_on_offer();
-        let helped = !rank(false).any(on_offer) && rank(true).any(on_offer);
-        let panic = !helped && is_panic(rank(false).map(shown), threshold);
+        let helped = !tier(false).any(on_offer) && tier(true).any(on_offer);
+        let panic = !helped && is_panic(tier(false).map(shown), threshold);
         if panic == std::mem::replace(&mut self.panic, panic) {
             return;
         }
         let (pool, up) = (
             &self.plan.name,
-            rank(false).filter(|one| on_offer(one)).count(),
+            tier(false).filter(|one| on_offer(one)).count(),
         );
         self.metrics.pool(pool).panic(panic);
         if panic {
@@ -495,7 +495,7 @@ impl State {
         leave_by.into_iter().chain(self.grows_at).min()
     }
 
-    fn side(&mut self, backup: bool, now: Instant) -> Side {
+    fn tier(&mut self, backup: bool, now: Instant) -> Tier {
         let slow_start = self.plan.care.slow_start;
         let in_panic = |one: &Member| self.panic && one.standing == Standing::Down;
         let offered: Vec<_> = (0u32..)
@@ -517,19 +517,22 @@ impl State {
                 cap: member.plan.max_connections.unwrap_or(u32::MAX),
                 load: Arc::clone(member.server.load()),
             });
-        let field = Field::new(
+        let candidates = Candidates::new(
             self.members.len(),
             candidates.collect(),
             Arc::clone(&self.counters),
         );
         let balancer = match self.plan.balance {
-            Balance::RoundRobin => Balancer::round_robin(&field),
-            Balance::LeastConnection => Balancer::least_connection(&field),
-            Balance::ResponseTime => Balancer::response_time(&field),
-            Balance::Random => Balancer::random(&field),
-            Balance::SourceHash => Balancer::source_hash(&field, &self.ring(backup)),
+            Balance::RoundRobin => Balancer::round_robin(&candidates),
+            Balance::LeastConnection => Balancer::least_connection(&candidates),
+            Balance::ResponseTime => Balancer::response_time(&candidates),
+            Balance::Random => Balancer::random(&candidates),
+            Balance::SourceHash => Balancer::source_hash(&candidates, &self.ring(backup)),
         };
-        Side { field, balancer }
+        Tier {
+            candidates,
+            balancer,
+        }
     }
 }
 

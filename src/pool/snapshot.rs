@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Health, Order, Server, ServerId, Standing};
-use crate::balance::{Balancer, Field};
+use crate::balance::{Balancer, Candidates};
 use crate::plan::{PoolPlan, ServerName, ServerPlan};
 
 /// One state of a pool, as of one generation. Sessions load it once per attempt.
@@ -21,10 +21,10 @@ pub struct Snapshot {
     pub(super) roster: Arc<Roster>,
     /// So few are up that those that are down take sessions too.
     pub(super) panic: bool,
-    /// Servers of the first rank.
-    pub(super) first: Side,
-    /// Backups: for when nobody of the first rank can be reached.
-    pub(super) backup: Side,
+    /// The servers that are no backups.
+    pub(super) first: Tier,
+    /// Backups: for when nobody of the first tier can be reached.
+    pub(super) backup: Tier,
 }
 
 /// One server in one snapshot.
@@ -61,8 +61,8 @@ pub struct Fall {
 pub(super) struct Roster(HashMap<ServerId, u32>);
 
 /// Servers that may take sessions, and who picks among them.
-pub(super) struct Side {
-    pub(super) field: Field,
+pub(super) struct Tier {
+    pub(super) candidates: Candidates,
     pub(super) balancer: Balancer,
 }
 
@@ -107,8 +107,10 @@ impl Snapshot {
             return;
         }
         if let Some(member) = self.find(server) {
-            self.first.balancer.refresh(&self.first.field, member);
-            self.backup.balancer.refresh(&self.backup.field, member);
+            self.first.balancer.refresh(&self.first.candidates, member);
+            self.backup
+                .balancer
+                .refresh(&self.backup.candidates, member);
         }
     }
 }
@@ -145,12 +147,12 @@ impl Roster {
     }
 }
 
-impl Side {
+impl Tier {
     pub(super) fn is_empty(&self) -> bool {
-        self.field.candidates().is_empty()
+        self.candidates.all().is_empty()
     }
 
     pub(super) fn refresh_all(&self) {
-        self.balancer.refresh_all(&self.field);
+        self.balancer.refresh_all(&self.candidates);
     }
 }

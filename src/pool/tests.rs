@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::plan::{
-    Address, Ask as Question, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName,
-    ServerPlan, Service, StickyPlan, Timeouts,
+    Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName, ServerPlan,
+    Service, StickyPlan, Timeouts,
 };
 use crate::plan::{CarePlan, OnDown};
 use crate::telemetry::Metrics;
@@ -75,7 +75,7 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
 
 pub(super) fn probe() -> Option<ProbePlan> {
     Some(ProbePlan {
-        ask: Question::Tcp,
+        ask: Ask::Tcp,
         port: None,
         tls: None,
         interval: Duration::from_secs(10),

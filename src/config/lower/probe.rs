@@ -22,7 +22,7 @@ pub(super) fn lower(
     let brought = Probe::default();
     let words = match field.value() {
         Some(ProbeWord::None) => return None,
-        Some(ProbeWord::Ask(words)) => words,
+        Some(ProbeWord::Table(words)) => words,
         None => &brought,
     };
     let outer = cx.owner.clone();
