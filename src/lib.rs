@@ -9,9 +9,9 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 5 doors | `main`, [`cli`] |
+//! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
-//! | 3 road | [`listener`] → [`session`] |
+//! | 3 data path | [`listener`] → [`session`] |
 //! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool` · [`standin`] → `tls`, `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |

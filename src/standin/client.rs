@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::door::Bytes;
+use super::listener::Bytes;
 use crate::wire::hive::{Column, Handle, Operation, Outcome, PROTOCOL_V6, Reply, Request};
 use crate::wire::sasl::{self, FRAME_MAX, SaslError, plain_login};
 use crate::wire::thrift::{ThriftError, message_length};

@@ -1,7 +1,7 @@
 //! The ways in which a stand-in can fail, switched while it runs.
 //!
-//! A [`Switch`] is shared by the door that accepts and by every connection it has accepted. What a fault does to
-//! the listening socket is the door's business; what it does to bytes happens in [`Faulty`], which wraps the plain
+//! A [`Switch`] is shared by the listener that accepts and by every connection it has accepted. The listener does
+//! what a fault means for the listening socket; what it means for bytes happens in [`Faulty`], which wraps the plain
 //! TCP stream, so that TLS, SASL and Thrift above it meet the fault as they would meet a broken network.
 
 use std::future::Future;

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use hyper::StatusCode;
 
-use super::door::{Door, Frame};
+use super::listener::{Frame, StandInListener};
 use super::raw;
 use super::web::{self, Page, Question};
 
 /// A running stand-in.
 pub struct Hue {
-    door: Door,
+    listener: StandInListener,
     alive_status: Arc<AtomicU16>,
 }
 
@@ -20,23 +20,26 @@ impl Hue {
     /// Starts one that calls itself `name`.
     ///
     /// # Errors
-    /// As [`Door::open`].
+    /// As [`StandInListener::open`].
     pub fn start(frame: &Frame, name: &str) -> io::Result<Self> {
         let alive_status = Arc::new(AtomicU16::new(StatusCode::OK.as_u16()));
         let (name, status): (Arc<str>, _) = (name.into(), Arc::clone(&alive_status));
-        let door = raw::open(frame, move |visit| {
+        let listener = raw::open(frame, move |visit| {
             let (name, status) = (Arc::clone(&name), Arc::clone(&status));
             web::serve(visit, move |question| {
                 let page = answer(&question, &name, status.load(Ordering::Relaxed));
                 async move { page }
             })
         })?;
-        Ok(Self { door, alive_status })
+        Ok(Self {
+            listener,
+            alive_status,
+        })
     }
 
     /// Address, counts and faults.
-    pub fn door(&self) -> &Door {
-        &self.door
+    pub fn listener(&self) -> &StandInListener {
+        &self.listener
     }
 
     /// What `is_alive` answers from now on: 301 and 500 are what a real Hue in trouble says.

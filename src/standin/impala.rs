@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hyper::StatusCode;
 use serde_json::json;
 
-use super::door::{Door, Frame};
 use super::hive::{Hive, HiveOptions};
+use super::listener::{Frame, StandInListener};
 use super::raw;
 use super::web::{self, Page, Question};
 
 /// A running stand-in.
 pub struct Impala {
     hive: Hive,
-    web: Door,
+    web: StandInListener,
     state: Arc<State>,
 }
 
@@ -33,7 +33,7 @@ impl Impala {
     /// Starts one that calls itself `options.name`, with its web server at `web`.
     ///
     /// # Errors
-    /// As [`Door::open`].
+    /// As [`StandInListener::open`].
     pub fn start(frame: &Frame, web: SocketAddr, options: HiveOptions) -> io::Result<Self> {
         let state = Arc::new(State {
             name: options.name.clone(),
@@ -43,7 +43,7 @@ impl Impala {
         });
         let hive = Hive::start(frame, options)?;
         let shown = Arc::clone(&state);
-        let switch = hive.door().switch().clone();
+        let switch = hive.listener().switch().clone();
         let web = raw::open_with(
             &Frame {
                 bind: web,
@@ -62,8 +62,8 @@ impl Impala {
     }
 
     /// The port for clients. Its switch is that of the web server as well.
-    pub fn door(&self) -> &Door {
-        self.hive.door()
+    pub fn listener(&self) -> &StandInListener {
+        self.hive.listener()
     }
 
     /// The port for clients, as a HiveServer2.
@@ -72,7 +72,7 @@ impl Impala {
     }
 
     /// The web server.
-    pub fn web(&self) -> &Door {
+    pub fn web(&self) -> &StandInListener {
         &self.web
     }
 

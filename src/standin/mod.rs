@@ -7,22 +7,22 @@
 mod certificate;
 mod client;
 mod digest;
-mod door;
 mod fault;
 mod hive;
 mod hue;
 mod impala;
+mod listener;
 pub mod raw;
 mod web;
 
 pub use self::certificate::{Authority, MintError, Minted, Validity, Wardrobe};
 pub use self::client::{ClientError, HiveClient};
 pub use self::digest::{Digest, Pattern, Sum, sum_of_pattern};
-pub use self::door::{Bytes, Door, Frame, Serve, Visit};
 pub use self::fault::{Fault, Flaw, Switch};
 pub use self::hive::{Auth, Flavour, Hive, HiveOptions, Transport};
 pub use self::hue::Hue;
 pub use self::impala::Impala;
+pub use self::listener::{Bytes, Frame, Serve, StandInListener, Visit};
 
 #[cfg(test)]
 mod tests;

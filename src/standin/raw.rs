@@ -9,14 +9,14 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::sleep;
 
 use super::digest::{Digest, Pattern, Sum};
-use super::door::{Bytes, Door, Frame, Serve, Visit};
 use super::fault::Switch;
+use super::listener::{Bytes, Frame, Serve, StandInListener, Visit};
 
 /// Sends back what it gets, and ends when the peer does.
 ///
 /// # Errors
-/// As [`Door::open`]; so for all here.
-pub fn echo(frame: &Frame) -> io::Result<Door> {
+/// As [`StandInListener::open`]; so for all here.
+pub fn echo(frame: &Frame) -> io::Result<StandInListener> {
     open(frame, |visit| async move {
         let (mut reader, mut writer) = split(visit.stream);
         let _ = tokio::io::copy(&mut reader, &mut writer).await;
@@ -25,7 +25,7 @@ pub fn echo(frame: &Frame) -> io::Result<Door> {
 }
 
 /// Waits for a byte, answers its name and a line end, then echoes: who answered is what the client reads first.
-pub fn named(frame: &Frame, name: &str) -> io::Result<Door> {
+pub fn named(frame: &Frame, name: &str) -> io::Result<StandInListener> {
     let line: Arc<str> = format!("{name}\n").into();
     open(frame, move |mut visit| {
         let line = Arc::clone(&line);
@@ -42,7 +42,7 @@ pub fn named(frame: &Frame, name: &str) -> io::Result<Door> {
 }
 
 /// Speaks first, as a mail server does, then echoes.
-pub fn banner(frame: &Frame, text: &str) -> io::Result<Door> {
+pub fn banner(frame: &Frame, text: &str) -> io::Result<StandInListener> {
     let text: Arc<str> = text.into();
     open(frame, move |mut visit| {
         let text = Arc::clone(&text);
@@ -56,7 +56,7 @@ pub fn banner(frame: &Frame, text: &str) -> io::Result<Door> {
 }
 
 /// Reads all, then answers the sum of it as a line, `LENGTH SHA256`.
-pub fn sink(frame: &Frame) -> io::Result<Door> {
+pub fn sink(frame: &Frame) -> io::Result<StandInListener> {
     open(frame, |visit| async move {
         let (mut reader, mut writer) = split(visit.stream);
         let Ok(sum) = receive(&mut reader, &Pace::default(), 0).await else {
@@ -69,9 +69,11 @@ pub fn sink(frame: &Frame) -> io::Result<Door> {
 }
 
 /// Passes on what each connection said until it ended, or how it broke: for PROXY headers, and for manners.
-pub fn recorder(frame: &Frame) -> io::Result<(Door, mpsc::Receiver<io::Result<Vec<u8>>>)> {
+pub fn recorder(
+    frame: &Frame,
+) -> io::Result<(StandInListener, mpsc::Receiver<io::Result<Vec<u8>>>)> {
     let (tell, told) = mpsc::channel(64);
-    let door = open(frame, move |mut visit| {
+    let listener = open(frame, move |mut visit| {
         let tell = tell.clone();
         async move {
             let mut seen = Vec::new();
@@ -79,7 +81,7 @@ pub fn recorder(frame: &Frame) -> io::Result<(Door, mpsc::Receiver<io::Result<Ve
             let _ = tell.send(end.map(|_| seen)).await;
         }
     })?;
-    Ok((door, told))
+    Ok((listener, told))
 }
 
 /// Who ends its direction first in an exchange.
@@ -117,16 +119,16 @@ pub struct Exchange {
 pub fn exchange(
     frame: &Frame,
     plan: Exchange,
-) -> io::Result<(Door, mpsc::Receiver<io::Result<Sum>>)> {
+) -> io::Result<(StandInListener, mpsc::Receiver<io::Result<Sum>>)> {
     let (tell, told) = mpsc::channel(64);
-    let door = open(frame, move |visit| {
+    let listener = open(frame, move |visit| {
         let (tell, plan) = (tell.clone(), plan.clone());
         async move {
             let ends_first = plan.first == First::Server;
             let _ = tell.send(plan.run(visit.stream, ends_first).await).await;
         }
     })?;
-    Ok((door, told))
+    Ok((listener, told))
 }
 
 impl Exchange {
@@ -204,8 +206,8 @@ async fn receive<S: Bytes>(reader: &mut ReadHalf<S>, pace: &Pace, seed: u64) -> 
     }
 }
 
-/// A door with a plain async function behind it.
-pub fn open<F, R>(frame: &Frame, serve: F) -> io::Result<Door>
+/// A listener with a plain async function behind it.
+pub fn open<F, R>(frame: &Frame, serve: F) -> io::Result<StandInListener>
 where
     F: Fn(Visit) -> R + Send + Sync + 'static,
     R: Future<Output = ()> + Send + 'static,
@@ -213,14 +215,14 @@ where
     open_with(frame, Switch::new(), serve)
 }
 
-/// The same, under a switch that another door has as well.
-pub fn open_with<F, R>(frame: &Frame, switch: Switch, serve: F) -> io::Result<Door>
+/// The same, under a switch that another listener has as well.
+pub fn open_with<F, R>(frame: &Frame, switch: Switch, serve: F) -> io::Result<StandInListener>
 where
     F: Fn(Visit) -> R + Send + Sync + 'static,
     R: Future<Output = ()> + Send + 'static,
 {
     let serve: Serve = Arc::new(move |visit| Box::pin(serve(visit)));
-    Door::open(frame, switch, serve)
+    StandInListener::open(frame, switch, serve)
 }
 
 /// What a slow reader rests for.

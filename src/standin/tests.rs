@@ -15,8 +15,8 @@ fn hive(auth: Auth) -> Hive {
 }
 
 /// Says `bytes`, and hears all until the other side ends.
-async fn ask(door: &Door, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(door.address()).await.unwrap();
+async fn ask(listener: &StandInListener, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut heard = Vec::new();
     let hear = stream.read_to_end(&mut heard);
@@ -36,7 +36,7 @@ fn refused(status: u8, text: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_query_tells_which_instance_answered() {
     let hive = hive(Auth::Anybody);
-    let mut client = HiveClient::connect(hive.door().address(), "u")
+    let mut client = HiveClient::connect(hive.listener().address(), "u")
         .await
         .unwrap();
     assert_eq!(client.query("SELECT whatever").await.unwrap(), ["hs2-1"]);
@@ -54,13 +54,15 @@ async fn a_query_tells_which_instance_answered() {
 #[tokio::test]
 async fn nosasl_and_accounts() {
     let bare = hive(Auth::NoSasl);
-    let stream = TcpStream::connect(bare.door().address()).await.unwrap();
+    let stream = TcpStream::connect(bare.listener().address()).await.unwrap();
     let mut client = HiveClient::over(Box::new(stream), None).await.unwrap();
     assert_eq!(client.query("SELECT 1").await.unwrap(), ["1"]);
     let (user, password) = ("u".to_owned(), "right".to_owned());
     let guarded = hive(Auth::Account { user, password });
     for (password, lets_in) in [("right", true), ("wrong", false)] {
-        let stream = TcpStream::connect(guarded.door().address()).await.unwrap();
+        let stream = TcpStream::connect(guarded.listener().address())
+            .await
+            .unwrap();
         let client = HiveClient::over(Box::new(stream), Some(("u", password))).await;
         assert_eq!(client.is_ok(), lets_in, "{password}");
     }
@@ -88,7 +90,7 @@ async fn strangers_hear_what_hive_tells_them() {
         ),
     ];
     for (said, heard) in golden {
-        assert_eq!(ask(hive.door(), said).await, heard, "{said:?}");
+        assert_eq!(ask(hive.listener(), said).await, heard, "{said:?}");
     }
 }
 
@@ -98,12 +100,12 @@ async fn a_passive_server_refuses_sessions() {
     hive.set_refusal(Some(
         "Cannot open sessions on an inactive HS2 instance".into(),
     ));
-    let refused = HiveClient::connect(hive.door().address(), "u").await;
+    let refused = HiveClient::connect(hive.listener().address(), "u").await;
     let text = refused.err().unwrap().to_string();
     assert!(text.contains("inactive HS2"), "{text}");
     hive.set_refusal(None);
     assert!(
-        HiveClient::connect(hive.door().address(), "u")
+        HiveClient::connect(hive.listener().address(), "u")
             .await
             .is_ok()
     );
@@ -112,22 +114,22 @@ async fn a_passive_server_refuses_sessions() {
 #[tokio::test]
 async fn a_dead_server_resets_its_sessions_and_comes_back_at_its_address() {
     let hive = hive(Auth::Anybody);
-    let address = hive.door().address();
+    let address = hive.listener().address();
     let mut client = HiveClient::connect(address, "u").await.unwrap();
-    hive.door().switch().set(Fault::Dead);
+    hive.listener().switch().set(Fault::Dead);
     assert!(client.query("SELECT 1").await.is_err());
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    assert_eq!((hive.sessions_open(), hive.door().open_now()), (0, 0));
-    hive.door().switch().set(Fault::None);
+    assert_eq!((hive.sessions_open(), hive.listener().open_now()), (0, 0));
+    hive.listener().switch().set(Fault::None);
     while HiveClient::connect(address, "u").await.is_err() {}
 }
 
 #[tokio::test]
 async fn faults_do_what_they_say() {
     let hive = hive(Auth::Anybody);
-    let address = hive.door().address();
-    let switch = hive.door().switch().clone();
+    let address = hive.listener().address();
+    let switch = hive.listener().switch().clone();
     let login = crate::wire::sasl::plain_login("u", "p");
 
     switch.set(Fault::Reset);
@@ -137,7 +139,7 @@ async fn faults_do_what_they_say() {
     assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
 
     switch.set(Fault::HalfClose);
-    assert_eq!(ask(hive.door(), &login).await, b"");
+    assert_eq!(ask(hive.listener(), &login).await, b"");
 
     switch.set(Fault::Hang);
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -169,18 +171,18 @@ async fn impala_and_hue_answer_their_probes() {
     let root = text(ask(impala.web(), get("/?json").as_bytes()).await);
     assert!(root.contains("\"is_quiescing\":true") && root.contains("\"is_coordinator\":true"));
     assert!(
-        HiveClient::connect(impala.door().address(), "u")
+        HiveClient::connect(impala.listener().address(), "u")
             .await
             .is_err()
     );
 
     let hue = Hue::start(&Frame::default(), "hue-1").unwrap();
-    let alive = text(ask(hue.door(), get("/desktop/debug/is_alive").as_bytes()).await);
+    let alive = text(ask(hue.listener(), get("/desktop/debug/is_alive").as_bytes()).await);
     assert!(alive.starts_with("HTTP/1.1 200 OK") && alive.ends_with("\r\n\r\n"));
     hue.set_alive_status(500);
-    let alive = text(ask(hue.door(), get("/desktop/debug/is_alive").as_bytes()).await);
+    let alive = text(ask(hue.listener(), get("/desktop/debug/is_alive").as_bytes()).await);
     assert!(alive.starts_with("HTTP/1.1 500"));
-    assert!(text(ask(hue.door(), get("/").as_bytes()).await).contains("<h1>hue-1</h1>"));
+    assert!(text(ask(hue.listener(), get("/").as_bytes()).await).contains("<h1>hue-1</h1>"));
 }
 
 #[tokio::test]
@@ -192,8 +194,8 @@ async fn both_sides_of_an_exchange_see_the_same_bytes() {
             first,
             pace: raw::Pace::default(),
         };
-        let (door, mut told) = raw::exchange(&Frame::default(), plan.clone()).unwrap();
-        let stream = TcpStream::connect(door.address()).await.unwrap();
+        let (listener, mut told) = raw::exchange(&Frame::default(), plan.clone()).unwrap();
+        let stream = TcpStream::connect(listener.address()).await.unwrap();
         let mine = raw::Exchange { seed: 4, ..plan };
         let heard = mine.run(stream, first == raw::First::Client).await.unwrap();
         assert_eq!(heard, sum_of_pattern(3, 3_000_000));

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
-use super::door::Visit;
+use super::listener::Visit;
 
 /// A request, body read.
 pub(super) struct Question {

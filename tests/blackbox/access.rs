@@ -61,11 +61,11 @@ async fn a_line_has_every_field_and_true_values() {
 
 #[tokio::test]
 async fn picks_are_named() {
-    let doors = [
+    let standins = [
         raw::echo(&Frame::default()).unwrap(),
         raw::echo(&Frame::default()).unwrap(),
     ];
-    let servers = [doors[0].address(), doors[1].address()];
+    let servers = [standins[0].address(), standins[1].address()];
     for pick in [
         "round-robin",
         "least-connection",

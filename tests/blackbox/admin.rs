@@ -219,11 +219,11 @@ async fn metrics_tell_of_sessions_and_bytes() {
 /// A weight of the running process decides the next sessions.
 #[tokio::test]
 async fn a_weight_changes_the_shares() {
-    let doors = [
+    let standins = [
         raw::named(&Frame::default(), "a").unwrap(),
         raw::named(&Frame::default(), "b").unwrap(),
     ];
-    let servers = [doors[0].address(), doors[1].address()];
+    let servers = [standins[0].address(), standins[1].address()];
     let howdah = Howdah::start(&plain("pair", &servers, "")).await;
     howdah
         .ctl_ok(&["weight", &format!("pair/{}", servers[1]), "4"])
@@ -297,7 +297,7 @@ async fn sixty_dashboards_of_four_thousand_servers_take_no_healthy_server_out() 
         .collect();
     let servers: Vec<_> = hues
         .iter()
-        .map(|hue| format!("\"{}\"", hue.door().address()))
+        .map(|hue| format!("\"{}\"", hue.listener().address()))
         .collect();
     let servers = servers.join(", ");
     let mut config =
@@ -309,7 +309,11 @@ async fn sixty_dashboards_of_four_thousand_servers_take_no_healthy_server_out() 
         );
     }
     let howdah = Howdah::start(&config).await;
-    let asked = || hues.iter().map(|hue| hue.door().accepted()).sum::<u64>();
+    let asked = || {
+        hues.iter()
+            .map(|hue| hue.listener().accepted())
+            .sum::<u64>()
+    };
     let round = async || {
         let (begun, told) = (std::time::Instant::now(), asked());
         eventually!(asked() >= told + 4_000);

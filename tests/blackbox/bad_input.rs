@@ -176,7 +176,7 @@ async fn nobody_at_the_admin_address_is_told() {
     assert!(said(&output).contains(&closed.to_string()), "{output:?}");
 }
 
-/// Random bytes at every kind of door: each ends that session, and no other.
+/// Random bytes at every kind of listener: each ends that session, and no other.
 #[tokio::test]
 async fn garbage_ends_its_own_session_only() {
     let server = raw::echo(&Frame::default()).unwrap();

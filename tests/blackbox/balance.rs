@@ -9,24 +9,26 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::eventually;
-use crate::support::{Door, Fault, Frame, Howdah, exchange, plain, raw, read_all, read_line, soon};
+use crate::support::{
+    Fault, Frame, Howdah, StandInListener, exchange, plain, raw, read_all, read_line, soon,
+};
 
 /// Three named servers, and a pool of them with weights 1, 2 and 5 on four workers.
-fn weighted(balance: &str) -> (Vec<Door>, String) {
-    let doors: Vec<Door> = ["one", "two", "five"]
+fn weighted(balance: &str) -> (Vec<StandInListener>, String) {
+    let standins: Vec<StandInListener> = ["one", "two", "five"]
         .iter()
         .map(|name| raw::named(&Frame::default(), name).unwrap())
         .collect();
     let servers: Vec<String> = ["one", "two", "five"]
         .iter()
         .zip([1, 2, 5])
-        .zip(&doors)
-        .map(|((name, weight), door)| {
-            let address = door.address();
+        .zip(&standins)
+        .map(|((name, weight), standin)| {
+            let address = standin.address();
             format!("{{ name = \"{name}\", address = \"{address}\", weight = {weight} }}")
         })
         .collect();
-    (doors, config(balance, &servers, ""))
+    (standins, config(balance, &servers, ""))
 }
 
 fn config(balance: &str, servers: &[String], more: &str) -> String {
@@ -51,10 +53,10 @@ probe = "none"
     )
 }
 
-fn entry(name: &str, door: &Door, more: &str) -> String {
+fn entry(name: &str, standin: &StandInListener, more: &str) -> String {
     format!(
         "{{ name = \"{name}\", address = \"{}\"{more} }}",
-        door.address()
+        standin.address()
     )
 }
 
@@ -116,17 +118,17 @@ async fn round_robin_gives_each_its_exact_share() {
 
 #[tokio::test]
 async fn least_connection_holds_shares_of_what_is_open() {
-    let (doors, config) = weighted("least-connection");
+    let (standins, config) = weighted("least-connection");
     let howdah = Howdah::start(&config).await;
     let front = howdah.address("front").await;
     let mut open = Vec::new();
     for number in 0..400 {
         open.push(visit(front, client(number)).await.0);
     }
-    let held: Vec<u64> = doors.iter().map(Door::open_now).collect();
+    let held: Vec<u64> = standins.iter().map(StandInListener::open_now).collect();
     assert_eq!(held, [50, 100, 250], "open sessions");
     drop(open);
-    eventually!(doors.iter().all(|door| door.open_now() == 0));
+    eventually!(standins.iter().all(|standin| standin.open_now() == 0));
     // With few sessions open the definition, smallest (active + 1) / weight, prefers the heavy one: 16 open are 2, 4, 10.
     assert_shares(&shares(&howdah, total(), 16).await, 0.25);
 }
@@ -140,7 +142,7 @@ async fn random_comes_near_the_shares() {
 
 #[tokio::test]
 async fn source_hash_comes_near_the_shares_and_keeps_clients() {
-    let (doors, config) = weighted("source-hash");
+    let (standins, config) = weighted("source-hash");
     let howdah = Howdah::start(&config).await;
     let front = howdah.address("front").await;
     let mut home = BTreeMap::new();
@@ -170,7 +172,7 @@ async fn source_hash_comes_near_the_shares_and_keeps_clients() {
         stream.shutdown().await.unwrap();
         read_all(&mut stream).await.unwrap();
     }
-    drop(doors);
+    drop(standins);
 }
 
 /// Each session asks once: the answer's time is what the balancer sees.
@@ -204,11 +206,11 @@ async fn response_time_prefers_the_quick_and_comes_back_to_the_healed() {
 
 #[tokio::test]
 async fn a_sticky_client_stays_until_its_server_is_drained() {
-    let doors = [
+    let standins = [
         raw::named(&Frame::default(), "a").unwrap(),
         raw::named(&Frame::default(), "b").unwrap(),
     ];
-    let servers = [entry("a", &doors[0], ""), entry("b", &doors[1], "")];
+    let servers = [entry("a", &standins[0], ""), entry("b", &standins[1], "")];
     let more = "sticky = { by = \"source-ip\", ttl = \"1h\" }";
     let mut howdah = Howdah::start(&config("round-robin", &servers, more)).await;
     let front = howdah.address("front").await;
@@ -425,7 +427,7 @@ fn worker_ticks(pid: u32) -> BTreeMap<String, u64> {
 }
 
 /// One server with room for one, and a session that has it.
-async fn full(more: &str) -> (Howdah, Door, TcpStream) {
+async fn full(more: &str) -> (Howdah, StandInListener, TcpStream) {
     let server = raw::named(&Frame::default(), "only").unwrap();
     let entries = [entry("only", &server, ", max_connections = 1")];
     let howdah = Howdah::start(&config("least-connection", &entries, more)).await;

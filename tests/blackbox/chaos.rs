@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::eventually;
 use crate::support::tls::over;
-use crate::support::{Certificates, Door, Fault, Frame, Howdah, Site, exchange, raw};
+use crate::support::{Certificates, Fault, Frame, Howdah, Site, StandInListener, exchange, raw};
 
 const CLIENTS: usize = 600;
 const AT_ONCE: usize = 40;
@@ -51,8 +51,8 @@ async fn chaos(skin: Skin) {
         tls: (skin == Skin::Tls).then(|| Arc::new(wardrobe)),
         ..Frame::default()
     };
-    let doors: Vec<Door> = (0..3).map(|_| raw::echo(&frame).unwrap()).collect();
-    let mut howdah = site.start(&config(&doors, skin, 1)).await;
+    let standins: Vec<StandInListener> = (0..3).map(|_| raw::echo(&frame).unwrap()).collect();
+    let mut howdah = site.start(&config(&standins, skin, 1)).await;
     let tls = (skin == Skin::Tls).then(|| certificates.client().connector());
     let front = howdah.address("front").await;
     exchange(&mut connect(front, tls.as_ref()).await.unwrap(), "warm").await;
@@ -65,15 +65,15 @@ async fn chaos(skin: Skin) {
             running.join_next().await.unwrap().unwrap();
         }
         if random.u8(..) < 40 {
-            let door = random.usize(..doors.len());
-            doors[door].switch().set(any_fault(&mut random));
+            let standin = random.usize(..standins.len());
+            standins[standin].switch().set(any_fault(&mut random));
         }
         if random.u8(..) < 20 {
-            order(&howdah, &doors, &mut random).await;
+            order(&howdah, &standins, &mut random).await;
         }
         if number % 128 == 127 {
             let weight = random.u16(1..9);
-            let output = howdah.reload(&config(&doors, skin, weight)).await;
+            let output = howdah.reload(&config(&standins, skin, weight)).await;
             assert!(output.status.success(), "{output:?}");
         }
         running.spawn(misbehave(front, tls.clone(), random.fork()));
@@ -82,8 +82,8 @@ async fn chaos(skin: Skin) {
         ended.unwrap();
     }
 
-    for door in &doors {
-        door.switch().set(Fault::None);
+    for standin in &standins {
+        standin.switch().set(Fault::None);
     }
     eventually!(howdah.access_lines().len() > CLIENTS);
     let status = howdah.status().await;
@@ -114,9 +114,9 @@ async fn chaos(skin: Skin) {
         f64::from(u32::try_from(lines.len()).unwrap()),
         "metrics count the same"
     );
-    for door in &doors {
+    for standin in &standins {
         howdah
-            .ctl_ok(&["ready", &format!("back/{}", door.address())])
+            .ctl_ok(&["ready", &format!("back/{}", standin.address())])
             .await;
     }
     exchange(
@@ -127,10 +127,15 @@ async fn chaos(skin: Skin) {
     assert!(!howdah.log().so_far().join("\n").contains("panicked"));
 }
 
-fn config(doors: &[Door], skin: Skin, weight: u16) -> String {
-    let servers: Vec<String> = doors
+fn config(standins: &[StandInListener], skin: Skin, weight: u16) -> String {
+    let servers: Vec<String> = standins
         .iter()
-        .map(|door| format!("{{ address = \"{}\", weight = {weight} }}", door.address()))
+        .map(|standin| {
+            format!(
+                "{{ address = \"{}\", weight = {weight} }}",
+                standin.address()
+            )
+        })
         .collect();
     let (accept, connect) = match skin {
         Skin::Plain => ("", ""),
@@ -162,8 +167,8 @@ timeouts = {{ connect = "300ms", idle = "400ms", half_close = "200ms", first_byt
 }
 
 /// Somebody at the admin address who cannot make up his mind.
-async fn order(howdah: &Howdah, doors: &[Door], random: &mut fastrand::Rng) {
-    let server = doors[random.usize(..doors.len())].address();
+async fn order(howdah: &Howdah, standins: &[StandInListener], random: &mut fastrand::Rng) {
+    let server = standins[random.usize(..standins.len())].address();
     let target = format!("/api/v1/pools/back/servers/{server}");
     let (code, said) = match random.u8(..4) {
         0 => howdah.http("POST", &format!("{target}/drain"), "").await,

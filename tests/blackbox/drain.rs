@@ -49,8 +49,8 @@ async fn a_running_query_on_a_drained_server_finishes() {
     let (a, b) = (hive("a"), hive("b"));
     let config = pair(
         "30m",
-        &a.door().address().to_string(),
-        &b.door().address().to_string(),
+        &a.listener().address().to_string(),
+        &b.listener().address().to_string(),
     );
     let howdah = Howdah::start(&config).await;
     let mut working = client_on(&howdah, "a").await;
@@ -197,8 +197,8 @@ async fn maintenance_takes_no_session_and_keeps_those_it_has() {
     let (a, b) = (hive("a"), hive("b"));
     let config = pair(
         "30m",
-        &a.door().address().to_string(),
-        &b.door().address().to_string(),
+        &a.listener().address().to_string(),
+        &b.listener().address().to_string(),
     );
     let howdah = Howdah::start(&config).await;
     let mut on_a = client_on(&howdah, "a").await;

@@ -54,8 +54,8 @@ async fn settled(howdah: &Howdah, health: &str, reason: &str) {
 async fn a_killed_server_takes_no_session_and_takes_them_again_when_it_returns() {
     let (a, b) = (hive("a"), hive("b"));
     let servers = [
-        entry("a", a.door().address()),
-        entry("b", b.door().address()),
+        entry("a", a.listener().address()),
+        entry("b", b.listener().address()),
     ];
     let howdah = Howdah::start(&config("hiveserver2", &servers, "")).await;
     howdah.healthy("back", "a", "up").await;
@@ -67,7 +67,7 @@ async fn a_killed_server_takes_no_session_and_takes_them_again_when_it_returns()
             break client;
         }
     };
-    a.door().switch().set(Fault::Dead);
+    a.listener().switch().set(Fault::Dead);
     for _ in 0..20 {
         let mut client = HiveClient::connect(front, "u").await.unwrap();
         assert_eq!(client.query("SELECT who").await.unwrap(), ["b"]);
@@ -78,7 +78,7 @@ async fn a_killed_server_takes_no_session_and_takes_them_again_when_it_returns()
         ["b"],
         "others do not notice"
     );
-    a.door().switch().set(Fault::None);
+    a.listener().switch().set(Fault::None);
     howdah.healthy("back", "a", "up").await;
     eventually!({
         let mut client = HiveClient::connect(front, "u").await.unwrap();
@@ -91,8 +91,8 @@ async fn a_killed_server_takes_no_session_and_takes_them_again_when_it_returns()
 async fn a_failed_connect_of_a_session_takes_the_server_out_within_a_second() {
     let (a, b) = (hive("a"), hive("b"));
     let servers = [
-        entry("a", a.door().address()),
-        entry("b", b.door().address()),
+        entry("a", a.listener().address()),
+        entry("b", b.listener().address()),
     ];
     let slow = config("hiveserver2", &servers, "").replace(
         "interval = \"100ms\"\nfast_interval = \"20ms\"",
@@ -101,7 +101,7 @@ async fn a_failed_connect_of_a_session_takes_the_server_out_within_a_second() {
     let howdah = Howdah::start(&slow).await;
     howdah.healthy("back", "a", "up").await;
     howdah.healthy("back", "b", "up").await;
-    a.door().switch().set(Fault::Dead);
+    a.listener().switch().set(Fault::Dead);
     let front = howdah.address("front").await;
     // Held, so that least-connection turns to the dead one.
     let mut open = Vec::new();
@@ -117,11 +117,11 @@ async fn a_failed_connect_of_a_session_takes_the_server_out_within_a_second() {
 #[tokio::test]
 async fn each_trouble_of_a_hive_has_its_own_reason() {
     let hive = hive("s");
-    let servers = [entry("s", hive.door().address())];
+    let servers = [entry("s", hive.listener().address())];
     let probe = "depth = \"session\"\ndeep_interval = \"100ms\"\nrise = 1\nfall = 1";
     let howdah = Howdah::start(&config("hiveserver2", &servers, probe)).await;
     howdah.healthy("back", "s", "up").await;
-    let switch = hive.door().switch();
+    let switch = hive.listener().switch();
     for (fault, reason) in [
         (Fault::Refuse, "connect-refused"),
         (Fault::Hang, "timeout"),
@@ -144,8 +144,8 @@ async fn each_trouble_of_a_hive_has_its_own_reason() {
 #[tokio::test]
 async fn an_answer_byte_by_byte_is_an_answer() {
     let hive = hive("s");
-    hive.door().switch().set(Fault::Dribble);
-    let servers = [entry("s", hive.door().address())];
+    hive.listener().switch().set(Fault::Dribble);
+    let servers = [entry("s", hive.listener().address())];
     let patient = config("hiveserver2", &servers, "depth = \"session\"")
         .replace("timeout = \"500ms\"", "timeout = \"30s\"");
     let howdah = Howdah::start(&patient).await;
@@ -163,9 +163,14 @@ async fn a_wrong_password_and_a_stranger_are_told_apart() {
     let guarded = Hive::start(&Frame::default(), options).unwrap();
     let hue = Hue::start(&Frame::default(), "hue").unwrap();
     for (address, password, health, reason) in [
-        (guarded.door().address(), "right", "up", "ok"),
-        (guarded.door().address(), "wrong", "down", "bad-credentials"),
-        (hue.door().address(), "right", "down", "speaks-http"),
+        (guarded.listener().address(), "right", "up", "ok"),
+        (
+            guarded.listener().address(),
+            "wrong",
+            "down",
+            "bad-credentials",
+        ),
+        (hue.listener().address(), "right", "down", "speaks-http"),
     ] {
         let site = Site::new();
         site.write("probe.password", password);
@@ -196,7 +201,7 @@ async fn hive_is_asked_in_each_of_its_dialects() {
         let mut options = HiveOptions::new("s");
         (options.auth, options.transport) = (auth.clone(), transport);
         let hive = Hive::start(&Frame::default(), options).unwrap();
-        let servers = [entry("s", hive.door().address())];
+        let servers = [entry("s", hive.listener().address())];
         let howdah = Howdah::start(&config("hiveserver2", &servers, probe)).await;
         howdah.healthy("back", "s", "up").await;
         if probe.contains("query") {
@@ -212,7 +217,7 @@ async fn an_impala_that_shuts_down_is_alive_and_gets_no_session() {
     options.auth = Auth::NoSasl;
     let impala = Impala::start(&Frame::default(), Frame::default().bind, options).unwrap();
     let probe = format!("port = {}", impala.web().address().port());
-    let servers = [entry("s", impala.door().address())];
+    let servers = [entry("s", impala.listener().address())];
     let mut howdah = Howdah::start(&config("impala", &servers, &probe)).await;
     howdah.healthy("back", "s", "up").await;
     let stream = howdah.connect("front").await;
@@ -247,28 +252,28 @@ async fn an_impala_whose_session_port_is_dead_is_down_though_its_web_server_answ
     let web = Impala::start(&Frame::default(), Frame::default().bind, options()).unwrap();
     let sessions = Hive::start(&Frame::default(), options()).unwrap();
     let probe = format!("port = {}", web.web().address().port());
-    let servers = [entry("s", sessions.door().address())];
+    let servers = [entry("s", sessions.listener().address())];
     let howdah = Howdah::start(&config("impala", &servers, &probe)).await;
     howdah.healthy("back", "s", "up").await;
-    sessions.door().switch().set(Fault::Refuse);
+    sessions.listener().switch().set(Fault::Refuse);
     let mut client = howdah.connect("front").await;
     let _ = client.write_all(b"x").await;
     let _ = read_all(&mut client).await;
     howdah.healthy("back", "s", "down").await;
-    let port = sessions.door().address().port();
+    let port = sessions.listener().address().port();
     let says = format!("but port {port} takes no sessions");
     eventually!({
         let server = howdah.server("back", "s").await;
         server["last_probe"]["detail"].to_string().contains(&says)
     });
-    sessions.door().switch().set(Fault::None);
+    sessions.listener().switch().set(Fault::None);
     howdah.healthy("back", "s", "up").await;
 }
 
 #[tokio::test]
 async fn hue_is_judged_by_its_status() {
     let hue = Hue::start(&Frame::default(), "hue-1").unwrap();
-    let servers = [entry("s", hue.door().address())];
+    let servers = [entry("s", hue.listener().address())];
     let howdah = Howdah::start(&config("hue", &servers, "rise = 1\nfall = 1")).await;
     howdah.healthy("back", "s", "up").await;
     hue.set_alive_status(500);
@@ -503,7 +508,13 @@ async fn sessions_that_fail_everywhere_leave_half_of_the_servers_in() {
 }
 
 /// A session on a server that stops to take connections, and goes down for it: what `on_down` makes of it.
-async fn on_down(word: &str) -> (Howdah, tokio::net::TcpStream, ::howdah::standin::Door) {
+async fn on_down(
+    word: &str,
+) -> (
+    Howdah,
+    tokio::net::TcpStream,
+    ::howdah::standin::StandInListener,
+) {
     let server = raw::named(&Frame::default(), "s").unwrap();
     let servers = [entry("s", server.address())];
     let settings = format!(

@@ -8,13 +8,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Door, Frame, Howdah, Site, exchange, raw};
+use crate::support::{Frame, Howdah, Site, StandInListener, exchange, raw};
 
 /// Where a packet has arrived, with room for a busy machine.
 const SOON: Duration = Duration::from_secs(3);
 
 /// One listener with these keys before one server.
-fn config(global: &str, listener: &str, server: &Door) -> String {
+fn config(global: &str, listener: &str, server: &StandInListener) -> String {
     format!(
         r#"
 [global]
@@ -35,7 +35,7 @@ probe = "none"
     )
 }
 
-async fn start(global: &str, listener: &str) -> (Howdah, Door) {
+async fn start(global: &str, listener: &str) -> (Howdah, StandInListener) {
     let server = raw::echo(&Frame::default()).unwrap();
     let howdah = Howdah::start(&config(global, listener, &server)).await;
     (howdah, server)

@@ -18,7 +18,7 @@ async fn ask(arguments: &[&str]) -> (Option<i32>, String) {
 #[tokio::test]
 async fn the_verdict_is_the_exit_code() {
     let hive = Hive::start(&Frame::default(), HiveOptions::new("hs2-1")).unwrap();
-    let address = hive.door().address().to_string();
+    let address = hive.listener().address().to_string();
     for depth in ["handshake", "session", "query"] {
         let (code, said) = ask(&["hiveserver2", &address, "--depth", depth]).await;
         assert_eq!(code, Some(0), "{said}");
@@ -29,8 +29,8 @@ async fn the_verdict_is_the_exit_code() {
     ));
     let (code, said) = ask(&["hiveserver2", &address, "--depth", "session"]).await;
     assert_eq!(code, Some(3), "{said}");
-    hive.door().switch().set(Fault::Refuse);
-    eventually!(TcpStream::connect(hive.door().address()).await.is_err());
+    hive.listener().switch().set(Fault::Refuse);
+    eventually!(TcpStream::connect(hive.listener().address()).await.is_err());
     let (code, said) = ask(&["hiveserver2", &address]).await;
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("refused"), "{said}");
@@ -55,9 +55,9 @@ async fn every_service_can_be_asked() {
     let hue = Hue::start(&frame, "hue-1").unwrap();
     let (web, thrift) = (
         impala.web().address().to_string(),
-        impala.door().address().to_string(),
+        impala.listener().address().to_string(),
     );
-    let hue_address = hue.door().address().to_string();
+    let hue_address = hue.listener().address().to_string();
     for arguments in [
         &["impala", &web][..],
         &["impala", &thrift, "--via", "thrift"],
@@ -72,7 +72,7 @@ async fn every_service_can_be_asked() {
     assert_eq!(ask(&["impala", &web]).await.0, Some(3));
     hue.set_alive_status(500);
     assert_ne!(ask(&["hue", &hue_address]).await.0, Some(0));
-    hue.door().switch().set(Fault::Hang);
+    hue.listener().switch().set(Fault::Hang);
     let (code, said) = ask(&["hue", &hue_address, "--timeout", "300ms"]).await;
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("timeout"), "{said}");

@@ -18,8 +18,8 @@ use tokio_rustls::TlsConnector;
 use crate::eventually;
 use crate::support::tls::{over, shown_name};
 use crate::support::{
-    Certificates, Door, Fault, Frame, HUP, Howdah, PATIENCE, Site, TERM, exchange, free_port,
-    plain, raw, read_line,
+    Certificates, Fault, Frame, HUP, Howdah, PATIENCE, Site, StandInListener, TERM, exchange,
+    free_port, plain, raw, read_line,
 };
 
 const PER_SECOND: u64 = 200;
@@ -220,7 +220,7 @@ fn some_bytes() -> &'static [u8] {
 struct World {
     howdah: Howdah,
     certificates: Certificates,
-    doors: Vec<Door>,
+    standins: Vec<StandInListener>,
     story: Story,
     targets: Targets,
 }
@@ -230,11 +230,14 @@ async fn world() -> World {
     let certificates = Certificates::new(&site);
     certificates.write(&site, "first", &["first.test", "front.test"]);
     certificates.write(&site, "second", &["second.test", "front.test"]);
-    let doors: Vec<Door> = (0..4)
+    let standins: Vec<StandInListener> = (0..4)
         .map(|_| raw::echo(&Frame::default()).unwrap())
         .collect();
     let story = Story {
-        servers: doors[..3].iter().map(|door| (door.address(), 1)).collect(),
+        servers: standins[..3]
+            .iter()
+            .map(|standin| (standin.address(), 1))
+            .collect(),
         certificate: "first",
         moving: vec![free_port()],
     };
@@ -251,7 +254,7 @@ async fn world() -> World {
     World {
         howdah,
         certificates,
-        doors,
+        standins,
         story,
         targets,
     }
@@ -294,7 +297,7 @@ async fn changes_under_load() {
     let step = Duration::from_secs(seconds()) / 6;
 
     sleep(step).await;
-    let added = world.doors[3].address();
+    let added = world.standins[3].address();
     world.story.servers.push((added, 2));
     reload_ok(&world.howdah, &world.story.config()).await;
     world.howdah.healthy("back", &added.to_string(), "up").await;
@@ -306,7 +309,7 @@ async fn changes_under_load() {
 
     // By now whoever was on the way to the removed one has arrived.
     sleep(step).await;
-    let before = world.doors[0].accepted();
+    let before = world.standins[0].accepted();
     world.story.certificate = "second";
     reload_ok(&world.howdah, &world.story.config()).await;
     let stream = world.howdah.connect("secure").await;
@@ -341,11 +344,11 @@ async fn changes_under_load() {
         exchange(stream, "and still here").await;
     }
     assert_eq!(
-        world.doors[0].accepted(),
+        world.standins[0].accepted(),
         before,
         "{removed} is out and not even probed"
     );
-    assert!(world.doors[3].accepted() > 0);
+    assert!(world.standins[3].accepted() > 0);
     drop(old);
 }
 
@@ -366,7 +369,7 @@ async fn faults_under_load() {
         "[[listener]]\nname = \"secure\"\nbind = \"127.0.0.1:0\"",
         &format!(
             "[[listener]]\nname = \"secure\"\nbind = \"{}\"",
-            world.doors[0].address()
+            world.standins[0].address()
         ),
     );
     let mut told = 0;
@@ -429,11 +432,11 @@ async fn a_signal_reloads_too() {
 /// What did not change keeps its state: counters, orders, sticky entries.
 #[tokio::test]
 async fn what_a_reload_does_not_touch_stays() {
-    let doors = [
+    let standins = [
         raw::named(&Frame::default(), "a").unwrap(),
         raw::named(&Frame::default(), "b").unwrap(),
     ];
-    let servers: Vec<SocketAddr> = doors.iter().map(Door::address).collect();
+    let servers: Vec<SocketAddr> = standins.iter().map(StandInListener::address).collect();
     let config = plain("front", &servers, "sticky = { by = \"source-ip\" }");
     let howdah = Howdah::start(&config).await;
     let visit = async || {
@@ -501,7 +504,7 @@ probe = {{ type = "http", interval = "200ms", timeout = "3s" }}
 }
 
 /// Answers probes after that long, and sessions at once.
-fn slow_to_probe(frame: &Frame, delay: Duration) -> Door {
+fn slow_to_probe(frame: &Frame, delay: Duration) -> StandInListener {
     let serve: Serve = std::sync::Arc::new(move |mut visit| {
         Box::pin(async move {
             let mut first = [0];
@@ -517,7 +520,7 @@ fn slow_to_probe(frame: &Frame, delay: Duration) -> Door {
             }
         })
     });
-    Door::open(frame, Switch::new(), serve).unwrap()
+    StandInListener::open(frame, Switch::new(), serve).unwrap()
 }
 
 /// How many of many sessions in a row were not served.
@@ -546,26 +549,37 @@ async fn refused(howdah: &Howdah, listener: &str, meanwhile: impl Future<Output 
 #[tokio::test]
 async fn a_reload_that_replaces_every_server_refuses_nobody() {
     let slow = Duration::from_millis(600);
-    let doors: Vec<Door> = (0..4)
+    let standins: Vec<StandInListener> = (0..4)
         .map(|_| slow_to_probe(&Frame::default(), slow))
         .collect();
-    let pair = |names: [&str; 2], doors: &[Door]| {
-        let one = |(name, door): (&str, &Door)| {
-            format!("{{ name = \"{name}\", address = \"{}\" }}", door.address())
+    let pair = |names: [&str; 2], standins: &[StandInListener]| {
+        let one = |(name, standin): (&str, &StandInListener)| {
+            format!(
+                "{{ name = \"{name}\", address = \"{}\" }}",
+                standin.address()
+            )
         };
-        let servers: Vec<String> = names.into_iter().zip(doors).map(one).collect();
+        let servers: Vec<String> = names.into_iter().zip(standins).map(one).collect();
         probed("front", &servers.join(", "))
     };
-    let howdah = Howdah::start(&pair(["a", "b"], &doors[..2])).await;
+    let howdah = Howdah::start(&pair(["a", "b"], &standins[..2])).await;
     howdah.healthy("front", "a", "up").await;
     howdah.healthy("front", "b", "up").await;
-    for (names, doors, what) in [
-        (["c", "d"], &doors[2..], "other names, other addresses"),
-        (["c", "d"], &doors[..2], "the same names, other addresses"),
-        (["a", "b"], &doors[..2], "other names, the same addresses"),
+    for (names, standins, what) in [
+        (["c", "d"], &standins[2..], "other names, other addresses"),
+        (
+            ["c", "d"],
+            &standins[..2],
+            "the same names, other addresses",
+        ),
+        (
+            ["a", "b"],
+            &standins[..2],
+            "other names, the same addresses",
+        ),
     ] {
         let reload = async {
-            reload_ok(&howdah, &pair(names, doors)).await;
+            reload_ok(&howdah, &pair(names, standins)).await;
             howdah.healthy("front", names[0], "up").await;
             howdah.healthy("front", names[1], "up").await;
         };

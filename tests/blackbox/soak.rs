@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::eventually;
 use crate::support::tls::over;
-use crate::support::{Certificates, Door, Fault, Frame, Howdah, Site, raw};
+use crate::support::{Certificates, Fault, Frame, Howdah, Site, StandInListener, raw};
 
 #[tokio::test]
 async fn servers_come_and_go_and_nothing_is_lost() {
@@ -108,7 +108,7 @@ async fn soak() {
 
 /// Eight servers, each with a plain and a TLS port that live and die together.
 struct Fleet {
-    doors: Vec<[Door; 2]>,
+    standins: Vec<[StandInListener; 2]>,
     /// How often each has died, and when it did last.
     deaths: Vec<Cell<(u64, Instant)>>,
     /// Those that are away now, by fault or by order.
@@ -126,13 +126,13 @@ impl Fleet {
             tls: Some(Arc::new(wardrobe)),
             ..Frame::default()
         };
-        let doors = (0..SERVERS).map(|number| {
+        let standins = (0..SERVERS).map(|number| {
             let switch = Switch::new();
             let open = |frame| raw::open_with(frame, switch.clone(), move |v| serve(v, number));
             [open(&Frame::default()).unwrap(), open(&tls).unwrap()]
         });
         Self {
-            doors: doors.collect(),
+            standins: standins.collect(),
             deaths: vec![Cell::new((0, Instant::now())); usize::from(SERVERS)],
             away: RefCell::default(),
             reloads: Cell::new(0),
@@ -144,10 +144,10 @@ impl Fleet {
     /// Without one of them, if so wanted; and with other weights each time.
     fn config(&self, without: Option<usize>) -> String {
         let servers = |side: usize| -> String {
-            let all = self.doors.iter().enumerate();
+            let all = self.standins.iter().enumerate();
             all.filter(|(number, _)| Some(*number) != without)
-                .map(|(number, doors)| {
-                    let (address, weight) = (doors[side].address(), fastrand::u8(1..5));
+                .map(|(number, standins)| {
+                    let (address, weight) = (standins[side].address(), fastrand::u8(1..5));
                     format!(
                         "{{ name = \"s{number}\", address = \"{address}\", weight = {weight} }}, "
                     )
@@ -201,11 +201,11 @@ access = "access.log"
             }
             let free: Vec<usize> = {
                 let away = self.away.borrow();
-                (0..self.doors.len())
+                (0..self.standins.len())
                     .filter(|one| !away.contains(one))
                     .collect()
             };
-            if free.len() > self.doors.len() - AWAY {
+            if free.len() > self.standins.len() - AWAY {
                 let number = free[fastrand::usize(..free.len())];
                 self.away.borrow_mut().push(number);
                 tokio::task::spawn_local(Rc::clone(&self).leave(number, Rc::clone(&howdah)));
@@ -226,9 +226,9 @@ access = "access.log"
                 } else {
                     Fault::Refuse
                 };
-                self.doors[number][0].switch().set(fault);
+                self.standins[number][0].switch().set(fault);
                 sleep(while_away).await;
-                self.doors[number][0].switch().set(Fault::None);
+                self.standins[number][0].switch().set(Fault::None);
             }
             order => {
                 let word = if order == 2 { "drain" } else { "maintenance" };
@@ -253,7 +253,7 @@ access = "access.log"
     async fn reload(&self, howdah: &Howdah) {
         let count = self.reloads.get() + 1;
         self.reloads.set(count);
-        let without = (count % 2 == 1).then(|| fastrand::usize(..self.doors.len()));
+        let without = (count % 2 == 1).then(|| fastrand::usize(..self.standins.len()));
         let output = howdah.reload(&self.config(without)).await;
         if !output.status.success() {
             self.fault(format!("a reload failed: {output:?}"));
@@ -261,8 +261,8 @@ access = "access.log"
     }
 
     async fn all_come_back(&self, howdah: &Howdah) {
-        for (number, doors) in self.doors.iter().enumerate() {
-            doors[0].switch().set(Fault::None);
+        for (number, standins) in self.standins.iter().enumerate() {
+            standins[0].switch().set(Fault::None);
             self.order(number, "ready", howdah).await;
         }
     }
@@ -289,7 +289,7 @@ access = "access.log"
         };
         let excused = match server {
             Some(number) => died(number),
-            None => (0..self.doors.len()).any(died),
+            None => (0..self.standins.len()).any(died),
         };
         let outcome = match ended {
             Ok(()) => "whole",

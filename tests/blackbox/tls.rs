@@ -12,10 +12,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::tls::{over, shown_name};
-use crate::support::{Certificates, Door, Fault, Frame, Howdah, Site, exchange, raw, read_all};
+use crate::support::{
+    Certificates, Fault, Frame, Howdah, Site, StandInListener, exchange, raw, read_all,
+};
 
 /// A listener `front` that ends TLS before an echo.
-fn terminating(server: &Door, tls: &str) -> String {
+fn terminating(server: &StandInListener, tls: &str) -> String {
     format!(
         r#"
 [[listener]]
@@ -41,7 +43,7 @@ static ONLY_13: &[&SupportedProtocolVersion] = &[&TLS13];
 struct World {
     howdah: Howdah,
     certificates: Certificates,
-    server: Door,
+    server: StandInListener,
 }
 
 async fn world(tls: &str) -> World {
@@ -268,8 +270,8 @@ server_name = "back.test"
 struct Passthrough {
     howdah: Howdah,
     certificates: Certificates,
-    sales: Door,
-    rest: Door,
+    sales: StandInListener,
+    rest: StandInListener,
 }
 
 async fn passthrough(default_pool: &str) -> Passthrough {

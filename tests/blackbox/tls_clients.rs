@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::support::tls::over;
-use crate::support::{Certificates, Door, Frame, Howdah, Site, exchange, plain, raw};
+use crate::support::{Certificates, Frame, Howdah, Site, StandInListener, exchange, plain, raw};
 
 /// Above what a busy machine needs, below `greet_timeout`.
 const SOON: Duration = Duration::from_secs(5);
@@ -21,12 +21,12 @@ static VERSIONS: [&[&SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
 struct World {
     howdah: Howdah,
     certificates: Certificates,
-    server: Door,
+    server: StandInListener,
     good: Minted,
     bad: Minted,
 }
 
-fn config(server: &Door, tls: &str) -> String {
+fn config(server: &StandInListener, tls: &str) -> String {
     let tls = format!(
         "[listener.tls]\ncertificates = [{{ cert = \"one.crt\", key = \"one.key\" }}]\n{tls}\n[pool.front]"
     );

@@ -175,7 +175,7 @@ fn judge(from: &str, to: &str) -> Result<(), String> {
     }
 }
 
-/// The first folder or file name below src/; `None` for `lib.rs` and `main.rs`, the doors.
+/// The first folder or file name below src/; `None` for `lib.rs` and `main.rs`, which are in no room.
 fn room_of(file: &Path) -> Option<&str> {
     let below = file
         .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))

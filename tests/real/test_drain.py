@@ -58,7 +58,7 @@ class Stop(unittest.TestCase):
         holder = Holder("pyhive", "127.0.0.1", port)
         self.addCleanup(holder.kill)
         howdah.signal(signal.SIGTERM)
-        kit.until("the door to close", lambda: not kit.answers("127.0.0.1", port))
+        kit.until("the listener to close", lambda: not kit.answers("127.0.0.1", port))
         self.assertTrue(howdah.running(), "gone with a session open")
         self.assertIn(holder.let_go(), ("a", "b"))
         self.assertEqual(howdah.child.wait(20), 0, howdah.tail())

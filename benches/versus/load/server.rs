@@ -29,7 +29,7 @@ struct Visit {
 
 struct Server {
     epoll: OwnedFd,
-    doors: Vec<OwnedFd>,
+    listeners: Vec<OwnedFd>,
     visits: Slab<Visit>,
     answers: Answers,
     abrupt: bool,
@@ -50,19 +50,19 @@ enum Next {
 /// Serves until the process is ended. What is open then ends in order, or, when `abrupt`, by reset.
 pub(crate) fn run(listen: &[String], mark: u8, abrupt: bool) -> Result<(), Box<dyn Error>> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let mut doors = Vec::new();
+    let mut listeners = Vec::new();
     for address in listen.iter().map(|text| addresses(text)) {
         for address in address? {
-            let door = open(address)?;
-            let name = epoll::EventData::new_u64(doors.len() as u64);
-            epoll::add(&epoll, &door, name, epoll::EventFlags::IN)?;
-            doors.push(door);
+            let listener = open(address)?;
+            let name = epoll::EventData::new_u64(listeners.len() as u64);
+            epoll::add(&epoll, &listener, name, epoll::EventFlags::IN)?;
+            listeners.push(listener);
         }
     }
-    println!("{}", serde_json::json!({ "listening": doors.len() }));
+    println!("{}", serde_json::json!({ "listening": listeners.len() }));
     let mut server = Server {
         epoll,
-        doors,
+        listeners,
         visits: Slab::new(),
         answers: Answers {
             known: HashMap::new(),
@@ -91,10 +91,10 @@ pub(crate) fn head(size: usize) -> String {
 
 impl Server {
     fn turn(&mut self, index: usize) {
-        if index < self.doors.len() {
+        if index < self.listeners.len() {
             return self.accept(index);
         }
-        let key = index - self.doors.len();
+        let key = index - self.listeners.len();
         let Some(visit) = self.visits.get_mut(key) else {
             return;
         };
@@ -112,9 +112,9 @@ impl Server {
         }
     }
 
-    fn accept(&mut self, door: usize) {
+    fn accept(&mut self, listener: usize) {
         for _ in 0..64 {
-            let Ok(socket) = accept_with(&self.doors[door], SocketFlags::CLOEXEC) else {
+            let Ok(socket) = accept_with(&self.listeners[listener], SocketFlags::CLOEXEC) else {
                 return;
             };
             if self.abrupt {
@@ -122,7 +122,7 @@ impl Server {
                 let _ = sockopt::set_socket_linger(&socket, at_once);
             }
             let entry = self.visits.vacant_entry();
-            let name = epoll::EventData::new_u64((self.doors.len() + entry.key()) as u64);
+            let name = epoll::EventData::new_u64((self.listeners.len() + entry.key()) as u64);
             if epoll::add(&self.epoll, &socket, name, epoll::EventFlags::IN).is_ok() {
                 entry.insert(Visit {
                     socket,
@@ -224,10 +224,10 @@ fn addresses(text: &str) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
 
 fn open(address: SocketAddr) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let door = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
-    sockopt::set_socket_reuseaddr(&door, true)?;
-    sockopt::set_tcp_nodelay(&door, true)?; // inherited by every accepted socket
-    rustix::net::bind(&door, &address)?;
-    rustix::net::listen(&door, BACKLOG)?;
-    Ok(door)
+    let listener = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&listener, true)?;
+    sockopt::set_tcp_nodelay(&listener, true)?; // inherited by every accepted socket
+    rustix::net::bind(&listener, &address)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
 }

@@ -12,7 +12,9 @@ use super::narrator::Narrator;
 use crate::app::App;
 use crate::config::{self, Report};
 use crate::plan::Plan;
-use crate::standin::{Auth, Door, Fault, Flavour, Frame, Hive, HiveOptions, Hue, Impala};
+use crate::standin::{
+    Auth, Fault, Flavour, Frame, Hive, HiveOptions, Hue, Impala, StandInListener,
+};
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -162,9 +164,13 @@ service = "hue"
 servers = [{hues}]
 probe = {{ type = "hue", interval = "1s", timeout = "1s" }}
 "#,
-            hives = entries(hives.iter().map(|(name, hive)| (name, hive.door()))),
-            impalas = entries(impalas.iter().map(|(name, impala)| (name, impala.door()))),
-            hues = entries(hues.iter().map(|(name, hue)| (name, hue.door()))),
+            hives = entries(hives.iter().map(|(name, hive)| (name, hive.listener()))),
+            impalas = entries(
+                impalas
+                    .iter()
+                    .map(|(name, impala)| (name, impala.listener()))
+            ),
+            hues = entries(hues.iter().map(|(name, hue)| (name, hue.listener()))),
         )
     }
 
@@ -172,31 +178,31 @@ probe = {{ type = "hue", interval = "1s", timeout = "1s" }}
     pub(super) async fn fail_now_and_then(self, every: Duration, narrator: Narrator) {
         for turn in 0_usize.. {
             sleep(every / 2).await;
-            let Some((name, door)) = self.victim(turn) else {
+            let Some((name, listener)) = self.victim(turn) else {
                 return;
             };
-            let open = door.open_now();
+            let open = listener.open_now();
             narrator.say(&format!(
                 "{name} dies: its port closes, connections that it has ({open}) are reset"
             ));
-            door.switch().set(Fault::Dead);
+            listener.switch().set(Fault::Dead);
             sleep(every / 2).await;
             narrator.say(&format!("{name} is started again"));
-            door.switch().set(Fault::None);
+            listener.switch().set(Fault::None);
         }
     }
 
     /// The Hives, mostly; now and then one of the others.
-    fn victim(&self, turn: usize) -> Option<(&str, &Door)> {
+    fn victim(&self, turn: usize) -> Option<(&str, &StandInListener)> {
         let StandIns {
             hives,
             impalas,
             hues,
         } = &*self.0;
         match turn % 4 {
-            2 => pick(impalas, turn / 4).map(|(name, impala)| (name, impala.door())),
-            3 => pick(hues, turn / 4).map(|(name, hue)| (name, hue.door())),
-            _ => pick(hives, turn).map(|(name, hive)| (name, hive.door())),
+            2 => pick(impalas, turn / 4).map(|(name, impala)| (name, impala.listener())),
+            3 => pick(hues, turn / 4).map(|(name, hue)| (name, hue.listener())),
+            _ => pick(hives, turn).map(|(name, hive)| (name, hive.listener())),
         }
     }
 }
@@ -230,9 +236,14 @@ fn impalas() -> io::Result<Vec<(String, Impala)>> {
     Ok(impalas)
 }
 
-fn entries<'a>(servers: impl Iterator<Item = (&'a String, &'a Door)>) -> String {
+fn entries<'a>(servers: impl Iterator<Item = (&'a String, &'a StandInListener)>) -> String {
     let entries: Vec<String> = servers
-        .map(|(name, door)| format!("{{ name = \"{name}\", address = \"{}\" }}", door.address()))
+        .map(|(name, listener)| {
+            format!(
+                "{{ name = \"{name}\", address = \"{}\" }}",
+                listener.address()
+            )
+        })
         .collect();
     entries.join(", ")
 }

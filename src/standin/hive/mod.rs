@@ -16,12 +16,12 @@ use std::time::Duration;
 
 pub use self::options::{Auth, Flavour, HiveOptions, Transport};
 use self::service::Service;
-use super::door::{Door, Frame};
+use super::listener::{Frame, StandInListener};
 use super::raw;
 
 /// A running stand-in.
 pub struct Hive {
-    door: Door,
+    listener: StandInListener,
     service: Arc<Service>,
 }
 
@@ -29,19 +29,19 @@ impl Hive {
     /// Starts it.
     ///
     /// # Errors
-    /// As [`Door::open`].
+    /// As [`StandInListener::open`].
     pub fn start(frame: &Frame, options: HiveOptions) -> io::Result<Self> {
         let service = Arc::new(Service::new(options));
         let shown = Arc::clone(&service);
-        let door = raw::open(frame, move |visit| {
+        let listener = raw::open(frame, move |visit| {
             transport::serve(visit, Arc::clone(&shown))
         })?;
-        Ok(Self { door, service })
+        Ok(Self { listener, service })
     }
 
     /// Address, counts and faults.
-    pub fn door(&self) -> &Door {
-        &self.door
+    pub fn listener(&self) -> &StandInListener {
+        &self.listener
     }
 
     /// From now on OpenSession and ExecuteStatement fail with this text: a passive or a leaving server.

@@ -10,7 +10,7 @@ use hyper::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::super::door::{Bytes, Visit};
+use super::super::listener::{Bytes, Visit};
 use super::super::web::{self, Page, Question};
 use super::ledger::Opened;
 use super::service::Service;
@@ -234,5 +234,5 @@ fn base64(text: &str) -> String {
     out
 }
 
-/// A peer that goes on talking to a closed door is cut off.
+/// A peer that goes on talking after its refusal is cut off.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub(crate) use self::howdah::{Howdah, Site, named, program, run};
 pub(crate) use self::tls::Certificates;
-pub(crate) use ::howdah::standin::{Door, Fault, Frame, raw};
+pub(crate) use ::howdah::standin::{Fault, Frame, StandInListener, raw};
 use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;

@@ -10,8 +10,8 @@ use rustix::fd::OwnedFd;
 use crate::fresh::begin;
 use crate::link::{Link, PATIENCE, Watch};
 
-/// The name of the door in the set that is watched.
-const DOOR: usize = usize::MAX;
+/// the name of the wake-up in the set that is watched.
+const WAKEUP: usize = usize::MAX;
 
 pub(super) struct Again(JoinHandle<Result<Served, String>>);
 
@@ -22,10 +22,10 @@ pub(super) struct Served {
 }
 
 impl Again {
-    /// `all` will come, so many at a time as `door` counts.
-    pub(super) fn begin(target: SocketAddr, all: usize, door: OwnedFd) -> Self {
+    /// `all` will come, so many at a time as `wakeup` counts.
+    pub(super) fn begin(target: SocketAddr, all: usize, wakeup: OwnedFd) -> Self {
         Self(thread::spawn(move || {
-            serve(target, all, &door).map_err(|error| error.to_string())
+            serve(target, all, &wakeup).map_err(|error| error.to_string())
         }))
     }
 
@@ -34,9 +34,9 @@ impl Again {
     }
 }
 
-fn serve(target: SocketAddr, all: usize, door: &OwnedFd) -> Result<Served, Box<dyn Error>> {
+fn serve(target: SocketAddr, all: usize, wakeup: &OwnedFd) -> Result<Served, Box<dyn Error>> {
     let mut watch = Watch::new()?;
-    watch.add(door, DOOR)?;
+    watch.add(wakeup, WAKEUP)?;
     let mut links: Vec<Link> = Vec::with_capacity(all);
     let (mut served, mut tries) = (0, 0);
     let mut at = Instant::now();
@@ -45,8 +45,8 @@ fn serve(target: SocketAddr, all: usize, door: &OwnedFd) -> Result<Served, Box<d
     while served < all {
         watch.ready(&mut ready)?;
         for index in &ready {
-            if *index == DOOR {
-                for _ in 0..count(door)? {
+            if *index == WAKEUP {
+                for _ in 0..count(wakeup)? {
                     links.push(begin(target, &watch, links.len())?);
                     tries += 1;
                 }
@@ -69,8 +69,8 @@ fn serve(target: SocketAddr, all: usize, door: &OwnedFd) -> Result<Served, Box<d
     Ok(Served { at, tries })
 }
 
-fn count(door: &OwnedFd) -> Result<u64, Box<dyn Error>> {
+fn count(wakeup: &OwnedFd) -> Result<u64, Box<dyn Error>> {
     let mut count = [0; 8];
-    rustix::io::read(door, &mut count)?;
+    rustix::io::read(wakeup, &mut count)?;
     Ok(u64::from_ne_bytes(count))
 }

@@ -78,12 +78,12 @@ impl Recover {
             self.rate,
         );
         thread::sleep(QUIET);
-        let door = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let coming = Again::begin(self.target, all, door.try_clone()?);
+        let wakeup = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let coming = Again::begin(self.target, all, wakeup.try_clone()?);
         let death = Instant::now();
         let victim = Pid::from_raw(self.victim).ok_or("no such process")?;
         kill_process(victim, Signal::KILL)?;
-        let heard = hear(victims, &door)?;
+        let heard = hear(victims, &wakeup)?;
         let again = coming.end()?;
         let others = others.end(death, again.at)?;
         let cut = rest.iter().filter(|(link, _)| !link.is_silent()).count();
@@ -119,8 +119,8 @@ impl Recover {
     }
 }
 
-/// Waits until each of `links` has ended, and says so at `door`.
-fn hear(mut links: Vec<Option<Link>>, door: &OwnedFd) -> Result<Heard, Box<dyn Error>> {
+/// Waits until each of `links` has ended, and says so at `wakeup`.
+fn hear(mut links: Vec<Option<Link>>, wakeup: &OwnedFd) -> Result<Heard, Box<dyn Error>> {
     let mut watch = Watch::new()?;
     for (index, link) in links.iter().enumerate() {
         link.iter().try_for_each(|link| watch.link(link, index))?;
@@ -147,7 +147,7 @@ fn hear(mut links: Vec<Option<Link>>, door: &OwnedFd) -> Result<Heard, Box<dyn E
         }
         let more = (heard.ends + heard.resets - before) as u64;
         if more > 0 {
-            rustix::io::write(door, &more.to_ne_bytes())?;
+            rustix::io::write(wakeup, &more.to_ne_bytes())?;
         }
         if begin.elapsed() > PATIENCE {
             let silent = links.len() - heard.ends - heard.resets;

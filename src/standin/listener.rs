@@ -1,8 +1,8 @@
 //! The listening socket of a stand-in, and the connections that came through it.
 //!
-//! Every stand-in is one or two doors with a function behind each. The door does what all of them need: port 0,
-//! counting, TLS, and the faults that concern listening. Its port is held by a second, silent socket, so that a
-//! stand-in that "died" finds its own address free when it comes back.
+//! Every stand-in is one or two listeners with a function behind each. The listener does what all of them need: port 0,
+//! counting, TLS, and the faults that concern listening. A second, silent socket holds its port, so that a stand-in
+//! that "died" finds its own address free when it comes back.
 
 use std::future::Future;
 use std::io;
@@ -31,14 +31,14 @@ pub struct Visit {
     pub stream: Box<dyn Bytes>,
     /// Who connected: the balancer, as a rule.
     pub peer: SocketAddr,
-    /// 1 for the first connection of this door.
+    /// 1 for the first connection of this listener.
     pub number: u64,
 }
 
 /// What happens to a visit.
 pub type Serve = Arc<dyn Fn(Visit) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Where and how a door opens.
+/// Where and how a stand-in listens.
 #[derive(Clone)]
 pub struct Frame {
     /// Default 127.0.0.1 and port 0.
@@ -56,12 +56,12 @@ impl Default for Frame {
     }
 }
 
-/// An open door; dropped, it closes, and resets whoever is inside.
-pub struct Door {
+/// Listens from [`StandInListener::open`] on; dropped, it closes its socket and resets its connections.
+pub struct StandInListener {
     address: SocketAddr,
     switch: Switch,
     counts: Arc<Counts>,
-    keeper: AbortHandle,
+    accepting: AbortHandle,
     /// Holds the port while nobody listens.
     _place: Socket,
 }
@@ -72,7 +72,7 @@ struct Counts {
     open: AtomicU64,
 }
 
-impl Door {
+impl StandInListener {
     /// Binds and serves from now on. Needs a tokio runtime.
     ///
     /// # Errors
@@ -85,19 +85,19 @@ impl Door {
             .ok_or(io::ErrorKind::AddrNotAvailable)?;
         let listener = listen(address)?;
         let counts = Arc::new(Counts::default());
-        let keeper = Keeper {
+        let accepting = Accepting {
             address,
             switch: switch.clone(),
             counts: Arc::clone(&counts),
             tls: frame.tls.clone(),
             serve,
         };
-        let keeper = tokio::spawn(keeper.run(listener)).abort_handle();
+        let accepting = tokio::spawn(accepting.run(listener)).abort_handle();
         Ok(Self {
             address,
             switch,
             counts,
-            keeper,
+            accepting,
             _place: place,
         })
     }
@@ -123,10 +123,10 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for StandInListener {
     fn drop(&mut self) {
         self.switch.set(Fault::Dead);
-        self.keeper.abort();
+        self.accepting.abort();
     }
 }
 
@@ -146,7 +146,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-struct Keeper {
+/// The task that accepts, and what each connection takes from it.
+struct Accepting {
     address: SocketAddr,
     switch: Switch,
     counts: Arc<Counts>,
@@ -154,7 +155,7 @@ struct Keeper {
     serve: Serve,
 }
 
-impl Keeper {
+impl Accepting {
     async fn run(self, listener: TcpListener) {
         let mut listener = Some(listener);
         let mut visits = JoinSet::new();
