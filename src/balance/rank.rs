@@ -1,8 +1,8 @@
-//! A tournament among the servers on offer: the best one at once, one server's change in log n.
+//! Keeps the servers on offer in a tournament tree: the root names the best one, and a change of one costs log n.
 //!
-//! What the tree knows of a server is a hint, made when the server was last looked at; the truth is its
-//! [`Load`](super::Load). A hint that is too low is found out when that server wins, and mended; one that is
-//! too high cannot last, as whoever lowers a load asks for a refresh afterwards, under the same lock.
+//! The tree holds a hint for each server: its rank when somebody last looked at its [`Load`](super::Load), which is the
+//! truth. Where a hint is better than the truth, the pick that it wins compares the two, corrects the hint and goes on.
+//! Where it is worse, it does not stay so: whoever lowers a load asks for a refresh afterwards, under the same lock.
 
 use std::sync::PoisonError;
 
@@ -11,19 +11,19 @@ use crate::base::sync::{Mutex, MutexGuard};
 
 /// What servers are compared by.
 pub trait Rank: Copy {
-    /// The rank of this server now; full servers are not looked at.
+    /// The rank of this server now; nobody asks for that of a full one.
     fn of(candidate: &Candidate) -> Self;
 
     /// Whether `self` wins against `other`.
     fn beats(&self, other: &Self) -> bool;
 
-    /// Whether a server that won with the hint `self` may win although its rank is `now`.
+    /// Whether a server that won by its hint `self` wins all the same, now that its rank is `now`.
     fn still_holds(&self, now: &Self) -> bool {
         !self.beats(now)
     }
 }
 
-/// Servers ranked by `R`.
+/// The servers on offer, ranked by `R`.
 pub struct Ranking<R>(Mutex<Tree<R>>);
 
 impl<R: Rank> Ranking<R> {
@@ -62,6 +62,7 @@ impl<R: Rank> Ranking<R> {
     }
 }
 
+/// Counts a session on the best server that can take one, and returns its slot. Corrects each hint that it finds wrong.
 fn take_best<R: Rank>(tree: &mut Tree<R>, candidates: &Candidates) -> Option<usize> {
     loop {
         let (slot, hint) = tree.best()?;
@@ -81,13 +82,13 @@ fn ranks<R: Rank>(candidates: &Candidates) -> Vec<Option<R>> {
     candidates.all.iter().map(rank).collect()
 }
 
-/// `None`: full.
+/// The server's rank now; `None` when it is full.
 fn rank<R: Rank>(candidate: &Candidate) -> Option<R> {
     (candidate.load.active() < candidate.cap).then(|| R::of(candidate))
 }
 
-/// Leaves are `ranks`; node `i` of `winners` holds the better of nodes `2i` and `2i + 1`, and nodes from
-/// `ranks.len()` on are the leaves themselves.
+/// A binary tree in a row of slots. Node `i` of `winners` names the better of its children, nodes `2i` and `2i + 1`; the
+/// nodes from `ranks.len()` on are the leaves, one for each slot of `ranks`. Node 1 is the root.
 struct Tree<R> {
     ranks: Vec<Option<R>>,
     winners: Box<[u32]>,
@@ -128,7 +129,7 @@ impl<R: Rank> Tree<R> {
     }
 }
 
-/// The winner of two slots; of complete equals the first.
+/// The better of two slots; where neither beats the other, the lower one.
 fn better<R: Rank>(ranks: &[Option<R>], a: u32, b: u32) -> u32 {
     match (&ranks[a as usize], &ranks[b as usize]) {
         (_, None) => a,

@@ -1,7 +1,7 @@
-//! When to ask again. Pure: plans and random numbers in, durations out.
+//! How long a checker waits before it asks again. Pure: plans and random numbers in, durations out.
 //!
-//! Everything is jittered by a tenth either way, so that howdahs that watch the same servers, and servers of
-//! one howdah, drift apart.
+//! Jitter moves each interval by up to a tenth either way, so that howdahs which watch the same servers drift apart,
+//! and so do the probes of one howdah.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::plan::ProbePlan;
 /// A number from 0 to below 1.
 pub type Random = f64;
 
-/// Before the very first question: at once, but a thousand servers over a second's half.
+/// The wait before a server's very first question: none for one server; many servers spread theirs over half a second.
 pub fn first(servers: usize, random: Random) -> Duration {
     let servers = u32::try_from(servers).unwrap_or(u32::MAX);
     let spread = FIRST_GAP.saturating_mul(servers.saturating_sub(1));
     spread.min(FIRST_SPREAD).mul_f64(random)
 }
 
-/// After a verdict: soon while in doubt, else at leisure.
+/// The wait after an answer: the fast interval while the verdict is undecided, else the interval.
 pub fn next(plan: &ProbePlan, undecided: bool, random: Random) -> Duration {
     let interval = if undecided {
         plan.fast_interval.min(plan.interval)
@@ -27,31 +27,31 @@ pub fn next(plan: &ProbePlan, undecided: bool, random: Random) -> Duration {
     jitter(interval, random)
 }
 
-/// After the first verdict at leisure: anywhere in the interval, so that servers which were all asked first at
-/// the start are not all asked together ever after.
+/// The wait after the first verdict that is decided: any part of the interval, so that servers which were all asked
+/// first at the start are not asked together ever after.
 pub fn settle(plan: &ProbePlan, random: Random) -> Duration {
     plan.interval.mul_f64(0.1 + random)
 }
 
-/// From one question in full to the next, where a cheaper one is asked in between.
+/// The time from one question in full to the next, where the checker asks a cheaper one in between.
 pub fn deep(plan: &ProbePlan, random: Random) -> Duration {
     jitter(plan.deep_interval, random)
 }
 
-/// Between two questions, however loudly somebody calls for the second.
+/// The least time between two questions, whoever demands the second.
 pub fn least(plan: &ProbePlan) -> Duration {
     plan.fast_interval.min(plan.interval)
 }
 
-/// Moves a time (since some common start) to the next tick of a clock that ticks 64 times in this wait, so
-/// that questions of many servers go out together: one wake-up of the thread serves some dozens, and probing a
-/// thousand costs a quarter to a third less. Short waits stay as they are.
+/// Moves `at` (since a start that all checkers share) to the next tick of a clock that ticks at least 64 times in `wait`.
+/// The questions of many servers then go out together: one wake-up of the thread serves some dozens, and probing a
+/// thousand costs a quarter to a third less. A short wait stays as it is.
 pub fn align(at: Duration, wait: Duration) -> Duration {
     let tick = (wait / 64).min(LONGEST_TICK);
     if tick < SHORTEST_TICK {
         return at;
     }
-    // Of a power of two, so that servers of different pace strike together.
+    // A power of two, so that the ticks of slow servers are also ticks of fast ones.
     let tick = 1 << tick.as_millis().ilog2();
     let at = at.as_millis().div_ceil(tick) * tick;
     Duration::from_millis(u64::try_from(at).unwrap_or(u64::MAX))
@@ -63,10 +63,10 @@ fn jitter(interval: Duration, random: Random) -> Duration {
 
 const JITTER: f64 = 0.1;
 
-/// More would be seen as bursts.
+/// A longer tick would make bursts that servers notice.
 const LONGEST_TICK: Duration = Duration::from_millis(64);
 
-/// The timer itself is no finer than 1 ms.
+/// A shorter tick gathers too few questions: the timer itself is no finer than 1 ms.
 const SHORTEST_TICK: Duration = Duration::from_millis(8);
 
 /// The first questions of a pool are at most this far apart, on average.

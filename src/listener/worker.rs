@@ -1,7 +1,7 @@
 //! A worker: one thread, one runtime, the sessions that live on it.
 //!
-//! Workers share nothing on the road of a session but atomics. What must reach one from outside (a socket to
-//! listen on, a connection handed over, an order to end sessions) comes through its inbox.
+//! A session uses nothing of another worker but atomics. Whoever wants something of a worker (listen on this socket,
+//! serve this connection, end these sessions) sends it a command, which the worker takes from its inbox.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use super::inbox::Command;
 use super::spread::Local;
 use crate::session::registry;
 
-/// The life of a worker: until the handles are dropped and the last session is over.
+/// Obeys the commands of the inbox until the last of the worker handles is dropped. Each session is a task of its own;
+/// those that are left then end with the runtime.
 pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
     tokio::spawn(tick());
     while let Some(command) = inbox.recv().await {
@@ -39,13 +40,13 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
     }
 }
 
-/// Keeps a timer always near. tokio wakes itself by a write to the kernel whenever a new timer comes in front of all
-/// others, which the deadline of each connect would do; once a second costs less.
+/// Keeps the runtime's nearest timer at most a second away. Whenever a new timer is nearer than all others, tokio wakes
+/// itself by a system call; the deadline of each connect would be such a timer. One wake-up a second costs less.
 async fn tick() {
     loop {
         sleep(TICK).await;
     }
 }
 
-/// Shorter than the deadlines that sessions commonly set.
+/// Shorter than most deadlines that sessions set.
 const TICK: Duration = Duration::from_secs(1);

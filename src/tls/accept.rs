@@ -1,4 +1,4 @@
-//! TLS from clients: the certificate that fits the name a client asks for.
+//! TLS from clients: answers each with the certificate that fits the name it asks for.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,9 +14,9 @@ use crate::plan::{AcceptTls, ClientAuth, Identity, Sni, TlsVersion};
 
 /// Prepares [`AcceptTls`] for all sessions of one listener.
 ///
-/// Sessions are resumed by tickets alone, so that ten thousand silent clients cost no session store. The ticket
-/// keys belong to this one configuration: a ticket from a listener that asks for no client certificate must
-/// never open one that does.
+/// Clients resume their sessions by tickets alone, so that ten thousand silent clients cost no session store. The keys
+/// of the tickets belong to this one configuration: a client must not get past a listener that asks for a certificate
+/// with a ticket from one that does not.
 ///
 /// # Errors
 /// A key that does not fit its certificate, or unusable CA certificates.
@@ -35,16 +35,16 @@ pub fn server_config(plan: &AcceptTls) -> Result<Arc<ServerConfig>, TlsError> {
     };
     let mut config = builder.with_cert_resolver(Arc::new(ByName::new(plan)?));
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // Its keys change every six hours, and the last one opens what it has sealed for six more.
+    // The ticketer changes its key every six hours, and accepts the last one's tickets for six more.
     config.ticketer = Ticketer::new()?;
     config.send_tls13_tickets = 1;
-    // What a client prefers of two good suites is its library's table, not its wish.
+    // The client's order of two good suites is its library's default, not anybody's wish: the provider's order counts.
     config.ignore_client_order = true;
     Ok(Arc::new(config))
 }
 
-/// Several identities may carry one name (an ECDSA and an RSA certificate, say): the first whose key the
-/// client can verify serves.
+/// Finds the certificates for a name. Where several carry it (an ECDSA and an RSA certificate, say), the client gets the
+/// first whose signature it can verify.
 struct ByName {
     exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,

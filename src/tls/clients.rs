@@ -1,8 +1,8 @@
-//! Client certificates: signed by whom they should be, on no revocation list, and of a subject that is allowed.
+//! Judges client certificates: the right CA signed them, no list revokes them, their subject is allowed.
 //!
-//! rustls judges the chain, the dates and the lists; what is added here is the subject, and a line in the log for each
-//! certificate that is refused, which names its subject and the reason. A resumed session is not judged again: its ticket
-//! belongs to one configuration, and a changed list makes a new one.
+//! rustls judges the chain, the dates and the lists. Then this file judges the subject, and writes a line into the log for
+//! each certificate that either refuses, with its subject and the reason. Nobody judges a resumed session again: its
+//! ticket belongs to one configuration, and a changed list makes a new one.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,11 +19,11 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 use super::{TlsError, provider, roots_of};
 use crate::plan::{AcceptTls, Allowed, ClientAuth, Roots};
 
-/// Who judges the clients of a listener with this `ca`.
+/// Makes the judge of the clients of a listener with this `ca`.
 ///
-/// Only the client's own certificate is looked for in the lists, and its signer must have one there: a list of the
-/// authority above is not asked for, and one that is past its next update still counts, as refusing everybody because
-/// a cron job failed helps nobody.
+/// The judge looks for the client's own certificate in the lists, and refuses it where its signer has no list there. It
+/// asks for no list of the authorities above. A list past its next update still counts: to refuse everybody because a
+/// cron job failed helps nobody.
 ///
 /// # Errors
 /// CA certificates or lists that cannot be used.
@@ -66,7 +66,7 @@ impl Judge {
         if self.allowed.is_empty() || is_allowed(leaf, &self.allowed) {
             return Ok(verified);
         }
-        // Its alert is access_denied, which says just that (RFC 8446, section 6.2).
+        // rustls answers this error with the alert access_denied, which says just that (RFC 8446, section 6.2).
         Err(CertificateError::ApplicationVerificationFailure.into())
     }
 }
@@ -144,7 +144,7 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// As it is written in the certificate; a peer chose it, so it is only ever a field of a line.
+/// The subject as the certificate has it. A peer chose this text, so it appears only as a field of a log line.
 fn subject_of(leaf: &CertificateDer<'_>) -> String {
     match X509Certificate::from_der(leaf) {
         Ok((_, parsed)) => parsed.subject().to_string(),

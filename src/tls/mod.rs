@@ -1,8 +1,8 @@
 //! Certificates chosen by name, and trust towards servers.
 //!
-//! [`accept`] makes what a listener needs to end TLS, [`connect`] what a pool needs to begin it. Both turn a
-//! plan into a shared rustls configuration once, when a plan is prepared: no file is read and nothing can fail
-//! on the data path of a session but the handshake itself.
+//! [`accept`] prepares what a listener needs to end TLS, [`connect`] what a pool needs to begin it. Each turns its part
+//! of a plan into one rustls configuration, before the plan is put to work, and all sessions share it. A session reads
+//! no file and can fail at nothing but its handshake.
 
 pub mod accept;
 mod clients;
@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-/// Why a plan's TLS settings cannot be put to work; the operator's to mend.
+/// Why a plan's TLS settings cannot be put to work. The operator has to mend them.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The key is of an unknown kind, or belongs to another certificate.
@@ -50,20 +50,21 @@ pub enum TlsError {
 /// The one cryptography provider: aws-lc-rs with rustls's suites, those of AES-128 first, and its groups for the exchange
 /// of keys, X25519MLKEM768 among them: a client that lists it first gets it (docs/adr/0019-post-quantum-as-the-client-likes.md).
 ///
-/// Nobody breaks either; 128 bits cost less per byte, and their SHA-256 a fifth of SHA-384's time in a handshake
-/// (docs/adr/0015-aes-128-first.md).
+/// Nobody breaks AES with 128 bits or with 256. The 128 cost less per byte, and the SHA-256 of those suites takes a fifth
+/// of SHA-384's time in a handshake (docs/adr/0015-aes-128-first.md).
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         let mut provider = aws_lc_rs::default_provider();
-        // Stable: newer versions of TLS stay before older ones.
+        // The sort is stable, so suites of equal preference keep the provider's order.
         provider.cipher_suites.sort_by_key(preference);
         Arc::new(provider)
     });
     Arc::clone(&PROVIDER)
 }
 
-/// Whether `error` is that of a listener with `sni = "strict"` which has no certificate for the name. rustls has one text
-/// for it and the alert access_denied; unrecognized_name is what RFC 6066, section 3, wants.
+/// Whether rustls ended a handshake because a listener with `sni = "strict"` has no certificate for the client's name.
+/// rustls marks that by this text alone and would send the alert access_denied; RFC 6066, section 3, wants
+/// unrecognized_name, which the caller sends instead.
 pub fn is_unknown_name(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::General(text) if text == "no server certificate chain resolved")
 }

@@ -1,4 +1,8 @@
-//! One end of a session, as the stages see it: bytes in, bytes out, the end, and the socket below.
+//! One side of a session, as the stages see it: bytes in, bytes out, the end, and the socket below.
+//!
+//! A relay reads from one side with [`Side::poll_take`], writes to the other with [`Side::poll_give`], flushes it when
+//! nothing more comes for now, and ends it with [`Side::poll_end`]. A side is a plain socket (here) or a connection
+//! whose TLS ends at howdah ([`TlsSide`]).
 
 mod tls;
 
@@ -12,35 +16,37 @@ use tokio::net::TcpStream;
 
 pub(super) use self::tls::TlsSide;
 
-/// One side of a session: plain, or TLS that ends here.
+/// The client's connection or the server's: a plain socket, or one whose TLS ends here.
 pub(super) trait Side: Unpin + Send + 'static {
-    /// Whether what is given may wait in a buffer for a flush, and bytes are not the socket's own.
+    /// Whether the side encrypts: then bytes given to it may wait in its buffer for a flush, and its socket cannot be
+    /// spliced.
     const TLS: bool;
 
-    /// Whether a stream that ends without TLS's own word of farewell has ended all the same. True for clients, of
-    /// which many leave that out; false for servers: what they sent may have been cut short on its way.
+    /// Whether the peer may end its stream without `close_notify`. True for clients, many of which leave it out; false
+    /// for servers, since somebody on the way may have cut short what they sent.
     const MAY_LEAVE_SILENTLY: bool;
 
-    /// The socket itself; shared, so that its faults can be watched while the stream is in use.
+    /// The socket; shared, so that the session can watch it for faults while it uses the side.
     fn tcp(&self) -> &Arc<TcpStream>;
 
-    /// Reads into `room`; 0 is the end.
+    /// Reads what the peer sent into `room`; 0 is the end of its stream.
     fn poll_take(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Gives the other side what it takes of `bytes`.
+    /// Sends the peer as many of `bytes` as the side takes now, and returns how many that were.
     fn poll_give(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Ready when the socket has all that was given.
+    /// Sends what the side still holds; ready when the socket has taken all of it.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Tells the other side that nothing more comes.
+    /// Tells the peer that nothing more comes, after all that was given.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// From here on something will be given, or the end told: what the side has to say of itself may wait for that.
+    /// Holds back TLS control records until there is data or an end to send with them.
     fn defer_control_records(&mut self) {}
 }
 
-/// Plain reads and writes go past the C library, whose calls may be cancelled, which a message pays twice.
+/// Makes its own system calls to read and write. The C library adds the bookkeeping of thread cancellation to each, and
+/// a message would pay for that twice.
 impl Side for Arc<TcpStream> {
     const TLS: bool = false;
     const MAY_LEAVE_SILENTLY: bool = true;
@@ -69,13 +75,14 @@ impl Side for Arc<TcpStream> {
     }
 }
 
-/// Tells the peer that nothing more comes. Never waits.
+/// Shuts our direction of the socket, which sends the peer a FIN. Never waits.
 fn end(tcp: &TcpStream) -> io::Result<()> {
     Ok(shutdown(tcp, Shutdown::Write)?)
 }
 
-/// One system call on a socket that is ready. A call that moved less than `all` has emptied, or filled, the socket:
-/// tokio is told so, as it tells itself, which spares the call that would only find that out.
+/// Waits until tokio says that the socket is ready, then makes one system call. A call that moves less than `all` has
+/// emptied, or filled, the socket; tokio is told so at once, as its own streams do, and the next poll waits instead of
+/// making a call that would block.
 fn poll_some(
     all: usize,
     interest: Interest,

@@ -1,10 +1,12 @@
 //! A side whose TLS ends here: plaintext towards the session, records on its socket.
 //!
-//! rustls keeps the state, this drives it, with a session's cost in mind:
+//! rustls keeps the state of the connection; this file reads records from the socket for it, writes its records to the
+//! socket, and keeps a session cheap while doing so:
 //!
-//! * Records are read through a buffer of the worker's, 64 KiB at a time, and written all at once.
-//! * What TLS says of its own accord rides with what comes next, not in a packet that wakes the client for itself: a
-//!   session ticket with the server's first answer, a client's Finished with its first bytes, `close_notify` with the FIN.
+//! * A side reads records into the worker's scratch buffer, as many as fit, and writes all pending records in one call.
+//! * A side sends control records together with what comes next, so that they do not wake the peer by a packet of their
+//!   own: a session ticket goes with the server's first answer, a client's Finished with its first bytes, `close_notify`
+//!   with the FIN.
 //! * A silent side holds what rustls holds, and no buffer.
 
 use std::future::poll_fn;
@@ -26,34 +28,37 @@ use super::{Side, end, poll_some};
 use crate::session::scratch;
 use crate::tls::is_unknown_name;
 
-/// The longest record, header and all (RFC 8446, section 5.2). So much may have come of one without its end.
+/// The longest record with its header (RFC 8446, section 5.2): the most that rustls keeps of a record whose end is
+/// still to come.
 const RECORD: usize = 5 + (1 << 14) + 256;
-/// Read at once during a handshake, in which rustls keeps what the peer said behind it: no more than it has room for.
+/// The most that one read takes during a handshake. rustls keeps the data that a peer sends right behind its handshake,
+/// and has room for no more than this.
 const HANDSHAKE: usize = 1 << 14;
-/// A fatal alert in a record of its own, in the clear, as a ClientHello is answered (RFC 8446, sections 5.1 and 6).
+/// The fatal alert for a name that no certificate has: one record, in the clear, since it answers a ClientHello (RFC 8446,
+/// sections 5.1 and 6).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
-/// Records that wait for a slow socket, at most; plaintext above it is not taken.
+/// The most that rustls keeps for a slow socket; the side takes no plaintext above it.
 const WAITING: usize = scratch::BUFFER;
 
-/// A connection and its TLS. In a box: what rustls keeps is large.
+/// A socket and the TLS that ends here. In a box, as the state of rustls is large.
 pub(in crate::session) struct TlsSide<C>(Box<Inner<C>>);
 
 struct Inner<C> {
     tcp: Arc<TcpStream>,
     tls: C,
-    /// The socket took less than it was offered.
+    /// The socket was full at the last write, so records wait in rustls.
     stuck: bool,
-    /// What rustls says of its own accord waits for the next bytes. Never in TLS 1.2.
+    /// Control records wait for the next bytes or the end. Never in TLS 1.2.
     defers: bool,
-    /// `close_notify` has been said.
+    /// `close_notify` has been handed to rustls.
     ended: bool,
 }
 
 impl TlsSide<ServerConnection> {
-    /// Takes a client's handshake.
+    /// Answers a client's handshake, to its end.
     ///
     /// # Errors
-    /// The socket's, and `InvalidData` for what is not TLS or not acceptable, of which the client has been told.
+    /// The socket's; and `InvalidData` where the client speaks no TLS, or none that is acceptable: it has been sent an alert.
     pub(in crate::session) async fn accept(
         tcp: impl Into<Arc<TcpStream>>,
         config: Arc<ServerConfig>,
@@ -101,7 +106,7 @@ where
         Ok(Self(inner))
     }
 
-    /// What was agreed on.
+    /// The version that both ends agreed on.
     pub(in crate::session) fn version(&self) -> Option<ProtocolVersion> {
         self.0.tls.protocol_version()
     }
@@ -121,13 +126,14 @@ where
             }
         }
         if self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
-            // Tickets of a server, the Finished of a client: both may ride with what comes next.
+            // What is left to send, a server's tickets or a client's Finished, may go with what comes next.
             return Poll::Ready(Ok(()));
         }
         self.poll_send(cx, SendFlags::NOSIGNAL)
     }
 
-    /// Reads once, at most `most` bytes of records; returns how much plaintext of it is in `room`, which may be none.
+    /// Reads records once, at most `most` bytes, decrypts them into `room` and returns how many bytes of plaintext that
+    /// gave, which may be none.
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -141,7 +147,7 @@ where
         })
     }
 
-    /// Decrypts `records`; none of them says that the stream has ended.
+    /// Decrypts `records` into `room`. Empty `records` tell rustls that the stream has ended.
     fn open(
         &mut self,
         mut records: &[u8],
@@ -155,7 +161,7 @@ where
         loop {
             let taken = self.tls.read_tls(&mut records)?;
             if let Err(error) = self.tls.process_new_packets() {
-                // The alert that says why; a peer that takes none has lost nothing.
+                // Sends the alert that says why. Where the socket does not take it at once, the peer goes without.
                 let _ = match is_unknown_name(&error) {
                     true => self.tcp.poll_give(cx, &UNRECOGNIZED_NAME).map_ok(drop),
                     false => self.poll_send(cx, SendFlags::NOSIGNAL),
@@ -166,7 +172,7 @@ where
                 match self.tls.reader().read(&mut room[filled..]) {
                     Ok(read) => filled += read,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    // Told again by the next read.
+                    // The next read meets the error again.
                     Err(_) if filled > 0 => {}
                     Err(error) => return Err(error),
                 }
@@ -177,7 +183,7 @@ where
         }
     }
 
-    /// Sends all that rustls holds.
+    /// Writes all records that rustls holds to the socket.
     fn poll_send(&mut self, cx: &mut Context<'_>, flags: SendFlags) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
             let mut socket = Socket {
@@ -200,7 +206,7 @@ where
     }
 }
 
-/// Whose certificate is verified decides whose silent end is borne.
+/// Which end of TLS howdah is on a side, and therefore whether the peer is a client, which may end without `close_notify`.
 trait Role {
     const MAY_LEAVE_SILENTLY: bool;
 }
@@ -231,7 +237,7 @@ where
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             read => return Poll::Ready(read),
         }
-        // What is read must fit when it is open, with the record that had begun before.
+        // The plaintext of one read must fit into `room`, together with that of a record which began in an earlier read.
         let most = room.len().saturating_sub(RECORD).max(1);
         loop {
             match this.poll_receive(cx, most, room) {
@@ -252,7 +258,7 @@ where
             ready!(this.poll_send(cx, SendFlags::NOSIGNAL))?;
         }
         let given = this.tls.writer().write(bytes)?;
-        // What the socket does not take now waits in rustls, within its limit.
+        // rustls keeps what the socket does not take now, within `WAITING`.
         let _ = this.poll_send(cx, SendFlags::NOSIGNAL)?;
         Poll::Ready(Ok(given))
     }
@@ -272,12 +278,13 @@ where
     }
 
     fn defer_control_records(&mut self) {
-        // TLS 1.2 says nothing of its own accord but warnings, which its peer may be waiting for.
+        // In TLS 1.2 the only control records are warnings, and the peer may be waiting for those.
         self.0.defers = self.version() == Some(ProtocolVersion::TLSv1_3);
     }
 }
 
-/// Where rustls puts its records: one system call, tokio's readiness kept.
+/// The socket as rustls writes records to it: each write is one system call, made through tokio so that its readiness
+/// stays right.
 struct Socket<'a, 'b> {
     tcp: &'a TcpStream,
     cx: &'a mut Context<'b>,
