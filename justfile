@@ -7,6 +7,7 @@ default:
 # format, lints, floors, documentation, licences and advisories
 check:
     cargo fmt --check
+    rustfmt --edition 2024 --check src/plan/service/*.rs
     cargo clippy --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
     cargo test --test floors

@@ -62,7 +62,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
     };
     let plan = PoolPlan {
         name: PoolName::new("bench"),
-        service: Service::Tcp,
+        service: Service::TCP,
         balance,
         servers: (0..size).map(server).collect(),
         send_proxy: None,

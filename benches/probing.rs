@@ -112,7 +112,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
     let long = Duration::from_secs(3600);
     Arc::new(PoolPlan {
         name: PoolName::new("bench"),
-        service: Service::Tcp,
+        service: Service::TCP,
         balance: Balance::LeastConnection,
         servers: (0..SERVERS).map(server).collect(),
         send_proxy: None,

@@ -35,7 +35,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
     };
     let plan = PoolPlan {
         name: PoolName::new("hive"),
-        service: Service::Tcp,
+        service: Service::TCP,
         balance,
         servers: (0..).zip(weights).map(server).collect(),
         send_proxy: None,

@@ -90,6 +90,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use howdah::config;
+use howdah::plan::Service;
 
 /// The corpus' files with that ending, sorted.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -201,6 +202,47 @@ fn the_reference_is_what_the_tables_say() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
     same_as(&page, &config::reference());
 }
+
+/// A service is whole when people find its page, an example that loads, and a test that names its states.
+#[test]
+fn every_service_has_its_page_its_pool_and_its_case() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let platform = load(&root.join("conf/platform.toml")).0.unwrap().plan;
+    let cases = fs::read_to_string(root.join("tests/blackbox/services.rs")).unwrap();
+    for service in Service::ALL {
+        let word = service.word;
+        let pools = &platform.pools;
+        assert!(
+            pools.iter().any(|pool| pool.service == *service),
+            "conf/platform.toml has no pool of service {word:?}"
+        );
+        let case = format!("async fn {}() {{", word.replace('-', "_"));
+        assert!(
+            cases.contains(&case),
+            "tests/blackbox/services.rs lacks {case}"
+        );
+        let file = root.join(format!("docs/services/{word}.md"));
+        let page = fs::read_to_string(&file).unwrap_or_default();
+        let parts = page.split_once(BEGIN).and_then(|(head, rest)| {
+            let (_, tail) = rest.split_once(END)?;
+            Some((head, tail))
+        });
+        let Some((head, tail)) = parts else {
+            panic!("{} has no card between {BEGIN} and {END}", file.display());
+        };
+        assert!(
+            head.starts_with(&format!("# {}", service.title)) && tail.contains("```toml"),
+            "{} begins with its title, and ends with an example",
+            file.display()
+        );
+        let card = config::card(*service);
+        same_as(&file, &format!("{head}{BEGIN}\n{card}{END}{tail}"));
+    }
+}
+
+/// What the pages of services have from the profile.
+const BEGIN: &str = "<!-- from the profile -->";
+const END: &str = "<!-- until here -->";
 
 #[test]
 fn every_key_is_in_the_complete_example() {
@@ -366,7 +408,7 @@ mod what_becomes_of_it {
         );
         assert_eq!(
             (pool.service, pool.balance, pool.dial),
-            (Service::HiveServer2, Balance::LeastConnection, Dial::Late)
+            (Service::HIVESERVER2, Balance::LeastConnection, Dial::Late)
         );
         assert_eq!(
             (pool.send_proxy, pool.sticky.as_ref(), pool.tls.as_ref()),

@@ -6,19 +6,8 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
+    OnRefuse, ProxyVersion, RelayWay, Sni, TlsVersion,
 };
-
-/// Key `probe.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProbeType {
-    Tcp,
-    Tls,
-    Http,
-    HiveServer2,
-    Impala,
-    Hue,
-}
 
 /// Key `probe.auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,20 +41,16 @@ macro_rules! choices {
     ($( $type:ty, $noun:literal, [$( $word:literal => $value:expr ),* $(,)?] $(, aliases $aliases:expr)? $(, advice $advice:expr)?; )*) => { $(
         impl Choice for $type {
             const NOUN: &'static str = $noun;
-            const ALL: &'static [(&'static str, Self)] = &[$( ($word, $value) ),*];
             $( const ALIASES: &'static [(&'static str, &'static str)] = $aliases; )?
-            $( fn advice(word: &str) -> Option<&'static str> { $advice(word) } )?
-        }
 
-        impl Word for $type {
-            fn kind() -> String {
-                let words: Vec<String> = <Self as Choice>::ALL.iter().map(|(word, _)| format!("`{word}`")).collect();
-                words.join(", ")
+            fn all() -> Vec<(&'static str, Self)> {
+                vec![$( ($word, $value) ),*]
             }
 
-            fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
-                choose(value, cx)
-            }
+            $( fn advice(word: &str) -> Option<String> {
+                let advice: fn(&str) -> Option<&'static str> = $advice;
+                advice(word).map(str::to_owned)
+            } )?
         }
     )* };
 }
@@ -102,17 +87,6 @@ choices! {
         "off" => Self::Off,
     ];
     LogFormat, "log format", ["json" => Self::Json, "text" => Self::Text];
-    Service, "service", [
-        "hiveserver2" => Self::HiveServer2,
-        "impala" => Self::Impala,
-        "hue" => Self::Hue,
-        "tcp" => Self::Tcp,
-    ], advice |word: &str| match word.to_lowercase().as_str() {
-        "hive" | "hs2" | "hive-server2" => Some("did you mean \"hiveserver2\"?"),
-        "impalad" => Some("did you mean \"impala\"?"),
-        "http" | "https" => Some("bytes of HTTP are carried as \"tcp\"; ask the servers with probe = { type = \"http\" }"),
-        _ => None,
-    };
     Balance, "balancer", [
         "round-robin" => Self::RoundRobin,
         "least-connection" => Self::LeastConnection,
@@ -142,20 +116,6 @@ choices! {
     ], advice |word: &str| match word {
         "require" | "mandatory" | "verify" | "on" | "yes" => Some("did you mean \"required\"?"),
         "off" | "no" => Some("did you mean \"none\"?"),
-        _ => None,
-    };
-    ProbeType, "type of probe", [
-        "tcp" => Self::Tcp,
-        "tls" => Self::Tls,
-        "http" => Self::Http,
-        "hiveserver2" => Self::HiveServer2,
-        "impala" => Self::Impala,
-        "hue" => Self::Hue,
-    ], advice |word: &str| match word {
-        "https" => Some("https is type = \"http\" with tls = true"),
-        "hive" | "hs2" | "thrift" => Some("did you mean \"hiveserver2\"?"),
-        "ssl" | "ssl-hello" => Some("did you mean \"tls\"?"),
-        "httpchk" => Some("did you mean \"http\"? (HAProxy says httpchk)"),
         _ => None,
     };
     Observe, "observe", ["sessions" => Self::Sessions, "connects" => Self::Connects], advice |word: &str| match word {
@@ -199,39 +159,47 @@ choices! {
 pub(super) trait Choice: Copy + 'static {
     /// "balancer", for "asks for an unknown balancer".
     const NOUN: &'static str;
-    /// In the order of the docs.
-    const ALL: &'static [(&'static str, Self)];
     /// HAProxy's words.
     const ALIASES: &'static [(&'static str, &'static str)] = &[];
 
+    /// In the order of the docs.
+    fn all() -> Vec<(&'static str, Self)>;
+
     /// Better than the nearest word.
-    fn advice(_word: &str) -> Option<&'static str> {
+    fn advice(_word: &str) -> Option<String> {
         None
     }
 }
 
-/// Reads a word of a closed set.
-fn choose<C: Choice>(value: &Value<'_>, cx: &mut Cx) -> Option<C> {
-    let known: Vec<&str> = C::ALL.iter().map(|(known, _)| *known).collect();
-    let Some(word) = value.get_ref().as_str() else {
-        let written = cx.written(value).to_owned();
-        let best = known
-            .iter()
-            .find(|known| **known == written)
-            .unwrap_or(&known[0]);
-        let example = format!("{} = {best:?} (known: {})", cx.key, known.join(", "));
-        cx.wrong_type(value, "text", &example);
-        return None;
-    };
-    if let Some((_, choice)) = C::ALL.iter().find(|(known, _)| *known == word) {
-        return Some(*choice);
+impl<C: Choice> Word for C {
+    fn kind() -> String {
+        let words = C::all().into_iter().map(|(word, _)| format!("`{word}`"));
+        words.collect::<Vec<_>>().join(", ")
     }
-    let what = format!("{} asks for an unknown {} {word:?}", cx.owner, C::NOUN);
-    let hint = C::advice(word).map(str::to_owned);
-    let hint = hint.or_else(|| suggest::value(word, &known, C::ALIASES));
-    let fault = cx
-        .error(&value.span(), what)
-        .why(format!("known: {}", known.join(", ")));
-    hint.map(|hint| fault.fix(hint));
-    None
+
+    /// A word of a closed set.
+    fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+        let all = C::all();
+        let known: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
+        let Some(word) = value.get_ref().as_str() else {
+            let written = cx.written(value).to_owned();
+            let best = known
+                .iter()
+                .find(|known| **known == written)
+                .unwrap_or(&known[0]);
+            let example = format!("{} = {best:?} (known: {})", cx.key, known.join(", "));
+            cx.wrong_type(value, "text", &example);
+            return None;
+        };
+        if let Some((_, choice)) = all.iter().find(|(known, _)| *known == word) {
+            return Some(*choice);
+        }
+        let what = format!("{} asks for an unknown {} {word:?}", cx.owner, C::NOUN);
+        let hint = C::advice(word).or_else(|| suggest::value(word, &known, C::ALIASES));
+        let fault = cx
+            .error(&value.span(), what)
+            .why(format!("known: {}", known.join(", ")));
+        hint.map(|hint| fault.fix(hint));
+        None
+    }
 }

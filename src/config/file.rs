@@ -11,9 +11,10 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::choices::{Auth, ProbeType, StickyBy, Transport, Via};
+use super::choices::{Auth, StickyBy, Transport, Via};
 use super::cx::{Cx, kind_of};
 use super::field::{Field, Spot, Value};
+use super::services::ProbeType;
 use super::source::Span;
 use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};

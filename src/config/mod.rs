@@ -8,6 +8,7 @@
 //! running rooms see the plan alone. Reading the files that a configuration names happens here too, so that a reload
 //! that cannot work fails before anything is touched.
 
+mod card;
 mod choices;
 mod cx;
 mod field;
@@ -17,6 +18,7 @@ mod lower;
 mod opaque;
 mod reference;
 mod report;
+mod services;
 mod source;
 mod suggest;
 mod syntax;
@@ -28,6 +30,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+pub use self::card::card;
 use self::cx::Cx;
 pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};

@@ -1,10 +1,10 @@
 //! `docs/configuration.md`, written from the doc comments of the tables, so that a key without a word cannot be.
 
-use super::file;
+use super::{card, file};
 
 /// The whole page in Markdown.
 pub fn reference() -> String {
-    let mut page = PREFACE.to_owned();
+    let mut page = format!("{PREFACE}\n{}\n{SERVICES}", card::table());
     for (header, doc, keys) in file::all_tables() {
         let title = if header.is_empty() {
             "The file"
@@ -59,7 +59,7 @@ This page is written from `src/config/file.rs`; `BLESS=1 cargo test --test confi
 One TOML file says everything. `howdah check --config FILE` judges it and the files that it names: it prints what would run,
 or every fault at once, each with its place and how to mend it. `howdah reload`, or SIGHUP, takes a changed file without
 losing a session; a faulty one changes nothing. `conf/howdah.toml` shows every key in place, `conf/hive.toml`,
-`conf/impala.toml` and `conf/hue.toml` are small ones to start from.
+`conf/impala.toml` and `conf/hue.toml` are small ones to start from, and `conf/platform.toml` has a pool of every service.
 
 - Durations are `\"500ms\"`, `\"30s\"`, `\"5m\"`, `\"12h\"`, `\"7d\"`, or several in a row: `\"1h30m\"`.
 - Networks are `\"10.0.0.0/8\"` or one address; addresses to listen on are numbers with a port, IPv6 in brackets.
@@ -68,22 +68,10 @@ losing a session; a faulty one changes nothing. `conf/howdah.toml` shows every k
 - An unknown key is a fault.
 
 ## What a service brings
+";
 
-| | `hiveserver2` | `impala` | `hue` | `tcp` |
-|---|---|---|---|---|
-| port | 10000 | 21050 | 8888 | none: write it |
-| `balance` | `least-connection` | `least-connection` | `least-connection` | `round-robin` |
-| `sticky` | no | no | `source-ip`, 1 h | no |
-| `max_connections` of a server | 480 | 60 | no bound | no bound |
-| `dial` | `late` | `late` | `late` | `at-once` |
-| `timeouts.idle` | 12 h | 12 h | 1 h | 1 h |
-| `probe` | `hiveserver2`, handshake | `impala`, web server on 25000 | `hue`, GET `/desktop/debug/is_alive` | `tcp` |
-
-Why these numbers: sessions of HiveServer2 and Impala sit idle for hours while their user thinks. HiveServer2 keeps 500 threads
-for connections (`hive.server2.thrift.max.worker.threads`) and Impala 64 (`--fe_service_threads`): the bound stays a little
-below, so that probes and administrators still get in. Their clients speak first, and a connection that is opened before the
-client has spoken holds one of Impala's two set-up threads: hence `late`. Any Hue can serve a user, but open query handles
-and uploads live in one process: hence `sticky`.
+const SERVICES: &str = "\
+Each service has a page with what is asked, what the answers mean, and why the numbers are what they are.
 ";
 
 const AFTER: &str = "

@@ -251,7 +251,7 @@ mod tests {
         };
         let plan = PoolPlan {
             name: PoolName::new("hive"),
-            service: Service::Tcp,
+            service: Service::TCP,
             balance: Balance::RoundRobin,
             servers: hosts.iter().map(server).collect(),
             send_proxy: None,

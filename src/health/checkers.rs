@@ -285,7 +285,7 @@ mod tests {
         };
         Arc::new(PoolPlan {
             name: PoolName::new("hive"),
-            service: Service::Tcp,
+            service: Service::TCP,
             balance: Balance::RoundRobin,
             servers: servers.iter().map(server).collect(),
             send_proxy: None,

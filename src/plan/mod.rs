@@ -14,7 +14,9 @@ mod name;
 mod networks;
 mod pool;
 mod probe;
+mod service;
 mod tls;
+mod way;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,16 +28,15 @@ pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeou
 pub use self::listener::{ListenerPlan, OnRefuse, Route, SniPattern, SourcePlan};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
-pub use self::pool::{
-    Address, Balance, Dial, Host, PoolPlan, ProxyVersion, QueuePlan, ServerPlan, Service,
-    StickyPlan,
-};
+pub use self::pool::{Address, Host, PoolPlan, QueuePlan, ServerPlan};
 pub use self::probe::{
     Ask, Depth, HiveAuth, HiveTransport, HttpAsk, Observe, ObservePlan, ProbePlan,
 };
+pub use self::service::{Fact, Profile, Question, Service};
 pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };
+pub use self::way::{Balance, Dial, ProxyVersion, StickyPlan};
 
 /// Everything one configuration file asks for.
 #[derive(Clone, Debug, PartialEq)]

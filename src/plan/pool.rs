@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CarePlan, ConnectTls, PoolName, ProbePlan, ServerName, Timeouts};
+use super::{
+    Balance, CarePlan, ConnectTls, Dial, PoolName, ProbePlan, ProxyVersion, ServerName, Service,
+    StickyPlan, Timeouts,
+};
 
 /// One `[pool.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,61 +74,6 @@ pub struct ServerPlan {
     pub backup: bool,
 }
 
-/// Key `service`: what stands behind a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// Hive's Thrift server, binary or http transport.
-    HiveServer2,
-    /// An Impala coordinator.
-    Impala,
-    /// The Hue web application.
-    Hue,
-    /// Anything else that speaks TCP.
-    Tcp,
-}
-
-/// Key `balance`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Balance {
-    /// Smooth weighted turns.
-    RoundRobin,
-    /// Smallest (active + 1) / weight.
-    LeastConnection,
-    /// Peak EWMA of what servers take, times their work, over weight.
-    ResponseTime,
-    /// Two weighted choices, the less loaded wins.
-    Random,
-    /// Consistent hashing of the client's address, with a bound on load.
-    SourceHash,
-}
-
-/// Key `dial`: who speaks first decides when to connect to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dial {
-    /// When the client's first byte is there: HiveServer2, Impala, Hue, and every TLS or HTTP service.
-    Late,
-    /// As soon as the client is here: services whose server speaks first.
-    AtOnce,
-}
-
-/// Key `send_proxy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyVersion {
-    /// The line of text.
-    V1,
-    /// The binary header.
-    V2,
-}
-
-/// Table `[pool.*.sticky]`, `by = "source-ip"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StickyPlan {
-    /// Since the client's last session ended.
-    pub ttl: Duration,
-    /// Oldest idle entries go first.
-    pub max_entries: usize,
-}
-
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
@@ -150,43 +98,6 @@ impl fmt::Display for Address {
             Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
             Host::Ip(ip) => write!(f, "{ip}:{}", self.port),
             Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
-    }
-}
-
-impl Service {
-    /// All, in the order of the docs.
-    pub const ALL: [Self; 4] = [Self::HiveServer2, Self::Impala, Self::Hue, Self::Tcp];
-
-    /// The word in the file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::HiveServer2 => "hiveserver2",
-            Self::Impala => "impala",
-            Self::Hue => "hue",
-            Self::Tcp => "tcp",
-        }
-    }
-}
-
-impl Balance {
-    /// All, in the order of the docs.
-    pub const ALL: [Self; 5] = [
-        Self::RoundRobin,
-        Self::LeastConnection,
-        Self::ResponseTime,
-        Self::Random,
-        Self::SourceHash,
-    ];
-
-    /// The word in the file, the log and the metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RoundRobin => "round-robin",
-            Self::LeastConnection => "least-connection",
-            Self::ResponseTime => "response-time",
-            Self::Random => "random",
-            Self::SourceHash => "source-hash",
         }
     }
 }

@@ -52,7 +52,7 @@ fn backup(name: &str) -> ServerPlan {
 pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> PoolPlan {
     PoolPlan {
         name: PoolName::new("hive"),
-        service: Service::Tcp,
+        service: Service::TCP,
         balance,
         servers: servers.into_iter().map(Arc::new).collect(),
         send_proxy: None,

@@ -36,6 +36,7 @@ mod proxy_protocol;
 mod relay;
 mod reload;
 mod secrets;
+mod services;
 mod situations;
 mod soak;
 mod support;

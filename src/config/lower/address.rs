@@ -2,13 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::defaults;
 use crate::config::cx::Cx;
 use crate::config::source::Span;
 use crate::plan::{Address, Host, Service};
 
 /// `HOST`, `HOST:PORT`, a bare IPv6 address, or `[IPV6]:PORT`.
-pub(super) fn lower(text: &str, service: Service, span: &Span, cx: &mut Cx) -> Option<Address> {
+///
+/// Without a port it is the usual one of `service`, with TLS or without.
+pub(super) fn lower(
+    text: &str,
+    (service, tls): (Service, bool),
+    span: &Span,
+    cx: &mut Cx,
+) -> Option<Address> {
     match split(text).and_then(|(host, port)| Ok((judge_host(host)?, port))) {
         Err((why, fix)) => {
             let what = format!("{} has no usable address", cx.owner);
@@ -17,7 +23,7 @@ pub(super) fn lower(text: &str, service: Service, span: &Span, cx: &mut Cx) -> O
         }
         Ok((host, Some(port))) => Some(Address { host, port }),
         Ok((host, None)) => {
-            let port = defaults::port(service);
+            let port = service.tls_port.filter(|_| tls).or(service.port);
             if port.is_none() {
                 let what = format!("{} has no port", cx.owner);
                 let example = Address {

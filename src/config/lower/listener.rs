@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    certificate, clients, collision, defaults, judge_name, material, networks, pool_reference,
-    route,
+    certificate, clients, collision, count, judge_name, material, networks, pool_reference, route,
 };
 use crate::base::keepalive;
 use crate::config::cx::Cx;
@@ -68,11 +67,11 @@ fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
         bind: bind(words, cx),
         pool,
         routes,
-        max_connections: defaults::count(&words.max_connections),
-        max_per_second: defaults::count(&words.max_per_second),
+        max_connections: count(&words.max_connections),
+        max_per_second: count(&words.max_per_second),
         source: SourcePlan {
-            max_connections: defaults::count(&words.source_max_connections),
-            max_per_second: defaults::count(&words.source_max_per_second),
+            max_connections: count(&words.source_max_connections),
+            max_per_second: count(&words.source_max_per_second),
         },
         on_refuse: words.on_refuse.or(OnRefuse::Close),
         allow: networks::lower(&words.allow, &words.allow_file, "allow_file", cx),

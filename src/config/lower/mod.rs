@@ -8,7 +8,7 @@ mod admin;
 mod certificate;
 mod clients;
 mod collision;
-mod defaults;
+mod count;
 mod http;
 mod listener;
 mod material;
@@ -25,6 +25,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::count::count;
 pub(super) use self::material::reason;
 use self::names::{judge_name, missing, pool_reference};
 use super::cx::Cx;
@@ -66,8 +67,8 @@ fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
         .and_then(|workers| usize::try_from(workers.0).ok());
     GlobalPlan {
         workers: workers.and_then(NonZeroUsize::new),
-        max_connections: defaults::count(&words.max_connections).unwrap_or(20_000),
-        max_per_second: defaults::count(&words.max_per_second),
+        max_connections: count(&words.max_connections).unwrap_or(20_000),
+        max_per_second: count(&words.max_per_second),
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
         shutdown_delay: words.shutdown_delay.or(Duration::ZERO),
         relay: words.relay.or(RelayWay::Auto),

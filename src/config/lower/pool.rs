@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tls::connect_tls;
-use super::{defaults, judge_name, missing, probe, server};
+use super::{count, judge_name, missing, probe, server};
 use crate::base::keepalive;
 use crate::config::choices::StickyBy;
 use crate::config::cx::Cx;
@@ -24,14 +24,13 @@ pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<Pool
 
 fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     if words.service.is_absent() {
-        let example = "service = \"hiveserver2\" (or impala, hue, tcp), which brings port, probe and timeouts";
-        missing(&words.span, "service", example, cx);
+        missing(&words.span, "service", &example(), cx);
     }
     // An unknown service is judged as HiveServer2, which has every default: no fault but its own comes of it.
-    let service = words.service.or(Service::HiveServer2);
+    let service = words.service.or(Service::HIVESERVER2);
     let tls = words.tls.value().map(|tls| connect_tls(tls, cx));
     if let Some(span) = words.send_proxy.span()
-        && matches!(service, Service::HiveServer2 | Service::Impala)
+        && service.refuses_proxy
         && words.service.value().is_some()
     {
         let what = format!(
@@ -49,7 +48,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     PoolPlan {
         name: PoolName::new(name),
         service,
-        balance: words.balance.or(defaults::balance(service)),
+        balance: words.balance.or(service.balance),
         servers: server::lower(words, service, cx),
         send_proxy: words.send_proxy.value().copied(),
         sticky: sticky(&words.sticky, service, cx),
@@ -58,14 +57,26 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
         queue: queue(words),
         care: care(words),
-        dial: words.dial.or(defaults::dial(service)),
+        dial: words.dial.or(service.dial),
         drain_timeout: global.drain_timeout,
     }
 }
 
+/// What to write where the service is missing; a few words stand for all.
+fn example() -> String {
+    let mut all = Service::ALL.iter().map(|service| service.word);
+    let first = all.next().unwrap_or_default();
+    let few: Vec<&str> = all.by_ref().take(FEW_SERVICES).collect();
+    let more = all.next().map_or("", |_| ", ...");
+    let others = few.join(", ");
+    format!("service = {first:?} (or {others}{more}), which brings port, probe and timeouts")
+}
+
+const FEW_SERVICES: usize = 3;
+
 fn queue(words: &Pool) -> QueuePlan {
     let brought = QueuePlan::default();
-    let most = defaults::count(&words.max_queue).and_then(|most| usize::try_from(most).ok());
+    let most = count(&words.max_queue).and_then(|most| usize::try_from(most).ok());
     let timeouts = words.timeouts.or(Timeouts::default());
     QueuePlan {
         most: most.unwrap_or(brought.most),
@@ -75,7 +86,7 @@ fn queue(words: &Pool) -> QueuePlan {
 
 fn care(words: &Pool) -> CarePlan {
     let brought = CarePlan::DEFAULT;
-    let threshold = defaults::count(&words.panic_threshold);
+    let threshold = count(&words.panic_threshold);
     CarePlan {
         slow_start: words.slow_start.or(brought.slow_start),
         panic_threshold: threshold
@@ -87,7 +98,10 @@ fn care(words: &Pool) -> CarePlan {
 
 fn sticky(field: &Field<Sticky>, service: Service, cx: &mut Cx) -> Option<StickyPlan> {
     let Some(words) = field.value() else {
-        return defaults::sticky(service);
+        return service.sticky.map(|ttl| StickyPlan {
+            ttl,
+            max_entries: StickyPlan::ENTRIES,
+        });
     };
     if words.by.or(StickyBy::SourceIp) == StickyBy::None {
         for (key, span) in [
@@ -108,15 +122,15 @@ fn sticky(field: &Field<Sticky>, service: Service, cx: &mut Cx) -> Option<Sticky
         .value()
         .and_then(|entries| usize::try_from(entries.0).ok());
     Some(StickyPlan {
-        ttl: words.ttl.or(defaults::HOUR),
-        max_entries: entries.unwrap_or(defaults::STICKY_ENTRIES),
+        ttl: words.ttl.or(Duration::from_secs(3600)),
+        max_entries: entries.unwrap_or(StickyPlan::ENTRIES),
     })
 }
 
 fn timeouts(words: &Timeouts, service: Service) -> plan::Timeouts {
     plan::Timeouts {
         connect: words.connect.or(Duration::from_secs(3)),
-        idle: words.idle.or(defaults::idle(service)),
+        idle: words.idle.or(service.idle),
         half_close: words.half_close.or(Duration::from_secs(600)),
         keepalive: words.keepalive.or(keepalive::DEFAULT),
         first_byte: words.first_byte.or(Duration::from_secs(60)),

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::probe_rules::{self, asks_web};
 use super::tls::connect_tls;
-use super::{defaults, http, material};
-use crate::config::choices::{Auth, ProbeType, Transport};
+use super::{count, http, material};
+use crate::config::choices::{Auth, Transport};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
+use crate::config::services::ProbeType;
 use crate::plan::{
-    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ObservePlan, ProbePlan, Secret, Service,
+    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ObservePlan, ProbePlan, Question, Secret,
+    Service,
 };
 
 pub(super) fn lower(
@@ -27,7 +29,7 @@ pub(super) fn lower(
     };
     let outer = cx.owner.clone();
     cx.owner = format!("the probe of {outer}");
-    let kind = words.r#type.or(defaults::probe(service));
+    let kind = words.r#type.or(ProbeType::of(service));
     // What belongs to an unknown type cannot be judged.
     if words.r#type.is_absent() || words.r#type.get().is_some() {
         probe_rules::strangers(words, kind, cx);
@@ -55,14 +57,14 @@ fn one(
         fast_interval: words.fast_interval.or(FAST.min(interval)),
         deep_interval: words.deep_interval.or(DEEP.max(interval)),
         timeout: words.timeout.or(Duration::from_secs(3)),
-        rise: defaults::count(&words.rise).unwrap_or(2),
-        fall: defaults::count(&words.fall).unwrap_or(3),
+        rise: count(&words.rise).unwrap_or(2),
+        fall: count(&words.fall).unwrap_or(3),
         observe: observe(words, interval),
     }
 }
 
 fn observe(words: &Probe, interval: Duration) -> ObservePlan {
-    let limit = defaults::count(&words.observe_limit).and_then(|limit| u8::try_from(limit).ok());
+    let limit = count(&words.observe_limit).and_then(|limit| u8::try_from(limit).ok());
     ObservePlan {
         what: words.observe.or(ObservePlan::DEFAULT.what),
         limit: limit.unwrap_or(ObservePlan::DEFAULT.limit),
@@ -75,7 +77,10 @@ fn port(words: &Probe, kind: ProbeType) -> Option<u16> {
         .port
         .value()
         .and_then(|port| u16::try_from(port.0).ok());
-    own.or(asks_web(words, kind).then_some(defaults::IMPALA_WEB_PORT))
+    own.or(match kind.question {
+        Question::Impala { web_port, .. } => asks_web(words, kind).then_some(web_port),
+        _ => None,
+    })
 }
 
 fn tls(
@@ -96,30 +101,31 @@ fn tls(
         Some(ProbeTls::Own(own)) => Some(connect_tls(own, cx)),
         Some(ProbeTls::Plain(true)) => Some(as_pool()),
         Some(ProbeTls::Plain(false)) => None,
-        None if kind == ProbeType::Tls => Some(as_pool()),
-        None if port.is_none() && kind != ProbeType::Tcp => pool_tls.cloned(),
+        None if kind.question == Question::Tls => Some(as_pool()),
+        None if port.is_none() && kind.question != Question::Tcp => pool_tls.cloned(),
         None => None,
     }
 }
 
 fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
-    match kind {
-        ProbeType::Tcp => Ask::Tcp,
-        ProbeType::Tls => Ask::Tls,
-        ProbeType::Http if service == Service::Hue => {
-            Ask::Http(http::ask(words, defaults::HUE_PATH, cx))
+    match kind.question {
+        Question::Tcp => Ask::Tcp,
+        Question::Tls => Ask::Tls,
+        // Where the service is asked by a request anyway, its path is what is meant.
+        Question::Http { path } => {
+            let path = service.probe.path().unwrap_or(path);
+            Ask::Http(http::ask(words, path, cx))
         }
-        ProbeType::Http => Ask::Http(http::ask(words, "/", cx)),
-        ProbeType::Hue => Ask::Hue(http::ask(words, defaults::HUE_PATH, cx)),
-        ProbeType::HiveServer2 => Ask::HiveServer2 {
+        Question::Hue { path } => Ask::Hue(http::ask(words, path, cx)),
+        Question::HiveServer2 { .. } => Ask::HiveServer2 {
             depth: words.depth.or(Depth::Handshake),
             transport: transport(words, cx),
             auth: auth(words, Auth::Plain, cx),
         },
-        ProbeType::Impala if asks_web(words, kind) => Ask::Impala {
+        Question::Impala { .. } if asks_web(words, kind) => Ask::Impala {
             auth: HiveAuth::NoSasl,
         },
-        ProbeType::Impala => Ask::Impala {
+        Question::Impala { .. } => Ask::Impala {
             auth: auth(words, Auth::NoSasl, cx),
         },
     }

@@ -1,52 +1,51 @@
 //! What does not go together in a probe: keys of another type, intervals that contradict each other.
 
 use crate::base::unit::show_duration;
-use crate::config::choices::{Choice, ProbeType, Via};
+use crate::config::choices::Via;
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls};
+use crate::config::services::ProbeType;
 use crate::config::source::Span;
-use crate::plan::ProbePlan;
+use crate::plan::{ProbePlan, Question};
 
 /// Keys that the type of this probe does not know.
 pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    const HIVE: &[ProbeType] = &[ProbeType::HiveServer2];
-    const THRIFT: &[ProbeType] = &[ProbeType::HiveServer2, ProbeType::Impala];
-    const IMPALA: &[ProbeType] = &[ProbeType::Impala];
-    const HTTP: &[ProbeType] = &[ProbeType::Http, ProbeType::Hue];
-    let keys: [(&str, Option<Span>, &[ProbeType]); 14] = [
-        ("depth", words.depth.span(), HIVE),
-        ("deep_interval", words.deep_interval.span(), HIVE),
-        ("transport", words.transport.span(), HIVE),
-        ("http_path", words.http_path.span(), HIVE),
-        ("auth", words.auth.span(), THRIFT),
-        ("username", words.username.span(), THRIFT),
-        ("password_file", words.password_file.span(), THRIFT),
-        ("via", words.via.span(), IMPALA),
-        ("method", words.method.span(), HTTP),
-        ("path", words.path.span(), HTTP),
-        ("host", words.host.span(), HTTP),
-        ("expect_status", words.expect_status.span(), HTTP),
-        ("expect_body", words.expect_body.span(), HTTP),
+    let keys: [(&str, Option<Span>, Knows); 14] = [
+        ("depth", words.depth.span(), hive),
+        ("deep_interval", words.deep_interval.span(), hive),
+        ("transport", words.transport.span(), hive),
+        ("http_path", words.http_path.span(), hive),
+        ("auth", words.auth.span(), thrift),
+        ("username", words.username.span(), thrift),
+        ("password_file", words.password_file.span(), thrift),
+        ("via", words.via.span(), impala),
+        ("method", words.method.span(), request),
+        ("path", words.path.span(), request),
+        ("host", words.host.span(), request),
+        ("expect_status", words.expect_status.span(), request),
+        ("expect_body", words.expect_body.span(), request),
         (
             "tls",
-            words.tls.span().filter(|_| kind == ProbeType::Tcp),
-            &[ProbeType::Tls],
+            words.tls.span().filter(|_| kind.question == Question::Tcp),
+            handshake,
         ),
     ];
-    for (key, span, homes) in keys {
-        let Some(span) = span.filter(|_| !homes.contains(&kind)) else {
+    for (key, span, knows) in keys {
+        let Some(span) = span.filter(|_| !knows(kind.question)) else {
             continue;
         };
-        let homes: Vec<&str> = homes.iter().map(|home| word(*home)).collect();
-        let what = format!("{} is of type {}, which has no {key}", cx.owner, word(kind));
+        let homes = ProbeType::all().into_iter();
+        let homes = homes.filter(|home| knows(home.question));
+        let homes: Vec<&str> = homes.map(|home| home.word).collect();
+        let what = format!("{} is of type {}, which has no {key}", cx.owner, kind.word);
         cx.error(&span, what)
-            .why(format!("belongs to {}", homes.join(" and ")))
+            .why(format!("belongs to {}", few(&homes)))
             .fix(format!("leave it out, or say type = {:?}", homes[0]));
     }
-    impala(words, kind, cx);
+    ways_of_impala(words, kind, cx);
     if let Some(span) = words.tls.span()
-        && kind == ProbeType::Tls
+        && kind.question == Question::Tls
         && matches!(words.tls.value(), Some(ProbeTls::Plain(false)))
     {
         let what = format!("{} is of type tls, but has tls turned off", cx.owner);
@@ -56,14 +55,49 @@ pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
     }
 }
 
+/// Whether a question has a key.
+type Knows = fn(Question) -> bool;
+
+fn hive(question: Question) -> bool {
+    matches!(question, Question::HiveServer2 { .. })
+}
+
+fn impala(question: Question) -> bool {
+    matches!(question, Question::Impala { .. })
+}
+
+fn thrift(question: Question) -> bool {
+    hive(question) || impala(question)
+}
+
+fn request(question: Question) -> bool {
+    question.path().is_some()
+}
+
+fn handshake(question: Question) -> bool {
+    question == Question::Tls
+}
+
+/// The words, or the first of many.
+fn few(words: &[&str]) -> String {
+    match words {
+        [first, rest @ ..] if rest.len() > FEW_HOMES => {
+            format!("{first} and {} services that are asked alike", rest.len())
+        }
+        all => all.join(" and "),
+    }
+}
+
+const FEW_HOMES: usize = 2;
+
 /// Whether the web server of an Impala is asked, on a port of its own, and not its Thrift.
 pub(super) fn asks_web(words: &Probe, kind: ProbeType) -> bool {
-    kind == ProbeType::Impala && words.via.or(Via::Web) == Via::Web
+    impala(kind.question) && words.via.or(Via::Web) == Via::Web
 }
 
 /// The web server and Thrift are two questions.
-fn impala(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    if kind != ProbeType::Impala || matches!(words.via, Field::Faulty) {
+fn ways_of_impala(words: &Probe, kind: ProbeType, cx: &mut Cx) {
+    if !impala(kind.question) || matches!(words.via, Field::Faulty) {
         return;
     }
     if asks_web(words, kind) {
@@ -125,11 +159,4 @@ pub(super) fn paces(words: &Probe, plan: &ProbePlan, cx: &mut Cx) {
             .why(format!("above interval, {interval}"))
             .fix("a server that hangs is then noticed later than the interval promises");
     }
-}
-
-fn word(kind: ProbeType) -> &'static str {
-    ProbeType::ALL
-        .iter()
-        .find(|(_, known)| *known == kind)
-        .map_or("", |(word, _)| word)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{address, defaults, judge_name};
+use super::{address, count, judge_name};
 use crate::config::cx::Cx;
 use crate::config::field::{Field, Spot};
 use crate::config::file::{Pool, Server, ServerWord};
@@ -24,9 +24,10 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
             .why("empty")
             .fix("servers = [\"HOST\", \"HOST\"]");
     }
+    let usual = (service, !words.tls.is_absent());
     let mut seen = Seen::default();
     for entry in &list.value.items {
-        if let Some(plan) = one(entry, service, &owner, cx) {
+        if let Some(plan) = one(entry, usual, &owner, cx) {
             seen.add(plan, &entry.span, &owner, cx);
         }
     }
@@ -44,12 +45,17 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
     plans
 }
 
-fn one(entry: &Spot<ServerWord>, service: Service, pool: &str, cx: &mut Cx) -> Option<ServerPlan> {
+fn one(
+    entry: &Spot<ServerWord>,
+    usual: (Service, bool),
+    pool: &str,
+    cx: &mut Cx,
+) -> Option<ServerPlan> {
     match &entry.value {
         ServerWord::Short(text) => {
             cx.owner = format!("server {text:?} of {pool}");
-            let address = address::lower(text, service, &entry.span, cx)?;
-            Some(plan(text, address, &Server::default(), service))
+            let address = address::lower(text, usual, &entry.span, cx)?;
+            Some(plan(text, address, &Server::default(), usual.0))
         }
         ServerWord::Long(words) => {
             let called = words.name.value().or(words.address.value());
@@ -64,15 +70,15 @@ fn one(entry: &Spot<ServerWord>, service: Service, pool: &str, cx: &mut Cx) -> O
                 judge_name(name, ":[]", "server", cx);
             }
             let written = words.address.get()?;
-            let address = address::lower(&written.value, service, &written.span, cx)?;
+            let address = address::lower(&written.value, usual, &written.span, cx)?;
             let name = words.name.value().unwrap_or(&written.value);
-            Some(plan(name, address, words, service))
+            Some(plan(name, address, words, usual.0))
         }
     }
 }
 
 fn plan(name: &str, address: Address, words: &Server, service: Service) -> ServerPlan {
-    let own = defaults::count(&words.max_connections);
+    let own = count(&words.max_connections);
     ServerPlan {
         name: ServerName::new(name),
         address,
@@ -81,7 +87,7 @@ fn plan(name: &str, address: Address, words: &Server, service: Service) -> Serve
             .value()
             .and_then(|weight| u16::try_from(weight.0).ok())
             .unwrap_or(1),
-        max_connections: own.or(defaults::max_connections(service)),
+        max_connections: own.or(service.max_connections),
         backup: matches!(&words.backup, Field::Given(spot) if spot.value),
     }
 }

@@ -95,7 +95,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
     };
     PoolPlan {
         name: PoolName::new("hive"),
-        service: Service::Tcp,
+        service: Service::TCP,
         balance: Balance::RoundRobin,
         servers: servers.iter().map(server).map(Arc::new).collect(),
         send_proxy: None,

@@ -1,0 +1,163 @@
+//! What is known of one service, and the handle by which the rest of the house names it.
+//!
+//! A profile says what the file need not: each of its values can be said otherwise there. It is a constant, so a
+//! [`Service`] is a pointer and two plans compare at no cost.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::plan::{Balance, Dial};
+
+/// What is known of a service.
+#[derive(Debug)]
+pub struct Profile {
+    /// The word in the file, in the log and for `howdah probe`.
+    pub word: &'static str,
+    /// What people write for it who know it by another name.
+    pub aliases: &'static [&'static str],
+    /// As people say it.
+    pub title: &'static str,
+    /// One sentence: what it is.
+    pub summary: &'static str,
+    /// Where it usually listens; `None`: the file says so.
+    pub port: Option<u16>,
+    /// Where it usually speaks TLS, if that is another port.
+    pub tls_port: Option<u16>,
+    /// How a server is picked.
+    pub balance: Balance,
+    /// A client stays on its server for so long after its last session.
+    pub sticky: Option<Duration>,
+    /// When to connect to the server.
+    pub dial: Dial,
+    /// No byte either way for so long ends a session.
+    pub idle: Duration,
+    /// Sessions at once for one server; `None` no bound.
+    pub max_connections: Option<u32>,
+    /// It takes a PROXY header for garbage and closes.
+    pub refuses_proxy: bool,
+    /// What its servers are asked.
+    pub probe: Question,
+    /// What its clients do, as far as it matters to whoever balances them.
+    pub clients: &'static str,
+    /// Why the values above are what they are.
+    pub facts: &'static [Fact],
+    /// What goes wrong in practice, and what helps.
+    pub hints: &'static [&'static str],
+}
+
+/// A reason for a value of a profile.
+#[derive(Debug)]
+pub struct Fact {
+    /// The key that it is about.
+    pub of: &'static str,
+    /// One or more sentences.
+    pub why: &'static str,
+    /// Where it stands: a project and its file, or a document and its section.
+    pub source: &'static str,
+}
+
+/// What a probe asks, with the service's own parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Connect, close.
+    Tcp,
+    /// Handshake.
+    Tls,
+    /// One request; its status and body are judged.
+    Http {
+        /// Begins with a slash.
+        path: &'static str,
+    },
+    /// HiveServer2's Thrift, as deep as the file says.
+    HiveServer2 {
+        /// The usual port with transport `http`.
+        http_port: u16,
+    },
+    /// Impala's web server, or a ping by Thrift.
+    Impala {
+        /// Where the web server listens.
+        web_port: u16,
+        /// Where Thrift listens.
+        thrift_ports: &'static [u16],
+    },
+    /// As `Http`, but what Hue's middleware says is alive.
+    Hue {
+        /// Begins with a slash.
+        path: &'static str,
+    },
+}
+
+/// Key `service`: what stands behind a pool.
+#[derive(Clone, Copy)]
+pub struct Service(&'static Profile);
+
+impl Service {
+    /// The handle of a profile.
+    pub(super) const fn of(profile: &'static Profile) -> Self {
+        Self(profile)
+    }
+
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        self.0.word
+    }
+}
+
+impl Deref for Service {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        self.0
+    }
+}
+
+/// By the word, which no two share: a constant may have several places in memory.
+impl PartialEq for Service {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.word == other.0.word
+    }
+}
+
+impl Eq for Service {}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.word)
+    }
+}
+
+impl Profile {
+    /// What holds where a service says nothing else: it is client-first, and its clients may be on any server.
+    pub(super) const BASE: Self = Self {
+        word: "",
+        aliases: &[],
+        title: "",
+        summary: "",
+        port: None,
+        tls_port: None,
+        balance: Balance::LeastConnection,
+        sticky: None,
+        dial: Dial::Late,
+        idle: HOUR,
+        max_connections: None,
+        refuses_proxy: false,
+        probe: Question::Tcp,
+        clients: "",
+        facts: &[],
+        hints: &[],
+    };
+}
+
+impl Question {
+    /// The path that is asked for, where the question is a request.
+    pub fn path(self) -> Option<&'static str> {
+        match self {
+            Self::Http { path } | Self::Hue { path } => Some(path),
+            Self::Tcp | Self::Tls | Self::HiveServer2 { .. } | Self::Impala { .. } => None,
+        }
+    }
+}
+
+/// Sixty minutes.
+pub(super) const HOUR: Duration = Duration::from_secs(3600);

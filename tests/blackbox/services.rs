@@ -1,0 +1,88 @@
+//! Every service, asked by the real program in each of its states: one test a service, whose name is its word.
+//!
+//! The question is the one that the service brings, so that nothing but its word and the address is said.
+
+use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala};
+use tokio::net::TcpStream;
+
+use crate::eventually;
+use crate::support::{Fault, Frame, program, run};
+
+/// Exit codes of `howdah probe`.
+const UP: i32 = 0;
+const ALIVE: i32 = 3;
+const DOWN: i32 = 4;
+
+/// Asks as `howdah probe SERVICE ADDRESS` does, and compares the verdict and a word of the reason.
+async fn expect(question: &[&str], (verdict, word): (i32, &str)) {
+    let mut command = program();
+    command.arg("probe").args(question);
+    let output = run(command).await;
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let found = (output.status.code(), said.contains(word));
+    assert_eq!(
+        found,
+        (Some(verdict), true),
+        "{question:?}, {word:?}: {said}"
+    );
+}
+
+#[tokio::test]
+async fn hiveserver2() {
+    let server = Hive::start(&Frame::default(), HiveOptions::new("hs2-1")).unwrap();
+    let address = server.listener().address().to_string();
+    expect(&["hiveserver2", &address], (UP, "sasl")).await;
+    let passive = "Cannot open sessions on an inactive HS2 instance";
+    server.set_refusal(Some(passive.into()));
+    let deep = ["hiveserver2", &address, "--depth", "session"];
+    expect(&deep, (ALIVE, "passive")).await;
+    server.listener().switch().set(Fault::Refuse);
+    eventually!(
+        TcpStream::connect(server.listener().address())
+            .await
+            .is_err()
+    );
+    expect(&["hiveserver2", &address], (DOWN, "refused")).await;
+}
+
+#[tokio::test]
+async fn impala() {
+    let mut options = HiveOptions::new("impalad-1");
+    (options.flavour, options.auth) = (Flavour::Impala, Auth::NoSasl);
+    let frame = Frame::default();
+    let server = Impala::start(&frame, frame.bind, options).unwrap();
+    let web = server.web().address().to_string();
+    expect(&["impala", &web], (UP, "up")).await;
+    server.set_quiescing(true);
+    expect(&["impala", &web], (ALIVE, "shutting-down")).await;
+    server.set_quiescing(false);
+    server.set_coordinator(false);
+    expect(&["impala", &web], (ALIVE, "not-coordinator")).await;
+    server.web().switch().set(Fault::Refuse);
+    eventually!(TcpStream::connect(server.web().address()).await.is_err());
+    expect(&["impala", &web], (DOWN, "refused")).await;
+}
+
+#[tokio::test]
+async fn hue() {
+    let server = Hue::start(&Frame::default(), "hue-1").unwrap();
+    let address = server.listener().address().to_string();
+    expect(&["hue", &address], (UP, "up")).await;
+    for (status, verdict) in [(500, ALIVE), (400, ALIVE), (401, ALIVE), (503, DOWN)] {
+        server.set_alive_status(status);
+        expect(&["hue", &address], (verdict, &status.to_string())).await;
+    }
+    server.listener().switch().set(Fault::Hang);
+    let hasty = ["hue", &address, "--timeout", "300ms"];
+    expect(&hasty, (DOWN, "timeout")).await;
+}
+
+/// It has no way to say that it is alive.
+#[tokio::test]
+async fn tcp() {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    expect(&["tcp", &address], (UP, "up")).await;
+    drop(server);
+    expect(&["tcp", &address], (DOWN, "refused")).await;
+}
