@@ -1,17 +1,20 @@
 //! One direction: from a source to a sink, with what could not be delivered at once.
 
 use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::Interest;
+use tokio::task::yield_now;
 
 use super::pipe::Pipe;
 use crate::plan::RelayWay;
 use crate::session::scratch;
 use crate::session::side::Side;
 
-/// What one poll may move in one direction before other sessions of the worker get their turn.
-const TURN: u64 = 256 * 1024;
+/// What one poll moves in one direction, and little more, before other sessions of the worker get their turn: small
+/// requests beside bulk wait for a few of these.
+const TURN: u64 = 64 * 1024;
 /// A read between two plain sockets that brings so much is a bulk, which goes on by splice.
 const BULK: usize = 64 * 1024;
 
@@ -151,7 +154,7 @@ impl Flow {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(broken)) => return Err(broken),
                 Poll::Ready(Ok(())) if self.bytes >= until => {
-                    cx.waker().wake_by_ref();
+                    come_back(cx);
                     return Ok(());
                 }
                 Poll::Ready(Ok(())) => {}
@@ -333,6 +336,11 @@ impl Flow {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Wakes the task when the worker has looked at its sockets. A task that wakes itself is polled before that, up to 61 times.
+fn come_back(cx: &mut Context<'_>) {
+    let _ = pin!(yield_now()).poll(cx);
 }
 
 /// TLS's closing alert did not come before the end of the stream.

@@ -18,8 +18,10 @@ const KEPT: usize = 64;
 pub const MOST: usize = 128;
 /// Where the user's quota of pipe pages grants less, copying is quicker.
 const LEAST: usize = 64 * 1024;
-/// What one splice asks for, and the capacity asked of each pipe. The kernel may grant less.
-const CAPACITY: usize = 1 << 20;
+/// What one splice asks for: little enough that others on the worker need not wait long.
+const FILL: usize = 128 * 1024;
+/// Asked of each pipe; the kernel may grant less. It counts pages, of which a packet may fill less than half.
+const CAPACITY: usize = 4 * FILL;
 
 thread_local! {
     static POOL: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
@@ -73,7 +75,7 @@ impl Pipe {
 
     /// Moves what `source` has into the pipe. Only asked of an empty pipe, so that "would block" means `source`.
     pub(super) fn fill(&mut self, source: impl AsFd) -> io::Result<usize> {
-        let moved = splice(source, None, &self.write, None, CAPACITY, FLAGS)?;
+        let moved = splice(source, None, &self.write, None, FILL, FLAGS)?;
         self.filled += moved;
         Ok(moved)
     }
