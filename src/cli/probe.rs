@@ -273,6 +273,7 @@ fn unresolved(took: Duration, detail: String) -> Finding {
         reason: Reason::ResolveFailed,
         step: "resolve",
         detail,
+        role: None,
         steps: vec![("resolve", took)],
         took,
         logs_error: false,

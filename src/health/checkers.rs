@@ -233,6 +233,7 @@ fn unasked(reason: Reason, step: &'static str, detail: String) -> Finding {
         reason,
         step,
         detail,
+        role: None,
         steps: Vec::new(),
         took: Duration::ZERO,
         logs_error: false,

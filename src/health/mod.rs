@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use self::checkers::Checkers;
-use crate::plan::ProxyVersion;
+use crate::plan::{ProxyVersion, Role};
 use crate::telemetry::label::words;
 
 words! {
@@ -134,6 +134,8 @@ pub struct Finding {
     pub step: &'static str,
     /// For people; at most [`DETAIL_MAX`] bytes, control characters escaped.
     pub detail: String,
+    /// What the server says that it is; `None` where its answer tells nothing of it.
+    pub role: Option<Role>,
     /// Each step with its own time, in order.
     pub steps: Vec<(&'static str, Duration)>,
     /// From the start to the verdict; the polite close is not in it.
@@ -199,6 +201,7 @@ mod tests {
             reason: Reason::Ok,
             step: "connect",
             detail: String::new(),
+            role: None,
             steps: Vec::new(),
             took: Duration::ZERO,
             logs_error,

@@ -107,6 +107,7 @@ fn unasked(reason: Reason, detail: &str) -> Finding {
         reason,
         step: "session",
         detail: detail.to_owned(),
+        role: None,
         steps: Vec::new(),
         took: Duration::ZERO,
         logs_error: false,

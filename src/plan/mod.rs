@@ -14,6 +14,7 @@ mod name;
 mod networks;
 mod pool;
 mod probe;
+mod role;
 mod service;
 mod tls;
 mod way;
@@ -32,6 +33,7 @@ pub use self::pool::{Address, Host, PoolPlan, QueuePlan, ServerPlan};
 pub use self::probe::{
     Ask, Depth, HiveAuth, HiveTransport, HttpAsk, Observe, ObservePlan, ProbePlan,
 };
+pub use self::role::Role;
 pub use self::service::{Fact, Profile, Question, Service};
 pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::health::{DETAIL_MAX, Finding, Reason, Verdict};
+use crate::plan::Role;
 
 /// What an exchange came to; most helpers end it early by `?`.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub(super) struct Answer {
     pub(super) verdict: Verdict,
     pub(super) reason: Reason,
     pub(super) detail: String,
+    pub(super) role: Option<Role>,
     pub(super) logs_error: bool,
 }
 
@@ -47,6 +49,7 @@ impl Answer {
             verdict,
             reason,
             detail: printable(detail),
+            role: None,
             logs_error: false,
         }
     }
@@ -114,6 +117,7 @@ impl Trace {
             reason: answer.reason,
             step: self.step,
             detail: answer.detail,
+            role: answer.role,
             steps: self.steps,
             took: (now - self.started).saturating_sub(self.waited),
             logs_error: answer.logs_error,
