@@ -16,6 +16,7 @@ mod file;
 mod foreign;
 mod lower;
 mod opaque;
+mod question;
 mod reference;
 mod report;
 mod services;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::card::card;
 use self::cx::Cx;
+pub use self::question::{address, probe, probe_types};
 pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};
 use self::words::Word;

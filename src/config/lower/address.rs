@@ -15,7 +15,7 @@ pub(super) fn lower(
     span: &Span,
     cx: &mut Cx,
 ) -> Option<Address> {
-    match split(text).and_then(|(host, port)| Ok((judge_host(host)?, port))) {
+    match read(text) {
         Err((why, fix)) => {
             let what = format!("{} has no usable address", cx.owner);
             cx.error(span, what).why(why).fix(fix);
@@ -40,6 +40,16 @@ pub(super) fn lower(
             port.map(|port| Address { host, port })
         }
     }
+}
+
+/// Host, and port if written, or why that is no address.
+pub(in crate::config) fn address(text: &str) -> Result<(Host, Option<u16>), String> {
+    read(text).map_err(|(why, _)| why)
+}
+
+fn read(text: &str) -> Result<(Host, Option<u16>), Why> {
+    let (host, port) = split(text)?;
+    Ok((judge_host(host)?, port))
 }
 
 type Why = (String, String);

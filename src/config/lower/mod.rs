@@ -25,9 +25,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::address::address;
 use self::count::count;
 pub(super) use self::material::reason;
 use self::names::{judge_name, missing, pool_reference};
+pub(super) use self::probe::lower as probe;
 use super::cx::Cx;
 use super::field::{Field, Spot};
 use super::file::{Admin, File, Global, Log, Pools};

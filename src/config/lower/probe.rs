@@ -15,7 +15,7 @@ use crate::plan::{
     Service,
 };
 
-pub(super) fn lower(
+pub(in crate::config) fn lower(
     field: &Field<ProbeWord>,
     service: Service,
     pool_tls: Option<&ConnectTls>,

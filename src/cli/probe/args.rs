@@ -1,0 +1,90 @@
+//! The words after `howdah probe`, as the command line takes them; what they mean is said by `question`.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::base::unit;
+use crate::config;
+
+/// The words after `howdah probe`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Exit codes: 0 up, 1 failed (a file that cannot be read, say), 2 usage, 3 alive (answers, but must not get new sessions), 4 down.
+
+Examples:
+  howdah probe hiveserver2 hs2-1.example.com:10000
+  howdah probe hiveserver2 hs2-1:10000 --depth query --user howdah --password-file pw --ca ca.crt
+  howdah probe hiveserver2 hs2-1:10001 --transport http
+  howdah probe impala impalad-1:25000
+  howdah probe http hue-1:8888 --path /desktop/debug/is_alive --expect-status 200"
+)]
+pub struct ProbeArgs {
+    /// What to ask: any server by tcp, tls or http, or a service as it needs it
+    #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(config::probe_types()))]
+    pub kind: String,
+    /// Whom to ask; without a port, the usual one of the type
+    #[arg(value_name = "HOST:PORT")]
+    pub server: String,
+    /// For the whole exchange
+    #[arg(long, default_value = "3s", value_parser = unit::duration)]
+    pub timeout: Duration,
+
+    /// hiveserver2: how far to go [default: handshake]
+    #[arg(long, value_parser = ["handshake", "session", "query"])]
+    pub depth: Option<String>,
+    /// hiveserver2, impala via thrift: SASL PLAIN or no SASL [default: plain; impala: nosasl]
+    #[arg(long, value_parser = ["plain", "nosasl"])]
+    pub auth: Option<String>,
+    /// User for SASL PLAIN or HTTP Basic; without one the probe says "anonymous"
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// File that holds the password
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<String>,
+    /// hiveserver2: Thrift on the socket, or in HTTP requests [default: binary]
+    #[arg(long, value_parser = ["binary", "http"])]
+    pub transport: Option<String>,
+    /// hiveserver2 with transport http [default: /cliservice]
+    #[arg(long, value_name = "PATH")]
+    pub http_path: Option<String>,
+    /// impala: the web server, or Thrift [default: thrift on ports 21000 and 21050, else web]
+    #[arg(long, value_parser = ["web", "thrift"])]
+    pub via: Option<String>,
+
+    /// What asks by a request: GET, HEAD, OPTIONS or POST [default: GET]
+    #[arg(long, value_parser = ["GET", "HEAD", "OPTIONS", "POST"])]
+    pub method: Option<String>,
+    /// What asks by a request [default: /, or the service's own]
+    #[arg(long)]
+    pub path: Option<String>,
+    /// What asks by a request: the Host header [default: HOST:PORT]
+    #[arg(long)]
+    pub host: Option<String>,
+    /// What asks by a request: statuses that are up [default: 200, or the service's own]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub expect_status: Vec<u16>,
+    /// What asks by a request: text that the body must hold
+    #[arg(long, value_name = "TEXT")]
+    pub expect_body: Option<String>,
+
+    /// Speak TLS; the certificate is verified
+    #[arg(long)]
+    pub tls: bool,
+    /// PEM file of those who sign the server's certificate; speaks TLS [default: the system's store]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<String>,
+    /// Name that the certificate must carry; speaks TLS [default: HOST]
+    #[arg(long, value_name = "NAME")]
+    pub server_name: Option<String>,
+    /// Client certificate, PEM; speaks TLS
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<String>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<String>,
+    /// The server wants the PROXY protocol's header first
+    #[arg(long, value_parser = ["v1", "v2"], value_name = "VERSION")]
+    pub send_proxy: Option<String>,
+}
