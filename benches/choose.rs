@@ -57,6 +57,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
             },
             weight: 1,
             max_connections: None,
+            max_per_second: None,
             backup: false,
         })
     };

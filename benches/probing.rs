@@ -106,6 +106,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             },
             weight: 1,
             max_connections: None,
+            max_per_second: None,
             backup: false,
         })
     };

@@ -30,6 +30,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
             },
             weight: *weight,
             max_connections: None,
+            max_per_second: None,
             backup: false,
         })
     };

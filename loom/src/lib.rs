@@ -12,6 +12,9 @@ pub mod base {
     pub mod sync {
         pub use loom::sync::{Mutex, MutexGuard, atomic};
     }
+
+    #[path = "../../../src/base/rate.rs"]
+    pub mod rate;
 }
 
 #[path = "../../src/balance/mod.rs"]

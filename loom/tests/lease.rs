@@ -222,6 +222,7 @@ fn tier(
         member,
         weight,
         cap,
+        per_second: None,
         load: Arc::clone(load),
     };
     let candidates = Candidates::new(

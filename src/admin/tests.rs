@@ -39,6 +39,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
             },
             weight: 1,
             max_connections: None,
+            max_per_second: None,
             backup: false,
         })
     };

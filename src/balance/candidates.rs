@@ -1,6 +1,7 @@
 //! What a pick chooses from, and what it goes by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::load::{Counters, Load};
 
@@ -13,13 +14,24 @@ pub struct Candidate {
     pub weight: u16,
     /// Sessions at once; [`u32::MAX`] is unbounded.
     pub cap: u32,
+    /// New sessions in a second; `None` is unbounded.
+    pub per_second: Option<u32>,
     /// Its live numbers.
     pub load: Arc<Load>,
 }
 
 impl Candidate {
-    pub(super) fn take(&self) -> bool {
-        self.load.take(self.cap)
+    pub(super) fn take(&self, now: Duration) -> bool {
+        match self.per_second {
+            None => self.load.take(self.cap),
+            Some(per_second) => self.load.take_in_time(self.cap, per_second, now),
+        }
+    }
+
+    /// When it has a token again; `None` where only the end of a session makes room.
+    fn next_token(&self) -> Option<Duration> {
+        let per_second = self.per_second?;
+        (self.load.active() < self.cap).then(|| self.load.next_token(per_second))
     }
 }
 
@@ -40,6 +52,8 @@ pub struct Criteria<'a> {
     pub random: u64,
     /// Members that this session has tried already.
     pub tried: &'a [u32],
+    /// Since the pool began; only bounds on new sessions in a second look at it.
+    pub now: Duration,
 }
 
 impl Candidates {
@@ -61,9 +75,15 @@ impl Candidates {
         self.slot(member).is_some()
     }
 
-    /// Counts a session on this very member, if it is on offer and below its cap.
-    pub fn take(&self, member: u32) -> bool {
-        self.slot(member).is_some_and(|slot| self.all[slot].take())
+    /// Counts a session on this very member, if it is on offer and within its bounds.
+    pub fn take(&self, member: u32, now: Duration) -> bool {
+        self.slot(member)
+            .is_some_and(|slot| self.all[slot].take(now))
+    }
+
+    /// When the first of them has a token again that has none now; `None` where time alone makes no room.
+    pub fn next_token(&self) -> Option<Duration> {
+        self.all.iter().filter_map(Candidate::next_token).min()
     }
 
     /// All on offer.
@@ -80,7 +100,7 @@ impl Candidates {
     pub(super) fn try_slot(&self, slot: usize, criteria: &Criteria<'_>) -> Option<u32> {
         let candidate = &self.all[slot];
         let fresh = !criteria.tried.contains(&candidate.member);
-        (fresh && candidate.take()).then_some(candidate.member)
+        (fresh && candidate.take(criteria.now)).then_some(candidate.member)
     }
 
     /// The first that can be taken from `start` on, wrapping around: the last resort where most are full.

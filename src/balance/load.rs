@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::estimate::Estimate;
+use crate::base::rate::Rate;
 use crate::base::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, MutexGuard};
 
@@ -12,6 +13,7 @@ use crate::base::sync::{Mutex, MutexGuard};
 pub struct Load {
     active: AtomicU32,
     total: AtomicU64,
+    rate: Rate,
     /// The number of its last pick, so that equals take turns.
     picked: AtomicU64,
     estimate: Mutex<Shown>,
@@ -45,6 +47,7 @@ impl Load {
         Self {
             active: AtomicU32::new(0),
             total: AtomicU64::new(0),
+            rate: Rate::default(),
             picked: AtomicU64::new(0),
             estimate: Mutex::new(Shown { estimate, level }),
             level: AtomicU64::new(level.to_bits()),
@@ -75,7 +78,18 @@ impl Load {
         taken
     }
 
-    /// Undoes one [`Self::take`].
+    /// As [`Self::take`], and no more of them in a second than `per_second`.
+    pub(super) fn take_in_time(&self, cap: u32, per_second: u32, now: Duration) -> bool {
+        // A token is lost when the last place goes to another in this moment: the bound is kept, nothing else is.
+        self.active() < cap && self.rate.take(per_second, now) && self.take(cap)
+    }
+
+    /// When [`Self::take_in_time`] finds a token.
+    pub(super) fn next_token(&self, per_second: u32) -> Duration {
+        self.rate.next(per_second)
+    }
+
+    /// Undoes one [`Self::take`]; a token is not given back.
     pub fn give_back(&self) {
         let before = self.active.fetch_sub(1, Ordering::SeqCst);
         debug_assert!(before > 0, "given back more often than taken");

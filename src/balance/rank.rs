@@ -5,6 +5,7 @@
 //! Where it is worse, it does not stay so: whoever lowers a load asks for a refresh afterwards, under the same lock.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::{Candidate, Candidates, Criteria};
 use crate::base::sync::{Mutex, MutexGuard};
@@ -40,7 +41,7 @@ impl<R: Rank> Ranking<R> {
                 .filter_map(|member| candidates.slot(*member))
         };
         tried().for_each(|slot| tree.set(slot, None));
-        let picked = take_best(&mut tree, candidates);
+        let picked = take_best(&mut tree, candidates, criteria.now);
         tried().for_each(|slot| tree.set(slot, rank(&candidates.all[slot])));
         picked.map(|slot| candidates.all[slot].member)
     }
@@ -63,18 +64,38 @@ impl<R: Rank> Ranking<R> {
 }
 
 /// Counts a session on the best server that can take one, and returns its slot. Corrects each hint that it finds wrong.
-fn take_best<R: Rank>(tree: &mut Tree<R>, candidates: &Candidates) -> Option<usize> {
+fn take_best<R: Rank>(tree: &mut Tree<R>, candidates: &Candidates, now: Duration) -> Option<usize> {
+    // Those without a token lose this once only: they have one again without anybody's asking for a refresh.
+    let mut tokenless = Vec::new();
+    let taken = take_among(tree, candidates, now, &mut tokenless);
+    for slot in tokenless {
+        tree.set(slot, rank(&candidates.all[slot]));
+    }
+    taken
+}
+
+fn take_among<R: Rank>(
+    tree: &mut Tree<R>,
+    candidates: &Candidates,
+    time: Duration,
+    tokenless: &mut Vec<usize>,
+) -> Option<usize> {
     loop {
         let (slot, hint) = tree.best()?;
         let candidate = &candidates.all[slot];
         let now = rank::<R>(candidate);
         let holds = now.is_some_and(|now| hint.still_holds(&now));
-        if holds && candidate.take() {
+        if holds && candidate.take(time) {
             candidate.load.stamp();
             tree.set(slot, rank(candidate));
             return Some(slot);
         }
-        tree.set(slot, now);
+        if holds && candidate.per_second.is_some() {
+            tokenless.push(slot);
+            tree.set(slot, None);
+        } else {
+            tree.set(slot, now);
+        }
     }
 }
 

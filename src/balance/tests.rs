@@ -16,6 +16,7 @@ fn candidates_of(servers: &[(u16, u32)]) -> Candidates {
         member,
         weight: *weight,
         cap: *cap,
+        per_second: None,
         load: Arc::new(Load::new(Arc::clone(&counters), Duration::ZERO)),
     };
     let candidates = (0..).zip(servers).map(candidate).collect();
@@ -65,6 +66,7 @@ fn criteria(number: u64) -> Criteria<'static> {
         client: mix(number),
         random: mix(!number),
         tried: &[],
+        now: Duration::ZERO,
     }
 }
 
@@ -293,7 +295,7 @@ fn random_shares_by_weight_without_load_and_evens_out_under_load() {
 fn the_less_loaded_of_two_draws_wins() {
     let candidates = candidates(&[1, 1]);
     for _ in 0..3 {
-        assert!(candidates.take(0));
+        assert!(candidates.take(0, Duration::ZERO));
     }
     let balancer = Balancer::random(&candidates);
     let (low, high) = (0u64, u64::from(u32::MAX));
@@ -437,6 +439,7 @@ fn churn(candidates: &Candidates, balancer: &Balancer, mut random: Rng) {
             random: random.u64(..),
             client: random.u64(..),
             tried: &[],
+            now: Duration::ZERO,
         };
         if held.len() < 20 && random.bool() {
             let member = balancer
@@ -462,14 +465,16 @@ fn a_hint_that_is_too_low_is_found_out() {
     let candidates = candidates(&[1, 1, 1]);
     let balancer = Balancer::least_connection(&candidates);
     // Counted by somebody who did not ask for a refresh yet.
-    assert!((0..2).all(|_| candidates.take(0)) && candidates.take(1));
+    let take = |member| candidates.take(member, Duration::ZERO);
+    assert!((0..2).all(|_| take(0)) && take(1));
     assert_eq!(picks(&balancer, &candidates, 4), [2, 1, 2, 0]);
 }
 
 #[test]
 fn sessions_that_end_while_a_balancer_is_made_are_seen_by_it_afterwards() {
     let candidates = candidates(&[1, 1]);
-    assert!((0..3).all(|_| candidates.take(0)) && candidates.take(1));
+    let take = |member| candidates.take(member, Duration::ZERO);
+    assert!((0..3).all(|_| take(0)) && take(1));
     let balancer = Balancer::least_connection(&candidates);
     (0..3).for_each(|_| candidates.all[0].load.give_back());
     assert_eq!(picks(&balancer, &candidates, 1), [1], "not seen yet");

@@ -1,9 +1,10 @@
-//! What every room uses: units, a TCP connect, who a user is, and how far this process reaches.
+//! What every room uses: units, a TCP connect, a rate, who a user is, and how far this process reaches.
 
 pub mod caught;
 pub mod connect;
 pub mod keepalive;
 pub mod passwd;
+pub mod rate;
 pub mod reach;
 pub mod sync;
 pub mod unit;

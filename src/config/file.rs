@@ -225,6 +225,8 @@ tables! {
         weight: Whole<1, 256> = "1",
         /// Sessions at once; a full server is skipped, not called ill.
         max_connections: Whole<1, 10_000_000> = "by service",
+        /// New sessions in a second; a server that had so many is skipped, not called ill.
+        max_per_second: Whole<1, 10_000_000> = "no bound",
         /// Takes sessions only when no other server is up.
         backup: bool = "false",
     }

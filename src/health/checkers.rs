@@ -269,6 +269,7 @@ mod tests {
                 },
                 weight: 1,
                 max_connections: None,
+                max_per_second: None,
                 backup: false,
             })
         };

@@ -70,6 +70,8 @@ pub struct ServerPlan {
     pub weight: u16,
     /// Sessions at once; a full server is skipped. Default by service, `None` unbounded.
     pub max_connections: Option<u32>,
+    /// New sessions in a second; a server that had so many is skipped. `None` unbounded.
+    pub max_per_second: Option<u32>,
     /// Only when no other server is up.
     pub backup: bool,
 }

@@ -16,7 +16,7 @@ words! {
     pub enum NoServer {
         /// All are down, in maintenance, draining or still without a verdict.
         NoneUp = "none-up",
-        /// Those that are up have `max_connections` sessions, or others wait for them.
+        /// Those that are up have `max_connections` sessions, or had `max_per_second` new ones, or others wait for them.
         AllFull = "all-full",
         /// This session has tried all that are up.
         AllTried = "all-tried",
@@ -63,6 +63,7 @@ impl Pool {
             client: hash_client(client),
             random: fastrand::u64(..),
             tried: &tried,
+            now: self.since(now),
         };
         let picked = match &snapshot.plan.sticky {
             None => pick(&snapshot, &criteria).map(|(member, pick)| (member, pick, None)),
@@ -97,7 +98,7 @@ impl Pool {
             .filter(|member| tier.candidates.offers(*member));
         if let Some(member) = bound
             && !criteria.tried.contains(&member)
-            && tier.candidates.take(member)
+            && tier.candidates.take(member, criteria.now)
         {
             tier.balancer.refresh(&tier.candidates, member);
             table.hold(client);

@@ -515,6 +515,7 @@ impl State {
                 member: *place,
                 weight,
                 cap: member.plan.max_connections.unwrap_or(u32::MAX),
+                per_second: member.plan.max_per_second,
                 load: Arc::clone(member.server.load()),
             });
         let candidates = Candidates::new(

@@ -9,6 +9,9 @@ use std::task::Waker;
 pub(super) trait Waiter: Send + Sync {
     /// Tries to choose.
     fn serve(&self) -> Served;
+
+    /// Looks again at what it waits for.
+    fn wake(&self);
 }
 
 /// What a try comes to.
@@ -85,6 +88,18 @@ impl Line {
         drop(waiting);
         wakers.into_iter().for_each(Waker::wake);
         drop(gone);
+    }
+
+    /// Whether nobody came before `number`.
+    pub(super) fn is_first(&self, number: u64) -> bool {
+        self.lock().all.keys().next() == Some(&number)
+    }
+
+    pub(super) fn wake_first(&self) {
+        let first = self.lock().all.values().next().map(Arc::clone);
+        if let Some(first) = first {
+            first.wake();
+        }
     }
 
     pub(super) fn leave(&self, number: u64) {

@@ -3,7 +3,8 @@
 //! Whoever gives something back (a lease dropped, a server up again, a new plan) chooses for those who wait, in the order
 //! in which they came, and hands the lease over with the wake-up: so no slot is lost between two threads, and nobody who
 //! comes later takes it. The pool's balancer makes that choice as it makes any other, so that weights count. Who has
-//! tried some servers already is passed over when only those are free.
+//! tried some servers already is passed over when only those are free. Time gives back too, where a server has
+//! `max_per_second`: who is first in line sleeps until the next token, and then chooses for all as everybody does.
 //!
 //! Invariants: a lease that is handed to somebody who leaves in the same moment goes back at once, to the next in line;
 //! what is held here is never held while a lease is dropped.
@@ -14,9 +15,10 @@ mod tests;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::line::{Served, Waiter};
 use super::{Lease, NoServer, Pool, ServerId};
@@ -45,6 +47,8 @@ pub struct Ticket {
     seat: Arc<Seat>,
     since: Instant,
     patience: Pin<Box<Sleep>>,
+    /// Until a server may take a new session again; only the first in line has one.
+    token: Option<Pin<Box<Sleep>>>,
     end: End,
 }
 
@@ -88,6 +92,7 @@ impl Pool {
             seat,
             since: Instant::now(),
             patience: Box::pin(sleep(plan.queue.patience)),
+            token: None,
             end: End::Left,
         })
     }
@@ -106,6 +111,11 @@ impl Waiter for Seat {
             }
         }
     }
+
+    fn wake(&self) {
+        let waker = self.lock().waker.take();
+        waker.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl Seat {
@@ -122,6 +132,30 @@ impl Seat {
     }
 }
 
+impl Ticket {
+    /// Serves the line at each token, for as long as this is the first in it.
+    fn await_token(&mut self, cx: &mut Context<'_>) {
+        let pool = Arc::clone(&self.seat.pool);
+        while let Some(at) = pool.next_token() {
+            if !pool.line.is_first(self.number) {
+                break;
+            }
+            // A token that nobody can use is there already when all in line have tried that server.
+            let at = at.max(Instant::now() + SHORTEST_NAP);
+            let token = self.token.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if token.deadline() > at {
+                token.as_mut().reset(at);
+            }
+            if token.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.token = None;
+            pool.serve_queue();
+        }
+        self.token = None;
+    }
+}
+
 impl Future for Ticket {
     type Output = Choice;
 
@@ -130,9 +164,12 @@ impl Future for Ticket {
             self.end = choice.as_ref().map_or(End::NoServer, |_| End::Served);
             return Poll::Ready(choice);
         }
-        ready!(self.patience.as_mut().poll(cx));
-        self.end = End::Timeout;
-        Poll::Ready(Err(NoServer::QueueTimeout))
+        if self.patience.as_mut().poll(cx).is_ready() {
+            self.end = End::Timeout;
+            return Poll::Ready(Err(NoServer::QueueTimeout));
+        }
+        self.await_token(cx);
+        Poll::Pending
     }
 }
 
@@ -140,6 +177,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let pool = &self.seat.pool;
         pool.line.leave(self.number);
+        pool.wake_for_token();
         pool.show_queue();
         let waited = self.since.elapsed();
         pool.metrics.queue_ended(self.end, waited);
@@ -148,3 +186,6 @@ impl Drop for Ticket {
         drop(choice);
     }
 }
+
+/// More tokens than one may come within it; they are used together.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);

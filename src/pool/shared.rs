@@ -86,8 +86,23 @@ impl Pool {
     pub(super) fn serve_queue(&self) {
         if !self.line.is_empty() {
             self.line.serve();
+            self.wake_for_token();
             self.show_queue();
         }
+    }
+
+    /// Another is the first in line, or what it sleeps for is another: it looks when the next token comes.
+    pub(super) fn wake_for_token(&self) {
+        if self.snapshot.load().has_rates() {
+            self.line.wake_first();
+        }
+    }
+
+    /// When a server that took as many new sessions in this second as it may takes the next; `None` where time alone
+    /// makes no room.
+    pub(super) fn next_token(&self) -> Option<Instant> {
+        let passed = self.snapshot.load().next_token()?;
+        Some(self.created_at + passed)
     }
 
     pub(super) fn show_queue(&self) {

@@ -101,6 +101,19 @@ impl Snapshot {
         self.roster.find(server)
     }
 
+    /// Whether a server has `max_per_second`.
+    pub(super) fn has_rates(&self) -> bool {
+        let mut members = self.members.iter();
+        members.any(|one| one.plan.max_per_second.is_some())
+    }
+
+    /// When a bound on new sessions in a second lets one in that lets none in now; `None` where time alone makes no room.
+    pub(super) fn next_token(&self) -> Option<Duration> {
+        let tiers = [&self.first, &self.backup];
+        let next = tiers.iter().filter_map(|tier| tier.candidates.next_token());
+        next.min()
+    }
+
     /// The load or the estimate of a server changed.
     pub(super) fn refresh(&self, server: ServerId) {
         if !self.first.balancer.is_ranked() {

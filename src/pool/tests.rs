@@ -24,6 +24,7 @@ fn server(name: &str) -> ServerPlan {
         },
         weight: 1,
         max_connections: None,
+        max_per_second: None,
         backup: false,
     }
 }

@@ -4,9 +4,12 @@
 //! two.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::base::rate::Rate;
 
 /// A bound on sessions at once and on new ones per second.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl Limit {
         } else {
             match self.per_second.load(Ordering::Relaxed) {
                 0 => return Ok(()),
-                per_second if self.rate.take(per_second, self.since, now) => return Ok(()),
+                per_second if self.rate.take(per_second, self.passed(now)) => return Ok(()),
                 _ => Exceeded::Rate,
             }
         };
@@ -69,47 +72,17 @@ impl Limit {
         Err(exceeded)
     }
 
+    fn passed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
     pub(super) fn leave(&self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A token bucket in one number: when the bucket will be full again, in nanoseconds. It holds what one second brings, so
-/// that a burst may take that much at once.
-#[derive(Debug, Default)]
-pub(super) struct Rate(AtomicU64);
-
-impl Rate {
-    pub(super) fn take(&self, per_second: u32, since: Instant, now: Instant) -> bool {
-        let now = nanos(since, now);
-        let cost = SECOND / u64::from(per_second.max(1));
-        let next = |full: u64| {
-            let full = full.max(now) + cost;
-            (full <= now + SECOND).then_some(full)
-        };
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
-            .is_ok()
-    }
-
-    /// Whether it is as if nothing had ever been taken.
-    pub(super) fn is_full(&self, since: Instant, now: Instant) -> bool {
-        self.0.load(Ordering::Relaxed) <= nanos(since, now)
-    }
-}
-
-fn nanos(since: Instant, now: Instant) -> u64 {
-    let passed = now.saturating_duration_since(since).as_nanos();
-    // Not before five hundred years have passed.
-    u64::try_from(passed).unwrap_or(u64::MAX / 2)
-}
-
-const SECOND: u64 = 1_000_000_000;
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -138,16 +111,5 @@ mod tests {
         assert_eq!(taken(Duration::from_secs(60)), 10);
         limit.set(None, None);
         assert_eq!(taken(Duration::from_secs(60)), 100);
-    }
-
-    #[test]
-    fn a_rate_holds_over_a_long_time() {
-        let (rate, start) = (Rate::default(), Instant::now());
-        let mut taken = 0;
-        for milli in 0..60_000 {
-            let now = start + Duration::from_millis(milli);
-            taken += u32::from(rate.take(7, start, now));
-        }
-        assert!((7 * 60..=7 * 61).contains(&taken), "{taken}");
     }
 }

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limit::Rate;
+use crate::base::rate::Rate;
 use crate::plan::SourcePlan;
 
 /// See the module.
@@ -70,7 +71,7 @@ impl Sources {
         let room = plan.max_connections.is_none_or(|most| before < most);
         let in_time = || match plan.max_per_second {
             None => true,
-            Some(per_second) => source.rate.take(per_second, self.since, now),
+            Some(per_second) => source.rate.take(per_second, self.passed(now)),
         };
         (room && in_time()).then_some(grant)
     }
@@ -84,14 +85,19 @@ impl Sources {
             return Arc::clone(source);
         }
         if piece.all.len() >= piece.sweep_at {
-            piece.all.retain(|_, source| {
-                Arc::strong_count(source) > 1 || !source.rate.is_full(self.since, now)
-            });
+            let passed = self.passed(now);
+            piece
+                .all
+                .retain(|_, source| Arc::strong_count(source) > 1 || !source.rate.is_full(passed));
             piece.sweep_at = FIRST_SWEEP.max(2 * piece.all.len());
         }
         let source = Arc::new(Source::default());
         piece.all.insert(key, Arc::clone(&source));
         source
+    }
+
+    fn passed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 
     #[cfg(test)]
@@ -119,7 +125,6 @@ const FIRST_SWEEP: usize = 64;
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::*;
 

@@ -124,6 +124,34 @@ async fn more_new_sessions_in_a_second_than_may_come_are_refused() {
     }
 }
 
+/// Those that come too early for the server wait for it, in order.
+#[tokio::test]
+async fn a_server_gets_no_more_new_sessions_in_a_second_than_it_bears() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let bounded = config("", "", &server).replace(
+        &format!("\"{}\"", server.address()),
+        &format!(
+            "{{ address = \"{}\", max_per_second = 4 }}",
+            server.address()
+        ),
+    );
+    let howdah = Howdah::start(&bounded).await;
+    let begun = Instant::now();
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        let mut client = howdah.connect("front").await;
+        client.write_all(b"?").await.unwrap();
+        clients.push(client);
+    }
+    for client in &mut clients {
+        let heard = timeout(SOON, client.read_u8()).await;
+        heard.expect("served in time").expect("served");
+    }
+    // Four at once, six more at four a second.
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(1_490), "{took:?}");
+}
+
 #[tokio::test]
 async fn what_a_refused_client_sees_is_what_was_asked_for() {
     let keys = |how: &str| {

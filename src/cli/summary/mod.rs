@@ -197,6 +197,9 @@ impl Display for ServerLine<'_> {
         if let Some(bound) = server.max_connections {
             write!(f, "  at most {bound}")?;
         }
+        if let Some(bound) = server.max_per_second {
+            write!(f, "  at most {bound} new a second")?;
+        }
         f.write_str(if server.backup { "  backup" } else { "" })
     }
 }

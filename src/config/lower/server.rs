@@ -87,6 +87,7 @@ fn plan(name: &str, address: Address, words: &Server, service: Service) -> Serve
             .value()
             .and_then(|weight| u16::try_from(weight.0).ok())
             .unwrap_or(1),
+        max_per_second: count(&words.max_per_second),
         max_connections: own.or(service.max_connections),
         backup: matches!(&words.backup, Field::Given(spot) if spot.value),
     }

@@ -93,6 +93,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
         },
         weight: 1,
         max_connections: None,
+        max_per_second: None,
         backup: false,
     };
     PoolPlan {

@@ -21,6 +21,7 @@ fn bounded(number: u16, cap: u32) -> ServerPlan {
         },
         weight: 1 + number % 3,
         max_connections: Some(cap),
+        max_per_second: None,
         backup: false,
     }
 }
@@ -298,4 +299,97 @@ impl Story {
         }
         Ok(())
     }
+}
+
+fn rated(per_second: &[u32]) -> PoolPlan {
+    let mut plan = plan(Balance::LeastConnection, &vec![100; per_second.len()]);
+    for (server, per_second) in plan.servers.iter_mut().zip(per_second) {
+        Arc::make_mut(server).max_per_second = Some(*per_second);
+    }
+    plan
+}
+
+/// The lease, and how long after `begun` it came.
+async fn served(ticket: Spawn<Ticket>, begun: Instant) -> (Lease, Duration) {
+    let lease = ticket.into_inner().await.expect("a server");
+    (lease, begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_next_second_is_woken_by_time_alone() {
+    let pool = open(rated(&[2]));
+    let begun = Instant::now();
+    let _held = [
+        choose(&pool).expect("first"),
+        choose(&pool).expect("second"),
+    ];
+    assert_eq!(choose(&pool).err(), Some(NoServer::AllFull));
+    let tickets = [wait(&pool), wait(&pool), wait(&pool)];
+    for (ticket, after) in tickets.into_iter().zip([500, 1000, 1500]) {
+        let (_lease, took) = served(ticket, begun).await;
+        let after = Duration::from_millis(after);
+        assert!(
+            took >= after && took < after + Duration::from_millis(5),
+            "{took:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_in_line_is_woken_when_the_first_has_left() {
+    let pool = open(rated(&[1]));
+    let begun = Instant::now();
+    let _held = choose(&pool).expect("first");
+    let (leaver, stayer) = (wait(&pool), wait(&pool));
+    drop(leaver);
+    let (_lease, took) = served(stayer, begun).await;
+    assert!(took < Duration::from_millis(1005), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_a_token_is_passed_over_by_every_balancer() {
+    for balance in [
+        Balance::RoundRobin,
+        Balance::LeastConnection,
+        Balance::ResponseTime,
+        Balance::Random,
+        Balance::SourceHash,
+    ] {
+        let pool = open(PoolPlan {
+            balance,
+            ..rated(&[2, 5])
+        });
+        let held: Vec<_> = std::iter::from_fn(|| choose(&pool).ok()).collect();
+        let on = |name: &str| {
+            held.iter()
+                .filter(|one| one.server().name().as_str() == name)
+                .count()
+        };
+        assert_eq!((on("0"), on("1")), (2, 5), "{balance:?}");
+        tokio::time::advance(Duration::from_millis(500)).await;
+        let later: Vec<_> = std::iter::from_fn(|| choose(&pool).ok()).collect();
+        assert_eq!(later.len(), 3, "{balance:?}: one and two and a half more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_nobody_in_line_can_use_costs_no_processor() {
+    let pool = open(rated(&[1, 5]));
+    let tried = pool.load().members()[1].server.id();
+    let _held = pool
+        .choose(client(1), &[tried], Instant::now())
+        .expect("the other");
+    let begun = Instant::now();
+    let mut ticket = spawn(pool.wait(client(2), &[tried]).expect("room"));
+    let mut polls = 0;
+    while ticket.poll().is_pending() {
+        polls += 1;
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    assert!(
+        begun.elapsed() <= Duration::from_millis(1002),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(polls <= 1002, "{polls}");
 }
