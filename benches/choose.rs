@@ -74,6 +74,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
             connect: Duration::from_secs(3),
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
+            udp_idle: Duration::from_secs(600),
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },

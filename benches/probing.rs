@@ -135,6 +135,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             connect: long,
             idle: long,
             half_close: long,
+            udp_idle: long,
             keepalive: long,
             first_byte: long,
         },

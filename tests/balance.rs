@@ -47,6 +47,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
             connect: Duration::from_secs(3),
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
+            udp_idle: Duration::from_secs(600),
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },

@@ -47,7 +47,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::connection::serve_stream;
 pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
-use crate::plan::{AdminPlan, ListenerName, PoolName};
+use crate::plan::{AdminPlan, ListenerName, PoolName, Protocol};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};
 
@@ -95,6 +95,8 @@ pub struct ListenerView {
     pub name: ListenerName,
     /// Where it really listens; empty while it is not bound.
     pub bound: Vec<SocketAddr>,
+    /// What is spoken there.
+    pub protocols: Vec<Protocol>,
     /// The pools that its sessions can go to: its own first, then those of its routes.
     pub pools: Vec<PoolName>,
     /// Its counters.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{ListenerView, Refusal, RuntimeView};
+use crate::plan::Protocol;
 use crate::pool::{LastProbe, Member, Pool};
 use crate::telemetry::Metrics;
 
@@ -67,6 +68,10 @@ impl RefusedStatus {
     }
 }
 
+fn tcp() -> Vec<String> {
+    vec![Protocol::Tcp.as_str().into()]
+}
+
 fn running() -> String {
     RUNNING.into()
 }
@@ -78,6 +83,9 @@ pub struct ListenerStatus {
     pub name: String,
     /// Where it really listens.
     pub bind: Vec<SocketAddr>,
+    /// tcp, udp, or both.
+    #[serde(default = "tcp")]
+    pub protocol: Vec<String>,
     /// Open now.
     pub sessions_active: u64,
     /// Since start.
@@ -163,6 +171,9 @@ impl ListenerStatus {
         Self {
             name: listener.name.to_string(),
             bind: listener.bound.clone(),
+            protocol: (listener.protocols.iter())
+                .map(|protocol| protocol.as_str().into())
+                .collect(),
             sessions_active: listener.metrics.sessions_active(),
             sessions_total: listener.metrics.sessions_total(),
         }

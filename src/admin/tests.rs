@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::plan::{
-    Address, Balance, Dial, Host, PoolPlan, Secret, ServerName, ServerPlan, Service, Timeouts,
+    Address, Balance, Dial, Host, PoolPlan, Protocol, Secret, ServerName, ServerPlan, Service,
+    Timeouts,
 };
 use crate::pool::{Change, Health, LastProbe, Order};
 
@@ -57,6 +58,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
             connect: Duration::from_secs(3),
             idle: hour,
             half_close: hour,
+            udp_idle: hour,
             keepalive: hour,
             first_byte: hour,
         },
@@ -105,6 +107,7 @@ async fn stage(token: Option<&str>) -> Stage {
     let name = ListenerName::new("front");
     let listener = ListenerView {
         bound: vec![SocketAddr::from(([127, 0, 0, 1], 10_000))],
+        protocols: vec![Protocol::Tcp],
         pools: vec![PoolName::new("hive")],
         metrics: metrics.listener(&name),
         name,
@@ -220,7 +223,7 @@ async fn status_has_exactly_the_shape_of_the_contract() {
     let expected = json!({
         "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": null, "generation": 1, "state": "running", "draining": null,
         "needs_restart": [], "refused_reload": null,
-        "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "sessions_active": 0, "sessions_total": 0}],
+        "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "protocol": ["tcp"], "sessions_active": 0, "sessions_total": 0}],
         "pools": [
             {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "panic": false, "servers": [
                 server("hs2-1.example.com:10000", "unknown", Value::Null, Value::Null),

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 use super::error::ReloadError;
 use super::step::{Handover, Opened, Step};
 use super::{App, ListenerRuntime, Socket};
-use crate::listener::bind;
+use crate::listener::bind::{self, BindError, Sockets};
 use crate::listener::{Listener, Owner};
-use crate::plan::{ListenerName, ListenerPlan, Plan};
+use crate::plan::{ListenerName, ListenerPlan, Plan, Protocol};
 use crate::session::{Limit, SessionConfig, Sources, Switch};
 use crate::tls::accept;
 
@@ -29,52 +29,67 @@ impl App {
     ) -> Result<Vec<Opened>, ReloadError> {
         self.retiring.retain(|socket| !socket.retired.is_closed());
         let mut opened = Vec::new();
-        for wanted in &listener.bind {
-            if self.has(&listener.name, *wanted) {
+        for place in places(listener) {
+            if self.has(&listener.name, place) {
                 continue;
             }
-            if let Some(giver) = self.giver(*wanted, plan) {
+            if let Some(giver) = self.giver(place, plan) {
                 handovers.push((giver, listener.name.clone()));
                 continue;
             }
-            let ours = self.listens_on(*wanted);
-            let sockets = bind::open(*wanted, self.handles.workers(), ours, listener.keepalive);
+            let sockets = self.sockets(place, listener);
             let sockets = sockets.map_err(|source| ReloadError::Bind {
                 listener: listener.name.clone(),
                 source,
             })?;
-            let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
+            let (wanted, protocol) = place;
             opened.push(Opened {
-                wanted: *wanted,
-                bound: bound.unwrap_or(*wanted),
+                wanted,
+                bound: sockets.address().unwrap_or(wanted),
+                protocol,
                 sockets,
             });
         }
         Ok(opened)
     }
 
-    fn has(&self, listener: &ListenerName, wanted: SocketAddr) -> bool {
+    fn sockets(
+        &self,
+        (wanted, protocol): Place,
+        listener: &ListenerPlan,
+    ) -> Result<Sockets, BindError> {
+        let ours = self.listens_on((wanted, protocol));
+        let workers = self.handles.workers();
+        match protocol {
+            Protocol::Tcp => {
+                bind::open(wanted, workers, ours, listener.keepalive).map(Sockets::Tcp)
+            }
+            Protocol::Udp => bind::open_udp(wanted, workers, ours).map(Sockets::Udp),
+        }
+    }
+
+    fn has(&self, listener: &ListenerName, place: Place) -> bool {
         let runtime = self.listeners.get(listener);
-        runtime.is_some_and(|runtime| runtime.sockets.iter().any(|socket| socket.wanted == wanted))
+        runtime.is_some_and(|runtime| runtime.sockets.iter().any(|socket| socket.is(place)))
     }
 
     /// Who has the address now and leaves it in this plan. Port 0 is another one each time.
-    fn giver(&self, wanted: SocketAddr, plan: &Plan) -> Option<ListenerName> {
+    fn giver(&self, place: Place, plan: &Plan) -> Option<ListenerName> {
         let keeps = |name: &ListenerName| {
             let own = plan.listeners.iter().find(|one| one.name == *name);
-            own.is_some_and(|own| own.bind.contains(&wanted))
+            own.is_some_and(|own| wants(own, place))
         };
         let names = self.listeners.keys();
-        let mut givers = names.filter(|name| self.has(name, wanted) && !keeps(name));
-        givers.next().filter(|_| wanted.port() != 0).cloned()
+        let mut givers = names.filter(|name| self.has(name, place) && !keeps(name));
+        givers.next().filter(|_| place.0.port() != 0).cloned()
     }
 
     /// Whether this process has the address, or one that stands in its way, and is about to leave it.
-    fn listens_on(&self, address: SocketAddr) -> bool {
+    fn listens_on(&self, place: Place) -> bool {
         let present = self.listeners.values().flat_map(|runtime| &runtime.sockets);
         present
             .chain(&self.retiring)
-            .any(|socket| overlap(socket.bound, address))
+            .any(|socket| overlap(socket.place(), place))
     }
 
     /// Keeps the present configuration where the TLS settings are the same, so that its tickets stay good.
@@ -146,7 +161,7 @@ impl App {
             listener,
             sockets: Vec::new(),
         });
-        let leaves = |socket: &mut Socket| !plan.bind.contains(&socket.wanted);
+        let leaves = |socket: &mut Socket| !wants(plan, (socket.wanted, socket.protocol));
         runtime.sockets.extract_if(.., leaves).collect()
     }
 
@@ -155,13 +170,13 @@ impl App {
         let Some(runtime) = self.listeners.get_mut(&plan.name) else {
             return;
         };
-        let wants = |socket: &mut Socket| {
+        let wanted = |socket: &mut Socket| {
             let fixed = socket.wanted.port() != 0;
-            fixed && plan.bind.contains(&socket.wanted)
+            fixed && wants(plan, (socket.wanted, socket.protocol))
         };
-        for socket in left.extract_if(.., wants) {
+        for socket in left.extract_if(.., wanted) {
             socket.owner.hand_over(&runtime.listener);
-            tracing::info!(listener = %plan.name, address = %socket.bound, "listening");
+            announce(&plan.name, &socket);
             runtime.sockets.push(socket);
         }
     }
@@ -170,6 +185,7 @@ impl App {
         for Opened {
             wanted,
             bound,
+            protocol,
             sockets,
         } in opened
         {
@@ -179,17 +195,20 @@ impl App {
             let (retired, watch) = watch::channel(false);
             let owner = Owner::new(&runtime.listener);
             self.handles.listen(sockets, &owner, &watch).await;
-            tracing::info!(%listener, address = %bound, "listening");
-            let late = self.retiring.iter();
-            for socket in late.filter(|socket| overlap(socket.bound, bound)) {
-                socket.owner.hand_over(&runtime.listener);
-            }
-            runtime.sockets.push(Socket {
+            let socket = Socket {
                 wanted,
                 bound,
+                protocol,
                 owner,
                 retired,
-            });
+            };
+            announce(listener, &socket);
+            let late = self.retiring.iter();
+            for late in late.filter(|late| overlap(late.place(), socket.place())) {
+                late.owner.hand_over(&runtime.listener);
+            }
+            self.retiring.retain(|late| !socket.splits(late));
+            runtime.sockets.push(socket);
         }
     }
 
@@ -197,14 +216,18 @@ impl App {
     fn retire_socket(&mut self, socket: Socket) {
         let covers = |runtime: &&ListenerRuntime| {
             let mut own = runtime.sockets.iter();
-            own.any(|other| overlap(other.bound, socket.bound))
+            own.any(|other| overlap(other.place(), socket.place()))
         };
+        let mut shared = false;
         if let Some(heir) = self.listeners.values().find(covers) {
             socket.owner.hand_over(&heir.listener);
+            shared = heir.sockets.iter().any(|other| other.splits(&socket));
         }
         socket.retired.send_replace(true);
         tracing::info!(address = %socket.bound, "closed");
-        self.retiring.push(socket);
+        if !shared {
+            self.retiring.push(socket);
+        }
     }
 
     fn session_config(
@@ -233,6 +256,10 @@ impl App {
                 |l| Arc::clone(l.limit()),
             ),
             sources: present.map_or_else(Sources::new, |l| Arc::clone(l.sources())),
+            udp_limit: present.map_or_else(
+                || Limit::new(Some(plan.most_over_udp()), plan.max_per_second),
+                |l| Arc::clone(l.udp_limit()),
+            ),
             process_limit: Arc::clone(&self.process_limit),
             metrics: present.map_or_else(
                 || self.metrics.listener(&plan.name),
@@ -243,9 +270,42 @@ impl App {
     }
 }
 
+/// An address and what is spoken there.
+type Place = (SocketAddr, Protocol);
+
+impl Socket {
+    fn is(&self, place: Place) -> bool {
+        (self.wanted, self.protocol) == place
+    }
+
+    fn place(&self) -> Place {
+        (self.bound, self.protocol)
+    }
+
+    /// Whether the kernel would give the datagrams of a client to either. So `former` closes, which ends its sessions, and
+    /// their clients begin anew.
+    fn splits(&self, former: &Self) -> bool {
+        self.protocol == Protocol::Udp && self.place() == former.place()
+    }
+}
+
+fn places(plan: &ListenerPlan) -> impl Iterator<Item = Place> {
+    let all = plan.protocols.iter().copied();
+    all.flat_map(|protocol| plan.bind.iter().map(move |bind| (*bind, protocol)))
+}
+
+fn wants(plan: &ListenerPlan, (address, protocol): Place) -> bool {
+    plan.bind.contains(&address) && plan.speaks(protocol)
+}
+
+fn announce(listener: &ListenerName, socket: &Socket) {
+    let protocol = socket.protocol.as_str();
+    tracing::info!(%listener, address = %socket.bound, protocol, "listening");
+}
+
 /// Whether two addresses cannot both be had by different processes.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let alike = one.is_ipv4() == other.is_ipv4();
+fn overlap((one, speaks): Place, (other, too): Place) -> bool {
+    let alike = one.is_ipv4() == other.is_ipv4() && speaks == too;
     let any = one.ip().is_unspecified() || other.ip().is_unspecified();
     alike && one.port() == other.port() && (any || one.ip() == other.ip())
 }

@@ -38,7 +38,7 @@ use crate::discovery::Names;
 use crate::health::Checkers;
 use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
-use crate::plan::{ListenerName, Plan, PoolName};
+use crate::plan::{ListenerName, Plan, PoolName, Protocol};
 use crate::pool::Pool;
 use crate::session::registry::Who;
 use crate::session::{Limit, Reason};
@@ -94,6 +94,7 @@ struct Socket {
     wanted: SocketAddr,
     /// As the system gave it.
     bound: SocketAddr,
+    protocol: Protocol,
     /// Whose it is for the next connection.
     owner: Arc<Owner>,
     /// Closes the address when it turns true.

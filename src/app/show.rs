@@ -16,6 +16,7 @@ impl App {
             ListenerView {
                 name: plan.name.clone(),
                 bound: sockets.map(|socket| socket.bound).collect(),
+                protocols: plan.protocols.clone(),
                 pools: (plan
                     .pool
                     .iter()

@@ -1,13 +1,14 @@
 //! What a new plan means for one listener, which listeners take their steps together, and what they wait for.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::time::Instant;
 
-use crate::plan::{ListenerName, ListenerPlan, PoolName};
+use crate::listener::bind::Sockets;
+use crate::plan::{ListenerName, ListenerPlan, PoolName, Protocol};
 use crate::pool::{Health, Pool};
 
 /// What a new plan means for one listener.
@@ -27,7 +28,8 @@ pub(super) enum Step {
 pub(super) struct Opened {
     pub(super) wanted: SocketAddr,
     pub(super) bound: SocketAddr,
-    pub(super) sockets: Vec<TcpListener>,
+    pub(super) protocol: Protocol,
+    pub(super) sockets: Sockets,
 }
 
 /// Steps that are taken together, and the pools that they wait for.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::App;
 use crate::admin::{Command, Draining, Rejected, RuntimeView};
+use crate::plan::Protocol;
 use crate::session::Reason;
 use crate::session::registry::Who;
 
@@ -65,7 +66,11 @@ impl App {
         for socket in &sockets {
             socket.retired.send_replace(true);
         }
-        for socket in sockets {
+        let (connections, datagrams): (Vec<_>, Vec<_>) =
+            (sockets.into_iter()).partition(|socket| socket.protocol == Protocol::Tcp);
+        // Sessions over UDP need their socket to the end.
+        self.retiring.extend(datagrams);
+        for socket in connections {
             socket.retired.closed().await;
         }
     }

@@ -6,7 +6,7 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, ProxyVersion, RelayWay, Sni, TlsVersion,
+    OnRefuse, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
 };
 
 /// Key `probe.auth`.
@@ -101,6 +101,7 @@ choices! {
         _ => None,
     };
     ProxyVersion, "PROXY protocol version", ["v1" => Self::V1, "v2" => Self::V2];
+    Protocol, "protocol", ["tcp" => Self::Tcp, "udp" => Self::Udp];
     OnRefuse, "on_refuse", ["close" => Self::Close, "reset" => Self::Reset, "hold" => Self::Hold];
     Dial, "dial", ["late" => Self::Late, "at-once" => Self::AtOnce];
     TlsVersion, "TLS version", ["1.2" => Self::V1_2, "1.3" => Self::V1_3], advice |word: &str| match word {

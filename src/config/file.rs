@@ -21,7 +21,7 @@ use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
+    OnRefuse, Protocol, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
 tables! {
@@ -111,10 +111,12 @@ tables! {
         name: String = "required",
         /// An address with a port, or a list of them.
         bind: Many<SocketAddr> = "required",
+        /// What is spoken there: `tcp`, `udp`, or a list of both. Over UDP a client's address and port are a session.
+        protocol: Many<Protocol> = "\"tcp\"",
         /// The pool that serves, or that serves where no route matches; without it such clients are refused.
         pool: String = "none: then at least one route",
-        /// Sessions at once; more are refused.
-        max_connections: Whole<1, 10_000_000> = "global.max_connections",
+        /// Sessions at once; more are refused. Over UDP counted apart, and the one that is idle the longest makes room.
+        max_connections: Whole<1, 10_000_000> = "global.max_connections; 10000 over UDP",
         /// New sessions per second, a burst of one second's worth included; more are refused.
         max_per_second: Whole<1, 10_000_000> = "global.max_per_second",
         /// Sessions at once of one client address, for IPv6 of one /64; more are refused. Behind `accept_proxy` the client's
@@ -315,6 +317,8 @@ tables! {
         idle: Duration = "by service",
         /// One side has ended, the other has not: counted from that end, and from each byte after it.
         half_close: Duration = "\"10m\"",
+        /// Over UDP: no datagram either way. The session of that client's address and port is over then.
+        udp_idle: Duration = "\"30s\"",
         /// A server whose machine answers nothing for so long is gone; a silent one is asked from half of that on.
         keepalive: Duration = "\"2m\"",
         /// How long a client may stay silent before its first byte, where `dial` is `late`.

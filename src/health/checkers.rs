@@ -298,6 +298,7 @@ mod tests {
                 connect: PATIENCE,
                 idle: PATIENCE,
                 half_close: PATIENCE,
+                udp_idle: PATIENCE,
                 keepalive: PATIENCE,
                 first_byte: PATIENCE,
             },

@@ -1,15 +1,18 @@
 //! Opening listening sockets, and saying what is wrong when one cannot be had.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::keepalive;
+use crate::session::datagram;
 
 /// Connections that wait while a worker is busy. The kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+/// Bytes of datagrams that wait, for each worker.
+const ROOM: usize = 4 << 20;
 
 /// Why an address cannot be listened on; each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,24 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The sockets of one address, one for each worker.
+pub enum Sockets {
+    /// Listening.
+    Tcp(Vec<TcpListener>),
+    /// For datagrams.
+    Udp(Vec<UdpSocket>),
+}
+
+impl Sockets {
+    /// Where they are.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(all) => all.first().and_then(|socket| socket.local_addr().ok()),
+            Self::Udp(all) => all.first().and_then(|socket| socket.local_addr().ok()),
+        }
+    }
 }
 
 /// Opens `workers` sockets on one address. Port 0 takes a free one, the same for all.
@@ -72,6 +93,45 @@ fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
     } else {
         socket(address, false, keepalive::DEFAULT).map(drop)
     }
+}
+
+/// Opens `workers` sockets for datagrams on one address, as [`open`] does for connections. The kernel gives the datagrams
+/// of one client to one of them, as long as their number stays what it is.
+///
+/// # Errors
+/// See [`BindError`]. Nothing stays open after an error.
+pub fn open_udp(
+    address: SocketAddr,
+    workers: usize,
+    ours: bool,
+) -> Result<Vec<UdpSocket>, BindError> {
+    let explain = |source| BindError::of(address, source);
+    if !ours && address.port() != 0 {
+        udp_socket(address, false).map_err(explain)?;
+    }
+    let first = udp_socket(address, true).map_err(explain)?;
+    let bound = first.local_addr().map_err(explain)?;
+    let others = (1..workers).map(|_| udp_socket(bound, true));
+    std::iter::once(Ok(first))
+        .chain(others)
+        .collect::<io::Result<_>>()
+        .map_err(explain)
+}
+
+/// No `SO_REUSEADDR`: over UDP it would let anybody share the address.
+fn udp_socket(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let kind = Type::DGRAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_port(shared)?;
+    // A burst waits here while the worker is busy. The kernel gives as much of it as net.core.rmem_max lets it.
+    let _ = socket.set_recv_buffer_size(ROOM);
+    let _ = socket.set_send_buffer_size(ROOM);
+    datagram::tell_destinations(&socket, address)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
 }
 
 /// Accepted sockets inherit what is set here, at no cost to a session.
@@ -111,6 +171,18 @@ impl BindError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_taken_port_of_udp_is_refused_too_and_one_of_tcp_is_another() {
+        let held = open_udp("127.0.0.1:0".parse().unwrap(), 2, false).unwrap();
+        let address = held[0].local_addr().unwrap();
+        let error = open_udp(address, 1, false).unwrap_err();
+        assert!(
+            matches!(error, BindError::InUse(at) if at == address),
+            "{error}"
+        );
+        open(address, 1, false, keepalive::DEFAULT).unwrap();
+    }
 
     #[test]
     fn a_taken_port_is_refused_even_by_a_socket_that_would_share_it() {

@@ -1,7 +1,6 @@
 //! All workers, as the rest of the program sees them: started here, given sockets, told to end sessions.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
@@ -10,6 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::{mpsc, watch};
 
 use super::Owner;
+use super::bind::Sockets;
 use super::inbox::{Command, Counts, INBOX};
 use super::spread::{Local, Peers};
 use super::worker::work;
@@ -22,6 +22,7 @@ use crate::session::registry::Who;
 pub struct WorkerHandles {
     inboxes: Arc<[mpsc::Sender<Command>]>,
     counts: Counts,
+    datagrams: Counts,
     ids: Arc<AtomicU64>,
 }
 
@@ -36,6 +37,7 @@ impl WorkerHandles {
         let handles = Self {
             inboxes: inboxes.into(),
             counts: Counts::of(workers),
+            datagrams: Counts::of(workers),
             // Ids of two runs differ, so that a log that spans a restart can be read.
             ids: Arc::new(AtomicU64::new(fastrand::u64(..) << 32)),
         };
@@ -51,6 +53,7 @@ impl WorkerHandles {
             let local = Local {
                 index,
                 counts: handles.counts.clone(),
+                datagrams: handles.datagrams.clone(),
                 peers: Peers::of(&handles.inboxes),
                 ids: Arc::clone(&handles.ids),
             };
@@ -71,27 +74,39 @@ impl WorkerHandles {
 
     /// Sessions on all of them.
     pub fn sessions(&self) -> u32 {
-        self.counts.each().sum()
+        self.counts.each().chain(self.datagrams.each()).sum()
     }
 
     /// Gives each worker one of `sockets`, which must be as many.
     pub async fn listen(
         &self,
-        sockets: Vec<TcpListener>,
+        sockets: Sockets,
         owner: &Arc<Owner>,
         retired: &watch::Receiver<bool>,
     ) {
-        for (inbox, socket) in self.inboxes.iter().zip(sockets) {
-            let (owner, retired) = (Arc::clone(owner), retired.clone());
-            self.tell(
-                inbox,
-                Command::Listen {
-                    socket,
-                    owner,
-                    retired,
-                },
-            )
-            .await;
+        let shared = || (Arc::clone(owner), retired.clone());
+        let connections = |socket| {
+            let (owner, retired) = shared();
+            Command::Listen {
+                socket,
+                owner,
+                retired,
+            }
+        };
+        let datagrams = |socket| {
+            let (owner, retired) = shared();
+            Command::Datagrams {
+                socket,
+                owner,
+                retired,
+            }
+        };
+        let commands: Vec<Command> = match sockets {
+            Sockets::Tcp(sockets) => sockets.into_iter().map(connections).collect(),
+            Sockets::Udp(sockets) => sockets.into_iter().map(datagrams).collect(),
+        };
+        for (inbox, command) in self.inboxes.iter().zip(commands) {
+            self.tell(inbox, command).await;
         }
     }
 

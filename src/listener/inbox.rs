@@ -3,7 +3,7 @@
 //! A connection is counted for the worker that will serve it before it is handed over, so that a burst spreads while
 //! it is still on its way.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,6 +25,15 @@ pub(super) enum Command {
         /// Whose it is.
         owner: Arc<Owner>,
         /// Turns true when the address leaves the plan.
+        retired: watch::Receiver<bool>,
+    },
+    /// Relay the datagrams of this socket until `retired` turns true, and then those of the sessions that are there.
+    Datagrams {
+        /// Bound.
+        socket: UdpSocket,
+        /// Whose it is.
+        owner: Arc<Owner>,
+        /// Turns true when the address leaves the plan; its sender's end ends the sessions too.
         retired: watch::Receiver<bool>,
     },
     /// A connection that another worker accepted.

@@ -5,6 +5,8 @@
 //! when a handful of Hue hosts make few, heavy ones: so each new connection is handed to the worker that has the
 //! fewest (see [`spread`]). From then on it lives there.
 //!
+//! Over UDP the kernel's hash alone decides, so that all datagrams of a client come to the worker that has its session.
+//!
 //! A [`Listener`] is the shared, lasting part: its name, bounds and counters, and the [`SessionConfig`] that its next
 //! session will follow. A reload stores a new one; sessions keep the one they began with. An [`Owner`] says which
 //! listener a socket belongs to: a reload hands the sockets of an address over when another listener gets it, so that no
@@ -12,6 +14,7 @@
 
 mod accept;
 pub mod bind;
+mod datagrams;
 pub mod handles;
 mod inbox;
 mod spread;
@@ -30,6 +33,7 @@ pub struct Listener {
     name: ListenerName,
     config: ArcSwap<SessionConfig>,
     limit: Arc<Limit>,
+    udp_limit: Arc<Limit>,
     sources: Arc<Sources>,
     metrics: Arc<ListenerMetrics>,
 }
@@ -63,6 +67,7 @@ impl Listener {
         Arc::new(Self {
             name: config.plan.name.clone(),
             limit: Arc::clone(&config.limit),
+            udp_limit: Arc::clone(&config.udp_limit),
             sources: Arc::clone(&config.sources),
             metrics: Arc::clone(&config.metrics),
             config: ArcSwap::new(config),
@@ -83,12 +88,19 @@ impl Listener {
     pub fn follow(&self, config: Arc<SessionConfig>) {
         let plan = &config.plan;
         self.limit.set(plan.max_connections, plan.max_per_second);
+        let most = plan.most_over_udp();
+        self.udp_limit.set(Some(most), plan.max_per_second);
         self.config.store(config);
     }
 
     /// The bound, to be handed to the next config.
     pub fn limit(&self) -> &Arc<Limit> {
         &self.limit
+    }
+
+    /// The bound on sessions over UDP, to be handed to the next config.
+    pub fn udp_limit(&self) -> &Arc<Limit> {
+        &self.udp_limit
     }
 
     /// Those of each client, to be handed to the next config.

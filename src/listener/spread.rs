@@ -20,6 +20,8 @@ use crate::session::{Arrival, serve};
 pub(super) struct Local {
     pub(super) index: usize,
     pub(super) counts: Counts,
+    /// Sessions over UDP, which stay where the kernel put them: they say nothing about where a connection should go.
+    pub(super) datagrams: Counts,
     pub(super) peers: Peers,
     pub(super) ids: Arc<AtomicU64>,
 }

@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::accept::accept;
+use super::datagrams::relay;
 use super::inbox::Command;
 use super::spread::Local;
-use crate::session::registry;
+use crate::session::{datagram, registry};
 
 /// Obeys the commands of the inbox until the last of the worker handles is dropped. Each session is a task of its own;
 /// those that are left then end with the runtime.
@@ -32,9 +33,17 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
                     }
                 });
             }
+            Command::Datagrams {
+                socket,
+                owner,
+                retired,
+            } => {
+                tokio::spawn(relay(socket, owner, local.clone(), retired));
+            }
             Command::Serve(newcomer) => local.take_over(newcomer),
             Command::Cut { who, reason } => {
                 registry::cut(who, reason);
+                datagram::cut(who, reason);
             }
         }
     }

@@ -99,6 +99,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// One side has ended, the other has not: counted from that end, and from each byte after it. Default 10 min.
     pub half_close: Duration,
+    /// No datagram either way, over UDP. Default 30 s.
+    pub udp_idle: Duration,
     /// A server whose kernel answers nothing for so long is gone: see [`crate::base::keepalive`]. Default 2 min.
     pub keepalive: Duration,
     /// How long a client may stay silent before its first byte, where howdah waits for that byte

@@ -14,6 +14,8 @@ pub struct ListenerPlan {
     pub name: ListenerName,
     /// At least one.
     pub bind: Vec<SocketAddr>,
+    /// At least one, each once.
+    pub protocols: Vec<Protocol>,
     /// Where no route matches; `None` refuses such clients.
     pub pool: Option<PoolName>,
     /// First match wins.
@@ -40,6 +42,25 @@ pub struct ListenerPlan {
     pub keepalive: Duration,
 }
 
+/// Key `protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// A session is a connection.
+    Tcp,
+    /// A session is whatever one address and port of a client sends, until it is idle.
+    Udp,
+}
+
+impl Protocol {
+    /// The word in the file, the log and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
 /// Keys `source_max_connections` and `source_max_per_second`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourcePlan {
@@ -48,6 +69,21 @@ pub struct SourcePlan {
     /// New sessions per second.
     pub max_per_second: Option<u32>,
 }
+
+impl ListenerPlan {
+    /// UDP sessions at once.
+    pub fn most_over_udp(&self) -> u32 {
+        self.max_connections.unwrap_or(MOST_OVER_UDP)
+    }
+
+    /// Whether `protocol` is spoken there.
+    pub fn speaks(&self, protocol: Protocol) -> bool {
+        self.protocols.contains(&protocol)
+    }
+}
+
+/// A descriptor each. Whoever can forge addresses could take all there are, if it were not for a bound.
+const MOST_OVER_UDP: u32 = 10_000;
 
 impl SourcePlan {
     /// No bound at all.

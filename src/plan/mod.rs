@@ -26,7 +26,7 @@ pub use self::admin::{AdminPlan, AdminSocket};
 pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
-pub use self::listener::{ListenerPlan, OnRefuse, Route, SniPattern, SourcePlan};
+pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
 pub use self::pool::{Address, Host, PoolPlan, QueuePlan, ServerPlan};

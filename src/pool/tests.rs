@@ -64,6 +64,7 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
             connect: Duration::from_secs(3),
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
+            udp_idle: Duration::from_secs(600),
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },

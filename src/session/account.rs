@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
 use super::outcome::{Hold, Outcome};
-use crate::plan::PoolName;
+use crate::plan::{PoolName, Protocol};
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
-pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig) {
+pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig, protocol: Protocol) {
     let duration = outcome.started.elapsed();
     config.metrics.ended(end.reason, duration);
     if matches!(end.stage, Stage::Admit | Stage::Greet) && end.reason != Reason::ClientClosed {
@@ -41,6 +41,7 @@ pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig) {
         pick: served.map(|(_, pick)| pick.as_str()),
         stage: end.stage.as_str(),
         reason: end.reason.as_str(),
+        protocol: protocol.as_str(),
     });
 }
 

@@ -21,6 +21,9 @@ pub struct SessionConfig {
     pub switch: Switch,
     /// The listener's bound on sessions.
     pub limit: Arc<Limit>,
+    /// The listener's bound on sessions over UDP, which do not count under the process's: a client that forges addresses
+    /// could fill that one.
+    pub udp_limit: Arc<Limit>,
     /// The process's bound on sessions.
     pub process_limit: Arc<Limit>,
     /// Those of each client.

@@ -19,6 +19,7 @@ mod admit;
 mod announce;
 mod choose;
 mod config;
+pub mod datagram;
 mod destination;
 mod dial;
 mod end;
@@ -60,6 +61,7 @@ use self::route::route;
 pub use self::sources::Sources;
 pub use self::stream::Arrival;
 use self::stream::{ClientSide, Linked, ServerSide};
+use crate::plan::Protocol;
 
 /// The journey of one session. Never fails: how it ended goes into the account. `guard` is dropped at its end.
 ///
@@ -92,7 +94,7 @@ pub fn serve<G: Send>(
             }
         };
         drop(admitted);
-        account(outcome, end, &config);
+        account(outcome, end, &config, Protocol::Tcp);
         drop((place, guard));
     }
 }

@@ -58,6 +58,8 @@ pub struct Line<'a> {
     pub stage: &'static str,
     /// Why it ended.
     pub reason: &'static str,
+    /// tcp or udp.
+    pub protocol: &'static str,
 }
 
 impl AccessLog {
@@ -140,6 +142,7 @@ impl Line<'_> {
         object.maybe("pick", self.pick);
         object.text("stage", self.stage);
         object.text("reason", self.reason);
+        object.text("protocol", self.protocol);
         object.end();
     }
 }
@@ -171,6 +174,7 @@ mod tests {
             pick: Some("least-connection"),
             stage: "relay",
             reason: "client-closed",
+            protocol: "tcp",
         }
     }
 
@@ -184,7 +188,7 @@ mod tests {
             r#""client":"10.1.2.3:40000","pool":"hive","server":"hs2-1.example.com:10000","sni":null,"#,
             r#""tls":"1.3","bytes_from_client":1234,"bytes_from_server":5678,"duration_seconds":1.500000,"#,
             r#""connect_seconds":0.000250,"first_byte_seconds":null,"attempts":1,"#,
-            r#""pick":"least-connection","stage":"relay","reason":"client-closed"}"#
+            r#""pick":"least-connection","stage":"relay","reason":"client-closed","protocol":"tcp"}"#
         );
         assert_eq!(text, expected);
     }

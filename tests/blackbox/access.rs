@@ -4,7 +4,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::support::{Frame, Howdah, Site, exchange, plain, raw, read_all};
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "time",
     "session",
     "listener",
@@ -22,6 +22,7 @@ const FIELDS: [&str; 17] = [
     "pick",
     "stage",
     "reason",
+    "protocol",
 ];
 
 #[tokio::test]

@@ -42,4 +42,5 @@ mod soak;
 mod support;
 mod tls;
 mod tls_clients;
+mod udp;
 mod volume;

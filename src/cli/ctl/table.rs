@@ -50,8 +50,11 @@ fn listeners(status: &Status) -> Table {
         ("TOTAL", Right),
     ]);
     for one in &status.listeners {
-        let bound: Vec<String> = one.bind.iter().map(ToString::to_string).collect();
-        let bound = if bound.is_empty() {
+        let mut bound: Vec<String> = one.bind.iter().map(ToString::to_string).collect();
+        if one.protocol.iter().any(|protocol| protocol == "udp") {
+            bound.insert(0, clean(&one.protocol.join(",")));
+        }
+        let bound = if one.bind.is_empty() {
             "not bound".into()
         } else {
             bound.join(" ")
@@ -275,6 +278,7 @@ mod tests {
             listeners: vec![ListenerStatus {
                 name: "hive".into(),
                 bind: vec![([0, 0, 0, 0], 10_000).into()],
+                protocol: vec!["tcp".into()],
                 sessions_active: 120,
                 sessions_total: 120_000,
             }],

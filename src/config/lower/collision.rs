@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 
+use super::protocol;
 use crate::config::cx::Cx;
 use crate::config::field::Spot;
 use crate::config::file::Listener;
+use crate::plan::Protocol;
 
 /// Notes every name and address that was there before.
 pub(super) fn judge(listeners: &[Spot<Listener>], admin: SocketAddr, cx: &mut Cx) {
@@ -21,9 +23,11 @@ pub(super) fn judge(listeners: &[Spot<Listener>], admin: SocketAddr, cx: &mut Cx
             names.push(name);
         }
         for bind in words.bind.value().map(|many| &many.0).into_iter().flatten() {
-            judge_bind(bind, &owner, &taken, admin, cx);
+            let protocols = protocol::of(words);
+            judge_bind(bind, &owner, &taken, admin, &protocols, cx);
             taken.push(Taken {
                 bind,
+                protocols,
                 owner: owner.clone(),
             });
         }
@@ -33,6 +37,7 @@ pub(super) fn judge(listeners: &[Spot<Listener>], admin: SocketAddr, cx: &mut Cx
 /// An address, and whose it is.
 struct Taken<'w> {
     bind: &'w Spot<SocketAddr>,
+    protocols: Vec<Protocol>,
     owner: String,
 }
 
@@ -52,20 +57,22 @@ fn judge_bind(
     owner: &str,
     taken: &[Taken<'_>],
     admin: SocketAddr,
+    protocols: &[Protocol],
     cx: &mut Cx,
 ) {
-    if overlap(bind.value, admin) {
+    if protocols.contains(&Protocol::Tcp) && overlap(bind.value, admin) {
         let what = format!("{owner} and [admin] want the same address");
         cx.error(&bind.span, what)
             .why(format!("[admin] has {admin}"))
             .fix("give one of them another port");
     }
-    let same = taken
-        .iter()
-        .find(|other| other.bind.value == bind.value && bind.value.port() != 0);
-    let near = taken
-        .iter()
-        .find(|other| overlap(other.bind.value, bind.value));
+    // A port of TCP and the same one of UDP are two.
+    let rivals = || {
+        let rival = |other: &&Taken<'_>| other.protocols.iter().any(|one| protocols.contains(one));
+        taken.iter().filter(rival)
+    };
+    let same = rivals().find(|other| other.bind.value == bind.value && bind.value.port() != 0);
+    let near = rivals().find(|other| overlap(other.bind.value, bind.value));
     let Some(first) = same.or(near) else { return };
     let line = cx.source.line_of(&first.bind.span);
     if same.is_some() {

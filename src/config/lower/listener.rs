@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    certificate, clients, collision, count, judge_name, material, networks, pool_reference, route,
+    certificate, clients, collision, count, judge_name, material, networks, pool_reference,
+    protocol, route,
 };
 use crate::base::keepalive;
 use crate::config::cx::Cx;
@@ -65,6 +66,7 @@ fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
     ListenerPlan {
         name: ListenerName::new(&name),
         bind: bind(words, cx),
+        protocols: protocol::lower(words, pools, cx),
         pool,
         routes,
         max_connections: count(&words.max_connections),

@@ -17,6 +17,7 @@ mod networks;
 mod pool;
 mod probe;
 mod probe_rules;
+mod protocol;
 mod route;
 mod server;
 mod tls;

@@ -109,6 +109,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
             connect: secs(3),
             idle: secs(3600),
             half_close: secs(600),
+            udp_idle: secs(600),
             keepalive: secs(600),
             first_byte: secs(60),
         },

@@ -32,6 +32,8 @@ pub struct Profile {
     pub dial: Dial,
     /// No byte either way for so long ends a session.
     pub idle: Duration,
+    /// The same over UDP, where a session is what one port of a client sends.
+    pub udp_idle: Duration,
     /// Sessions at once for one server; `None` no bound.
     pub max_connections: Option<u32>,
     /// It takes a PROXY header for garbage and closes.
@@ -140,6 +142,8 @@ impl Profile {
         sticky: None,
         dial: Dial::Late,
         idle: HOUR,
+        // A question and its answer are long over; who asks again soon from the same port is still on the same server.
+        udp_idle: Duration::from_secs(30),
         max_connections: None,
         refuses_proxy: false,
         probe: Question::Tcp,

@@ -25,6 +25,8 @@ pub(super) struct Families {
     pub(super) session_retries: IntCounterVec,
     pub(super) listener_refused: IntCounterVec,
     pub(super) listener_accept_errors: IntCounterVec,
+    pub(super) listener_datagrams: IntCounterVec,
+    pub(super) listener_datagrams_dropped: IntCounterVec,
     pub(super) listener_tls_handshake: HistogramVec,
     pub(super) pool_tls_handshake: HistogramVec,
     pub(super) pool_picks: IntCounterVec,
@@ -129,6 +131,16 @@ impl Families {
             listener_accept_errors: to.counters(
                 "howdah_listener_accept_errors_total",
                 "Accept calls that failed, by reason; the listener goes on.",
+                &["listener", "reason"],
+            ),
+            listener_datagrams: to.counters(
+                "howdah_listener_datagrams_total",
+                "Datagrams relayed, by the side that sent them (from_client, from_server).",
+                &["listener", "direction"],
+            ),
+            listener_datagrams_dropped: to.counters(
+                "howdah_listener_datagrams_dropped_total",
+                "Datagrams that were not passed on, by reason.",
                 &["listener", "reason"],
             ),
             listener_tls_handshake: to.histograms(

@@ -99,10 +99,14 @@ impl<F: Family> ByWord<F> {
 
 impl Counters {
     pub(super) fn inc<L: Label>(&self, label: L) {
+        self.add(label, 1);
+    }
+
+    pub(super) fn add<L: Label>(&self, label: L, count: u64) {
         let found = self.children::<L>().get(label.index());
         debug_assert!(found.is_some_and(|(word, _)| *word == label.as_str()));
         if let Some((_, counter)) = found {
-            counter.inc();
+            counter.inc_by(count);
         }
     }
 }

@@ -8,7 +8,17 @@ use super::by_word::Counters;
 use super::bytes::Bytes;
 use super::living::Registered;
 use crate::plan::ListenerName;
-use crate::telemetry::label::Label;
+use crate::telemetry::label::{Label, words};
+
+words! {
+    /// The side that sent a datagram.
+    enum Direction {
+        /// On its way to a server.
+        FromClient = "from_client",
+        /// On its way back.
+        FromServer = "from_server",
+    }
+}
 
 /// One listener's counters.
 pub struct ListenerMetrics {
@@ -17,6 +27,8 @@ pub struct ListenerMetrics {
     ended: Counters,
     refused: Counters,
     accept_errors: Counters,
+    datagrams: Counters,
+    dropped: Counters,
     duration: Histogram,
     bytes: Bytes,
     tls_handshake: Histogram,
@@ -33,6 +45,8 @@ impl ListenerMetrics {
             ended: Counters::new(&all.session_ended, own),
             refused: Counters::new(&all.listener_refused, own),
             accept_errors: Counters::new(&all.listener_accept_errors, own),
+            datagrams: Counters::new(&all.listener_datagrams, own),
+            dropped: Counters::new(&all.listener_datagrams_dropped, own),
             duration: all.session_duration.with_label_values(own),
             bytes: Bytes::new(&all.session_bytes, own),
             tls_handshake: all.listener_tls_handshake.with_label_values(own),
@@ -71,6 +85,17 @@ impl ListenerMetrics {
     /// Bytes relayed since the last call; for long sessions, call this now and then, not only at the end.
     pub fn bytes(&self, from_client: u64, from_server: u64) {
         self.bytes.add(from_client, from_server);
+    }
+
+    /// Datagrams relayed since the last call, as [`Self::bytes`] for bytes.
+    pub fn datagrams(&self, from_client: u64, from_server: u64) {
+        self.datagrams.add(Direction::FromClient, from_client);
+        self.datagrams.add(Direction::FromServer, from_server);
+    }
+
+    /// A datagram was not passed on.
+    pub fn dropped<L: Label>(&self, reason: L) {
+        self.dropped.inc(reason);
     }
 
     /// A TLS handshake with a client succeeded.
@@ -112,6 +137,8 @@ impl Drop for ListenerMetrics {
             self.ended.remove();
             self.refused.remove();
             self.accept_errors.remove();
+            self.datagrams.remove();
+            self.dropped.remove();
         });
     }
 }

@@ -1,0 +1,48 @@
+//! The UDP socket of one worker at one address, from here until it is retired and its last session has ended.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::Owner;
+use super::inbox::Counted;
+use super::spread::Local;
+use crate::base::caught::caught;
+use crate::session::datagram::{Newcomer, carry};
+
+/// Carries what comes to `socket`. A panic costs the sessions that were there, and the socket goes on.
+pub(super) async fn relay(
+    socket: UdpSocket,
+    owner: Arc<Owner>,
+    local: Local,
+    mut retired: watch::Receiver<bool>,
+) {
+    let socket = Arc::new(socket);
+    let welcome = || Newcomer {
+        config: owner.load().config(),
+        id: local.ids.fetch_add(1, Ordering::Relaxed),
+        guard: Counted::on(&local.datagrams, local.index),
+    };
+    loop {
+        let carried = caught(carry(Arc::clone(&socket), &welcome, &mut retired)).await;
+        let listener = owner.load_full();
+        match carried {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => {
+                tracing::error!(listener = %listener.name, %error, "a socket cannot be watched: no datagrams from it");
+                return;
+            }
+            Err(_) => {
+                tracing::error!(listener = %listener.name, "relaying datagrams panicked, and begins anew: report this");
+                listener.metrics.accept_panicked();
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(10);
