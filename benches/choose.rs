@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use howdah::base::word::Label;
 use howdah::plan::{
     Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan, Service,
     Timeouts,
@@ -28,7 +29,7 @@ fn main() {
         print!("{:<18}", "servers");
         SIZES.iter().for_each(|size| print!("{size:>13}"));
         println!();
-        for balance in Balance::ALL {
+        for &balance in Balance::ALL {
             print!("{:<18}", balance.as_str());
             for size in SIZES {
                 let [choice, end] = choices(balance, size, threads);
@@ -38,7 +39,7 @@ fn main() {
         }
     }
     println!("us from a change to its snapshot");
-    for balance in Balance::ALL {
+    for &balance in Balance::ALL {
         print!("{:<18}", balance.as_str());
         for size in SIZES {
             print!("{:>9.0}", snapshots(balance, size));

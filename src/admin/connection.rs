@@ -18,8 +18,8 @@ use super::connections::{ConnectionLimiter, Place};
 use super::peer::Peer;
 use super::routes::Handler;
 use super::write_timeout::WriteTimeout;
+use crate::base::word::words;
 use crate::plan::{AcceptTls, ClientAuth, Identity, Sni, TlsVersion};
-use crate::telemetry::label::words;
 use crate::tls::{TlsError, accept};
 
 words! {

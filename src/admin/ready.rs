@@ -1,8 +1,8 @@
 //! Ready for new sessions? Yes, unless there is a reason against it.
 
 use super::{ListenerView, RuntimeView};
+use crate::base::word::Label;
 use crate::pool::{Pool, Standing};
-use crate::telemetry::Label;
 
 /// Why not; empty when ready. One sentence each.
 pub(super) fn reasons(view: &RuntimeView) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! What a service brings, in Markdown: its row in the manual's table, and the card on its own page.
 
 use crate::base::unit::show_duration;
-use crate::plan::{Dial, Question, Service};
+use crate::plan::{Question, Service};
 
 /// The manual's table of all services.
 pub(super) fn table() -> String {
@@ -53,19 +53,15 @@ fn values(service: Service) -> [(&'static str, String); 7] {
     };
     let sticky = |ttl| format!("`source-ip`, {}", show_duration(ttl));
     let bound = |bound: u32| bound.to_string();
-    let dial = match service.dial {
-        Dial::Late => "`late`",
-        Dial::AtOnce => "`at-once`",
-    };
     [
         ("port", port),
-        ("`balance`", format!("`{}`", service.balance.as_str())),
+        ("`balance`", format!("`{}`", service.balance)),
         ("`sticky`", service.sticky.map_or("no".to_owned(), sticky)),
         (
             "`max_connections`",
             service.max_connections.map_or("no bound".to_owned(), bound),
         ),
-        ("`dial`", dial.to_owned()),
+        ("`dial`", format!("`{}`", service.dial)),
         ("`timeouts.idle`", show_duration(service.idle)),
         ("`probe`", question(service.probe)),
     ]

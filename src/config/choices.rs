@@ -4,47 +4,61 @@ use super::cx::Cx;
 use super::field::Value;
 use super::words::Word;
 use super::{foreign, suggest};
+use crate::base::word::{Label, words};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
     OnRefuse, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
 };
 
-/// Key `probe.auth`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Auth {
-    Plain,
-    NoSasl,
+words! {
+    /// Key `probe.auth`.
+    pub(super) enum Auth {
+        /// SASL PLAIN.
+        Plain = "plain",
+        /// No SASL at all.
+        NoSasl = "nosasl",
+    }
 }
 
-/// Key `probe.transport`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
-    Binary,
-    Http,
+words! {
+    /// Key `probe.transport`.
+    pub(super) enum Transport {
+        /// Thrift on the socket.
+        Binary = "binary",
+        /// Thrift in HTTP requests.
+        Http = "http",
+    }
 }
 
-/// Key `probe.via`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Via {
-    Web,
-    Thrift,
+words! {
+    /// Key `probe.via`.
+    pub(super) enum Via {
+        /// Its web server.
+        Web = "web",
+        /// A ping by Thrift.
+        Thrift = "thrift",
+    }
 }
 
-/// Key `sticky.by`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StickyBy {
-    SourceIp,
-    None,
+words! {
+    /// Key `sticky.by`.
+    pub(super) enum StickyBy {
+        /// The client's address.
+        SourceIp = "source-ip",
+        /// Nothing: what the service brings is off.
+        None = "none",
+    }
 }
 
 macro_rules! choices {
-    ($( $type:ty, $noun:literal, [$( $word:literal => $value:expr ),* $(,)?] $(, aliases $aliases:expr)? $(, advice $advice:expr)?; )*) => { $(
+    ($( $type:ty, $noun:literal $(, aliases $aliases:expr)? $(, advice $advice:expr)?; )*) => { $(
         impl Choice for $type {
             const NOUN: &'static str = $noun;
             $( const ALIASES: &'static [(&'static str, &'static str)] = $aliases; )?
 
             fn all() -> Vec<(&'static str, Self)> {
-                vec![$( ($word, $value) ),*]
+                let all = <Self as Label>::ALL.iter();
+                all.map(|one| (one.as_str(), *one)).collect()
             }
 
             $( fn advice(word: &str) -> Option<String> {
@@ -56,88 +70,49 @@ macro_rules! choices {
 }
 
 choices! {
-    LogLevel, "log level", [
-        "error" => Self::Error,
-        "warn" => Self::Warn,
-        "info" => Self::Info,
-        "debug" => Self::Debug,
-        "trace" => Self::Trace,
-    ], advice |word: &str| match word.to_lowercase().as_str() {
+    LogLevel, "log level", advice |word: &str| match word.to_lowercase().as_str() {
         "warning" | "notice" => Some("did you mean \"warn\"?"),
         "err" | "crit" | "critical" | "alert" | "emerg" | "fatal" => Some("did you mean \"error\"?"),
         _ => None,
     };
-    RelayWay, "way to relay", [
-        "auto" => Self::Auto,
-        "copy" => Self::Copy,
-        "splice" => Self::Splice,
-    ];
-    CpuAffinity, "processor affinity", [
-        "auto" => Self::Auto,
-        "none" => Self::None,
-    ];
-    Sni, "rule for names", [
-        "any" => Self::Any,
-        "strict" => Self::Strict,
-    ];
-    Confine, "lock", [
-        "auto" => Self::Auto,
-        "landlock" => Self::Landlock,
-        "seccomp" => Self::Seccomp,
-        "off" => Self::Off,
-    ];
-    LogFormat, "log format", ["json" => Self::Json, "text" => Self::Text];
-    Balance, "balancer", [
-        "round-robin" => Self::RoundRobin,
-        "least-connection" => Self::LeastConnection,
-        "response-time" => Self::ResponseTime,
-        "random" => Self::Random,
-        "source-hash" => Self::SourceHash,
-    ], aliases foreign::BALANCE, advice |word: &str| match word {
+    RelayWay, "way to relay";
+    CpuAffinity, "processor affinity";
+    Sni, "rule for names";
+    Confine, "lock";
+    LogFormat, "log format";
+    Balance, "balancer", aliases foreign::BALANCE, advice |word: &str| match word {
         "first" => Some("howdah has no \"first\": mark the servers that should wait with backup = true"),
         "uri" | "url_param" | "hdr" | "rdp-cookie" => {
             Some("howdah does not read requests: \"source-hash\" keeps a client's address on one server")
         }
         _ => None,
     };
-    ProxyVersion, "PROXY protocol version", ["v1" => Self::V1, "v2" => Self::V2];
-    Protocol, "protocol", ["tcp" => Self::Tcp, "udp" => Self::Udp];
-    OnRefuse, "on_refuse", ["close" => Self::Close, "reset" => Self::Reset, "hold" => Self::Hold];
-    Dial, "dial", ["late" => Self::Late, "at-once" => Self::AtOnce];
-    TlsVersion, "TLS version", ["1.2" => Self::V1_2, "1.3" => Self::V1_3], advice |word: &str| match word {
+    ProxyVersion, "PROXY protocol version";
+    Protocol, "protocol";
+    OnRefuse, "on_refuse";
+    Dial, "dial";
+    TlsVersion, "TLS version", advice |word: &str| match word {
         "1.0" | "1.1" | "TLSv1" | "TLSv1.0" | "TLSv1.1" | "SSLv3" => Some("nothing below TLS 1.2 is offered"),
         _ if word.contains("1.3") => Some("did you mean \"1.3\"?"),
         _ if word.contains("1.2") => Some("did you mean \"1.2\"?"),
         _ => None,
     };
-    ClientAuth, "client_auth", [
-        "none" => Self::None,
-        "optional" => Self::Optional,
-        "required" => Self::Required,
-    ], advice |word: &str| match word {
+    ClientAuth, "client_auth", advice |word: &str| match word {
         "require" | "mandatory" | "verify" | "on" | "yes" => Some("did you mean \"required\"?"),
         "off" | "no" => Some("did you mean \"none\"?"),
         _ => None,
     };
-    Observe, "observe", ["sessions" => Self::Sessions, "connects" => Self::Connects], advice |word: &str| match word {
+    Observe, "observe", advice |word: &str| match word {
         "layer4" => Some("did you mean \"connects\"? (HAProxy says layer4)"),
         "layer7" => Some("did you mean \"sessions\"?"),
         _ => None,
     };
-    OnDown, "on_down", [
-        "keep" => Self::Keep,
-        "drain" => Self::Drain,
-        "reset" => Self::Reset,
-    ], advice |word: &str| match word {
+    OnDown, "on_down", advice |word: &str| match word {
         "shutdown-sessions" | "cut" | "close" => Some("did you mean \"reset\"? (HAProxy says shutdown-sessions)"),
         _ => None,
     };
-    Depth, "depth", [
-        "handshake" => Self::Handshake,
-        "session" => Self::Session,
-        "query" => Self::Query,
-    ];
-    Auth, "auth", ["plain" => Self::Plain, "nosasl" => Self::NoSasl], advice |word: &str| {
+    Depth, "depth";
+    Auth, "auth", advice |word: &str| {
         match word.to_lowercase().as_str() {
             "kerberos" | "gssapi" => Some(
                 "the probe has no Kerberos ticket; auth = \"plain\" with depth = \"handshake\" judges such servers too",
@@ -146,9 +121,9 @@ choices! {
             _ => None,
         }
     };
-    Transport, "transport", ["binary" => Self::Binary, "http" => Self::Http];
-    Via, "via", ["web" => Self::Web, "thrift" => Self::Thrift];
-    StickyBy, "kind of stickiness", ["source-ip" => Self::SourceIp, "none" => Self::None],
+    Transport, "transport";
+    Via, "via";
+    StickyBy, "kind of stickiness",
     advice |word: &str| match word {
         "source" | "src" | "ip" | "client-ip" | "source-address" => Some("did you mean \"source-ip\"?"),
         "cookie" => Some("howdah does not read requests: \"source-ip\" keeps a client's address on one server"),

@@ -13,9 +13,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use crate::base::word::words;
 use crate::plan::{Host, PoolName};
 use crate::pool::{Pool, Server, ServerId};
-use crate::telemetry::label::words;
 
 /// The tasks that look names up, one for each pool. To drop it is to stop them.
 #[derive(Default)]

@@ -23,9 +23,9 @@ use super::conclusion::Conclusion;
 use super::machine::{Rule, Transition};
 use super::probe::ProbeMemory;
 use super::{Effort, Finding, Reason, Verdict, pace, passive};
+use crate::base::word::words;
 use crate::plan::{Observe, ProbePlan};
 use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
-use crate::telemetry::label::words;
 
 /// Who puts the question. Whatever happens is a finding; nothing fails, nothing panics.
 pub(super) trait Asker: Send + Sync + 'static {

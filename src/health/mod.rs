@@ -20,8 +20,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use self::checkers::Checkers;
+use crate::base::word::words;
 use crate::plan::{ProxyVersion, Role};
-use crate::telemetry::label::words;
 
 words! {
     /// What an answer means for new sessions.
@@ -193,7 +193,7 @@ impl Effort {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Label;
+    use crate::base::word::Label;
 
     fn finding(verdict: Verdict, logs_error: bool) -> Finding {
         Finding {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::spread::Local;
 use super::{Listener, Owner};
 use crate::base::caught::caught;
-use crate::telemetry::label::words;
+use crate::base::word::words;
 
 /// Accepted in one go before the sessions already here get their turn.
 const BATCH: usize = 32;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::word::words;
+
 /// Keys `slow_start`, `panic_threshold` and `on_down` of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CarePlan {
@@ -13,15 +15,16 @@ pub struct CarePlan {
     pub on_down: OnDown,
 }
 
-/// Key `on_down`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnDown {
-    /// They go on as long as they can.
-    Keep,
-    /// Those that are left after `drain_timeout` end, unless the server is up again by then.
-    Drain,
-    /// They end at once.
-    Reset,
+words! {
+    /// Key `on_down`.
+    pub enum OnDown {
+        /// They go on as long as they can.
+        Keep = "keep",
+        /// Those that are left after `drain_timeout` end, unless the server is up again by then.
+        Drain = "drain",
+        /// They end at once.
+        Reset = "reset",
+    }
 }
 
 impl CarePlan {

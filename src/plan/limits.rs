@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::base::word::words;
+
 /// The largest weight a server can have. Key `weight`, 1 to this; HAProxy's bound too.
 pub const WEIGHT_MAX: u16 = 256;
 
@@ -42,18 +44,20 @@ pub struct RunAs {
     pub groups: Vec<u32>,
 }
 
-/// Key `global.confine`: which of the kernel's locks howdah puts on itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Confine {
-    /// Both, as far as the kernel has them.
-    #[default]
-    Auto,
-    /// Files alone.
-    Landlock,
-    /// System calls alone.
-    Seccomp,
-    /// None.
-    Off,
+words! {
+    /// Key `global.confine`: which of the kernel's locks howdah puts on itself.
+    #[derive(Default)]
+    pub enum Confine {
+        /// Both, as far as the kernel has them.
+        #[default]
+        Auto = "auto",
+        /// Files alone.
+        Landlock = "landlock",
+        /// System calls alone.
+        Seccomp = "seccomp",
+        /// None.
+        Off = "off",
+    }
 }
 
 impl Confine {
@@ -68,26 +72,30 @@ impl Confine {
     }
 }
 
-/// Key `global.cpu_affinity`: whether each worker has a processor of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CpuAffinity {
-    /// Yes, where there are as many workers as processors this process may run on.
-    #[default]
-    Auto,
-    /// The kernel moves workers as it sees fit.
-    None,
+words! {
+    /// Key `global.cpu_affinity`: whether each worker has a processor of its own.
+    #[derive(Default)]
+    pub enum CpuAffinity {
+        /// Yes, where there are as many workers as processors this process may run on.
+        #[default]
+        Auto = "auto",
+        /// The kernel moves workers as it sees fit.
+        None = "none",
+    }
 }
 
-/// Key `global.relay`: how bytes move between two sockets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RelayWay {
-    /// Small messages through the worker's buffer, bulk between plain sockets by splice.
-    #[default]
-    Auto,
-    /// All through the worker's buffer.
-    Copy,
-    /// All between plain sockets by splice, also what is small.
-    Splice,
+words! {
+    /// Key `global.relay`: how bytes move between two sockets.
+    #[derive(Default)]
+    pub enum RelayWay {
+        /// Small messages through the worker's buffer, bulk between plain sockets by splice.
+        #[default]
+        Auto = "auto",
+        /// All through the worker's buffer.
+        Copy = "copy",
+        /// All between plain sockets by splice, also what is small.
+        Splice = "splice",
+    }
 }
 
 /// Table `[pool.*.timeouts]`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{AcceptTls, ListenerName, Networks, PoolName};
+use crate::base::word::words;
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,22 +43,13 @@ pub struct ListenerPlan {
     pub keepalive: Duration,
 }
 
-/// Key `protocol`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// A session is a connection.
-    Tcp,
-    /// A session is whatever one address and port of a client sends, until it is idle.
-    Udp,
-}
-
-impl Protocol {
-    /// The word in the file, the log and the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
+words! {
+    /// Key `protocol`.
+    pub enum Protocol {
+        /// A session is a connection.
+        Tcp = "tcp",
+        /// A session is whatever one address and port of a client sends, until it is idle.
+        Udp = "udp",
     }
 }
 
@@ -92,16 +84,18 @@ impl SourcePlan {
     }
 }
 
-/// Key `on_refuse`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnRefuse {
-    /// An end.
-    #[default]
-    Close,
-    /// A reset.
-    Reset,
-    /// Nothing, for `greet_timeout`, as long as not too many are held; then an end.
-    Hold,
+words! {
+    /// Key `on_refuse`.
+    #[derive(Default)]
+    pub enum OnRefuse {
+        /// An end.
+        #[default]
+        Close = "close",
+        /// A reset.
+        Reset = "reset",
+        /// Nothing, for `greet_timeout`, as long as not too many are held; then an end.
+        Hold = "hold",
+    }
 }
 
 /// One `[[listener.route]]`.

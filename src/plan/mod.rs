@@ -39,6 +39,7 @@ pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };
 pub use self::way::{Balance, Dial, ProxyVersion, StickyPlan};
+use crate::base::word::words;
 
 /// Everything one configuration file asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,28 +74,30 @@ pub struct LogPlan {
     pub access: AccessTarget,
 }
 
-/// Key `log.level`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// howdah cannot do its duty.
-    Error,
-    /// It does, but someone should look.
-    Warn,
-    /// Lifecycle, transitions.
-    Info,
-    /// Each stage of each session.
-    Debug,
-    /// Everything.
-    Trace,
+words! {
+    /// Key `log.level`.
+    pub enum LogLevel {
+        /// howdah cannot do its duty.
+        Error = "error",
+        /// It does, but someone should look.
+        Warn = "warn",
+        /// Lifecycle, transitions.
+        Info = "info",
+        /// Each stage of each session.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
 }
 
-/// Key `log.format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
+words! {
+    /// Key `log.format`.
+    pub enum LogFormat {
+        /// One JSON object a line.
+        Json = "json",
+        /// For people.
+        Text = "text",
+    }
 }
 
 /// Key `log.access`: where the line of each session goes.

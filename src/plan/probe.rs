@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{ConnectTls, Secret};
+use crate::base::word::words;
 
 /// Table `[pool.*.probe]`, or what the service brings.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,13 +41,14 @@ pub struct ObservePlan {
     pub quarantine: Duration,
 }
 
-/// Key `observe`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Observe {
-    /// Connects, TLS handshakes, and whether the server answers at all.
-    Sessions,
-    /// Connects and TLS handshakes alone.
-    Connects,
+words! {
+    /// Key `observe`.
+    pub enum Observe {
+        /// Connects, TLS handshakes, and whether the server answers at all.
+        Sessions = "sessions",
+        /// Connects and TLS handshakes alone.
+        Connects = "connects",
+    }
 }
 
 impl ObservePlan {
@@ -85,15 +87,17 @@ pub enum Ask {
     Hue(HttpAsk),
 }
 
-/// How far a `hiveserver2` probe goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Depth {
-    /// SASL, or one unknown call without SASL. Needs no account.
-    Handshake,
-    /// OpenSession and CloseSession: sees a passive or leaving server.
-    Session,
-    /// `SELECT 1` to its result.
-    Query,
+words! {
+    /// How far a `hiveserver2` probe goes.
+    #[derive(PartialOrd, Ord)]
+    pub enum Depth {
+        /// SASL, or one unknown call without SASL. Needs no account.
+        Handshake = "handshake",
+        /// OpenSession and CloseSession: sees a passive or leaving server.
+        Session = "session",
+        /// `SELECT 1` to its result.
+        Query = "query",
+    }
 }
 
 /// Key `transport`.

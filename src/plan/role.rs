@@ -1,20 +1,13 @@
 //! What a server says that it is, among servers that are not equals.
 
-/// What a server says that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// The one that serves: leader, master, primary.
-    Active,
-    /// It would take over: replica, follower.
-    Standby,
-}
+use crate::base::word::words;
 
-impl Role {
-    /// The stable word, as the file, logs and the API print it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Standby => "standby",
-        }
+words! {
+    /// What a server says that it is.
+    pub enum Role {
+        /// The one that serves: leader, master, primary.
+        Active = "active",
+        /// It would take over: replica, follower.
+        Standby = "standby",
     }
 }

@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::{Allowed, RevocationLists};
+use crate::base::word::words;
 
 /// Table `[listener.tls]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,14 +32,16 @@ pub struct AcceptTls {
     pub sni: Sni,
 }
 
-/// Key `sni`: what becomes of a client that asks for no name, or for one that no certificate has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sni {
-    /// It gets the first certificate.
-    #[default]
-    Any,
-    /// It is refused.
-    Strict,
+words! {
+    /// Key `sni`: what becomes of a client that asks for no name, or for one that no certificate has.
+    #[derive(Default)]
+    pub enum Sni {
+        /// It gets the first certificate.
+        #[default]
+        Any = "any",
+        /// It is refused.
+        Strict = "strict",
+    }
 }
 
 /// Table `[pool.*.tls]`.
@@ -52,24 +55,26 @@ pub struct ConnectTls {
     pub identity: Option<Arc<Identity>>,
 }
 
-/// Key `client_auth`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// Not asked for.
-    None,
-    /// Asked for; verified when given.
-    Optional,
-    /// No certificate, no session.
-    Required,
+words! {
+    /// Key `client_auth`.
+    pub enum ClientAuth {
+        /// Not asked for.
+        None = "none",
+        /// Asked for; verified when given.
+        Optional = "optional",
+        /// No certificate, no session.
+        Required = "required",
+    }
 }
 
-/// Key `min_version`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    V1_2,
-    /// TLS 1.3.
-    V1_3,
+words! {
+    /// Key `min_version`.
+    pub enum TlsVersion {
+        /// TLS 1.2.
+        V1_2 = "1.2",
+        /// TLS 1.3.
+        V1_3 = "1.3",
+    }
 }
 
 /// The certificates of a CA file.

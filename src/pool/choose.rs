@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::snapshot::Tier;
 use super::{Lease, Pick, Pool, ServerId, Snapshot};
 use crate::balance::{Criteria, hash_client};
+use crate::base::word::words;
 use crate::plan::StickyPlan;
-use crate::telemetry::label::words;
 
 words! {
     /// Why no server could be chosen.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Pool, Reach, Server};
+use crate::base::word::words;
 use crate::plan::{Balance, PoolPlan};
-use crate::telemetry::label::words;
 
 words! {
     /// Why that server.

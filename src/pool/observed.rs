@@ -7,7 +7,7 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::base::connect::is_own_limit;
-use crate::telemetry::label::words;
+use crate::base::word::words;
 
 words! {
     /// Why a session's dial to one server failed.
@@ -115,7 +115,7 @@ mod tests {
     use rustix::io::Errno;
 
     use super::*;
-    use crate::telemetry::Label;
+    use crate::base::word::Label;
 
     #[test]
     fn a_howdah_without_descriptors_or_ports_blames_no_server() {

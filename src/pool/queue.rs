@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::line::{Served, Waiter};
 use super::{Lease, NoServer, Pool, ServerId};
-use crate::telemetry::label::words;
+use crate::base::word::words;
 
 /// What a choice comes to.
 type Choice = Result<Lease, NoServer>;

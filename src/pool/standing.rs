@@ -13,7 +13,7 @@
 //! An operator's order outranks health: probes go on under it, so that `howdah ready` takes effect at once,
 //! with what is known by then. Full is not ill: nothing but the pick of this moment takes notice of it.
 
-use crate::telemetry::label::words;
+use crate::base::word::words;
 
 words! {
     /// What probes concluded.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::base::word::Label;
 use crate::plan::{
     Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName, ServerPlan,
     Service, StickyPlan, Timeouts,
@@ -200,7 +201,7 @@ async fn a_lease_counts_from_choice_to_drop() {
 
 #[tokio::test]
 async fn every_balance_names_its_pick() {
-    for balance in Balance::ALL {
+    for &balance in Balance::ALL {
         let pool = open(plan(balance, [server("a"), server("b")]));
         let lease = choose(&pool).expect("up");
         assert_eq!(lease.pick().as_str(), balance.as_str());
@@ -210,7 +211,7 @@ async fn every_balance_names_its_pick() {
 
 #[tokio::test]
 async fn a_full_server_is_passed_over_and_not_ill() {
-    for balance in Balance::ALL {
+    for &balance in Balance::ALL {
         let pool = open(plan(balance, [capped("a", 1), capped("b", 2)]));
         let leases: Vec<_> = (0..3).map(|_| choose(&pool).expect("room")).collect();
         assert_eq!(choose(&pool).err(), Some(NoServer::AllFull), "{balance:?}");
@@ -229,7 +230,7 @@ async fn a_full_server_is_passed_over_and_not_ill() {
 
 #[tokio::test]
 async fn what_was_tried_is_not_offered_again() {
-    for balance in Balance::ALL {
+    for &balance in Balance::ALL {
         let pool = open(plan(balance, [server("a"), server("b"), server("c")]));
         for _ in 0..10 {
             assert_eq!(name_of(&choose_not(&pool, &["a", "c"])), "b", "{balance:?}");
@@ -732,7 +733,7 @@ async fn a_server_that_comes_back_gets_its_share_little_by_little() {
         slow_start: Duration::from_secs(16),
         ..CarePlan::DEFAULT
     };
-    for balance in Balance::ALL {
+    for &balance in Balance::ALL {
         let pool = careful(balance, care, &["a", "b"]);
         conclude(&pool, "a", Health::Up).await;
         conclude(&pool, "b", Health::Up).await;

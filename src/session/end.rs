@@ -2,8 +2,8 @@
 
 use std::io;
 
+use crate::base::word::words;
 use crate::pool::DialFailure;
-use crate::telemetry::label::words;
 
 words! {
     /// The stage a session had reached.
@@ -130,7 +130,7 @@ impl From<DialFailure> for End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Label;
+    use crate::base::word::Label;
 
     #[test]
     fn the_document_explains_every_word() {

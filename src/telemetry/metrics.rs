@@ -10,8 +10,8 @@ use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
 use super::handles::{ListenerMetrics, Living, PoolMetrics, ServerMetrics};
-use super::label::words;
 use super::process;
+use crate::base::word::words;
 use crate::plan::{ListenerName, PoolName, ServerName};
 
 /// All metrics of this process. Cheap to clone; clones are the same store.

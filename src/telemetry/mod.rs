@@ -8,7 +8,6 @@ pub mod access;
 pub mod families;
 pub mod handles;
 mod json;
-pub mod label;
 pub mod log;
 pub mod metrics;
 mod outlet;
@@ -17,7 +16,6 @@ mod sink;
 
 pub use self::access::{AccessLog, Line};
 pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
-pub use self::label::Label;
 pub use self::log::Log;
 pub use self::metrics::{Metrics, ReloadResult};
 pub use self::sink::Sink;

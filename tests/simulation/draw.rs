@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use howdah::base::word::Label;
 use howdah::plan::{Address, Balance, Host, PoolPlan, ServerName, ServerPlan, StickyPlan};
 
 /// A pool of one to eight servers.
@@ -71,7 +72,7 @@ pub(crate) fn change(plan: &PoolPlan, random: &mut Rng) -> PoolPlan {
                 (probe.rise, probe.fall) = (random.u32(1..4), random.u32(1..4));
             }
         }
-        _ => next.balance = random.choice(Balance::ALL).expect("five"),
+        _ => next.balance = random.choice(Balance::ALL.iter().copied()).expect("five"),
     }
     next
 }

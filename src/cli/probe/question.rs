@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use super::args::ProbeArgs;
+use crate::base::word::Label;
 use crate::cli::exit::{FAILED, USAGE};
 use crate::config;
 use crate::plan::{self, Host, ProbePlan, ProxyVersion, Service};
@@ -37,11 +38,7 @@ pub(super) fn question(args: &ProbeArgs) -> Result<Question, Refusal> {
         host,
         port,
         plan,
-        send_proxy: match args.send_proxy.as_deref() {
-            Some("v1") => Some(ProxyVersion::V1),
-            Some(_) => Some(ProxyVersion::V2),
-            None => None,
-        },
+        send_proxy: args.send_proxy.as_deref().and_then(ProxyVersion::named),
     })
 }
 

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
-    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, ListenerPlan, Plan, PoolPlan,
-    ProxyVersion, ServerPlan, SniPattern, TlsVersion,
+    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, ListenerPlan, Plan, PoolPlan, ServerPlan,
+    SniPattern, TlsVersion,
 };
 
 /// Display shows the whole plan, secrets as `***`.
@@ -149,15 +149,7 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
         row(f, "tls", format_args!("verified with {roots} for {name}"))?;
     }
     if let Some(version) = plan.send_proxy {
-        row(
-            f,
-            "send PROXY",
-            if version == ProxyVersion::V1 {
-                "v1"
-            } else {
-                "v2"
-            },
-        )?;
+        row(f, "send PROXY", version)?;
     }
     let times = &plan.timeouts;
     let [connect, idle, half] = [times.connect, times.idle, times.half_close].map(show_duration);

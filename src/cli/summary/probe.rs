@@ -48,11 +48,6 @@ fn question(ask: &Ask, port: Option<u16>) -> String {
             transport,
             auth,
         } => {
-            let depth = match depth {
-                Depth::Handshake => "handshake",
-                Depth::Session => "session",
-                Depth::Query => "query",
-            };
             let transport = match transport {
                 HiveTransport::Binary => String::new(),
                 HiveTransport::Http { path } => format!(" by http at {path}"),

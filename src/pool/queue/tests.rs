@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio_test::task::{Spawn, spawn};
 
 use super::*;
+use crate::base::word::Label;
 use crate::plan::{Address, Balance, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan};
 use crate::pool::tests::{open, plan as bare, probe};
 use crate::pool::{Change, Health, Member, Order, Standing};
-use crate::telemetry::Label;
 
 fn bounded(number: u16, cap: u32) -> ServerPlan {
     ServerPlan {
@@ -176,7 +176,7 @@ async fn who_has_tried_what_becomes_free_lets_the_next_go_first() {
 /// in the order of arrival.
 #[tokio::test(start_paused = true)]
 async fn a_long_story_of_chance_loses_no_slot_and_no_turn() {
-    for balance in Balance::ALL {
+    for &balance in Balance::ALL {
         let seed = fastrand::u64(..);
         let mut story = Story::new(balance, seed);
         for step in 0..4_000 {

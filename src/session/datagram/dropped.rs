@@ -2,9 +2,9 @@
 
 use rustix::io::Errno;
 
+use crate::base::word::words;
 use crate::pool::NoServer;
 use crate::session::limit::Exceeded;
-use crate::telemetry::label::words;
 
 words! {
     /// Why a datagram was not passed on.
@@ -66,7 +66,7 @@ impl From<Exceeded> for Dropped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Label;
+    use crate::base::word::Label;
 
     #[test]
     fn the_document_explains_every_word() {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
-use crate::telemetry::label::Label;
+use crate::base::word::Label;
 
 /// Counters by reason, pick or verdict.
 pub(super) type Counters = ByWord<IntCounterVec>;

@@ -7,8 +7,8 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 use super::by_word::Counters;
 use super::bytes::Bytes;
 use super::living::Registered;
+use crate::base::word::{Label, words};
 use crate::plan::ListenerName;
-use crate::telemetry::label::{Label, words};
 
 words! {
     /// The side that sent a datagram.

@@ -6,8 +6,8 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::by_word::Counters;
 use super::living::Registered;
+use crate::base::word::Label;
 use crate::plan::PoolName;
-use crate::telemetry::label::Label;
 
 /// One pool's counters.
 pub struct PoolMetrics {

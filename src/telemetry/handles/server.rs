@@ -7,8 +7,8 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 use super::by_word::{Counters, OneOf, Rare};
 use super::bytes::Bytes;
 use super::living::Registered;
+use crate::base::word::Label;
 use crate::plan::{PoolName, ServerName};
-use crate::telemetry::label::Label;
 
 /// One server's counters.
 pub struct ServerMetrics {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use howdah::base::word::Label;
 use howdah::health::Verdict;
 use howdah::pool::{DialFailure, NoServer, ServerId};
-use howdah::telemetry::Label;
 use tokio::time::Instant;
 
 use super::{Held, World};

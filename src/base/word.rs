@@ -1,10 +1,10 @@
-//! An enum's stable words: what logs, metrics and the API print for it.
+//! An enum's stable words: what the file says, and what logs, metrics and the API print for it.
 //!
 //! Words are part of the face that users see; a variant may be renamed in code, its word may not.
 
 /// An enum whose variants have one stable word each.
 ///
-/// Use [`words!`](crate::telemetry::label::words) to declare one.
+/// Use [`words!`](crate::base::word::words) to declare one.
 pub trait Label: Copy + Send + Sync + 'static {
     /// Every variant, in the order of [`Label::index`].
     const ALL: &'static [Self];
@@ -14,6 +14,12 @@ pub trait Label: Copy + Send + Sync + 'static {
 
     /// The place in [`Label::ALL`]; counters are kept in arrays by it.
     fn index(self) -> usize;
+
+    /// The variant of that word.
+    fn named(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|one| one.as_str() == word)
+    }
 }
 
 /// Declares an enum with its words, and implements [`Label`] and `Display` for it.
@@ -46,7 +52,7 @@ macro_rules! words {
             }
         }
 
-        impl $crate::telemetry::label::Label for $name {
+        impl $crate::base::word::Label for $name {
             const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             fn as_str(self) -> &'static str {
@@ -87,5 +93,7 @@ mod tests {
             assert_eq!(fruit.index(), place);
         }
         assert_eq!(Fruit::SourCherry.to_string(), "sour-cherry");
+        assert_eq!(Fruit::named("sour-cherry"), Some(Fruit::SourCherry));
+        assert_eq!(Fruit::named("SourCherry"), None);
     }
 }
