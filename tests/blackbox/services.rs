@@ -3,7 +3,8 @@
 //! The question is the one that the service brings, so that nothing but its word and the address is said.
 
 use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::eventually;
 use crate::support::{Fault, Frame, program, run};
@@ -77,10 +78,47 @@ async fn hue() {
     expect(&hasty, (DOWN, "timeout")).await;
 }
 
+/// Sessions live in one server, so its client stays; 401 is a login in the way.
+#[tokio::test]
+async fn livy() {
+    let version = "{\"version\":\"0.8.0-incubating\"}";
+    let up = answering("GET /version ", "200 OK", version).await;
+    expect(&["livy", &up], (UP, "up")).await;
+    let login = answering("GET /version ", "401 Unauthorized", "").await;
+    expect(&["livy", &login], (ALIVE, "401")).await;
+    let other = answering("GET /nothing ", "200 OK", version).await;
+    expect(&["livy", &other], (DOWN, "404")).await;
+}
+
+/// The address of a server that answers requests which begin like that, and 404 to any other.
+async fn answering(begins: &'static str, status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if !matches!(stream.read_line(&mut head).await, Ok(1..)) {
+                    break;
+                }
+            }
+            let (status, body) = match head.starts_with(begins) {
+                true => (status, body),
+                false => ("404 Not Found", ""),
+            };
+            let length = body.len();
+            let reply = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+            let _ = stream.write_all(reply.as_bytes()).await;
+        }
+    });
+    address
+}
+
 /// It has no way to say that it is alive.
 #[tokio::test]
 async fn tcp() {
-    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap().to_string();
     expect(&["tcp", &address], (UP, "up")).await;
     drop(server);

@@ -24,6 +24,7 @@ services! {
     mod hiveserver2;
     mod impala;
     mod hue;
+    mod livy;
     mod tcp;
 }
 
