@@ -12,7 +12,8 @@ import machine
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PORTS = {"plain": 27101, "ecdsa": 27102, "rsa": 27103, "beside": 27104, "iperf": 27105}
-DIRECT = {"plain": "127.0.0.11:27000", "beside": "127.0.0.11:27001", "iperf": "127.0.0.11:27002"}
+DATAGRAMS = {"udp": 27106, "udp-fresh": 27107}
+DIRECT = {"plain": "127.0.0.11:27000", "beside": "127.0.0.11:27001", "iperf": "127.0.0.11:27002", "udp": "127.0.0.11:27003"}
 
 
 class Peer:
@@ -29,6 +30,9 @@ class Peer:
         if self.command is None:
             return DIRECT.get(listener)
         return f"127.0.0.1:{PORTS[listener]}"
+
+    def datagrams(self, listener):
+        return DIRECT["udp"] if self.command is None else f"127.0.0.1:{DATAGRAMS[listener]}"
 
     def start(self, work, extra=()):
         if self.command is None:

@@ -82,6 +82,28 @@ def closed(mode, connections, scale=1.0):
     return work
 
 
+def datagrams(listener, ports, *words):
+    """A round trip is two datagrams."""
+
+    def work(peer, bench):
+        process = load(bench, "datagrams", peer.datagrams(listener), "--connections", ports, *words, *timed(bench))
+        got = answer(process, bench.seconds + 30)
+        if got["lost"] > got["total"] / 1000:
+            raise RuntimeError(f"{got['lost']} datagrams of {got['total']} were lost")
+        values = {key: got[key] for key in ("p50_us", "p99_us", "p999_us")}
+        return Sample(2 * got["total"], {"rate": 2 * got["rate"], **values})
+
+    return work
+
+
+def echo(bench):
+    """Sends every datagram back."""
+    command = [bench.load, "echo", "127.0.0.11+4:27003"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    process.stdout.readline()
+    return [process]
+
+
 def stream(peer, bench):
     """One long answer through iperf3."""
     server = subprocess.Popen(
@@ -212,6 +234,7 @@ def figures(unit, rate_goal=None, cpu_goal=None, latency_goal=None, latency=True
 
 PROXIES = ("howdah", "haproxy", "haproxy-splice", "nginx")
 TLS = ("howdah", "haproxy", "nginx")
+DATAGRAMS = ("howdah", "nginx", "direct")
 
 ROWS = [
     Row("small", "64 B out and back, 50 kept connections", closed("small", 50),
@@ -219,6 +242,10 @@ ROWS = [
     Row("latency", "64 B out and back, 1 kept connection", closed("small", 1), figures("request")),
     Row("fresh", "a new connection per request, 16 at once", closed("fresh", 16),
         figures("connection", 1.05, 0.95)),
+    Row("udp", "datagrams of 64 B out and back, 50 kept ports", datagrams("udp", 50),
+        figures("datagram", 1.0, 1.0), DATAGRAMS, prepare=echo),
+    Row("udp-fresh", "datagrams of 64 B out and back, each from a new port, 16 at once",
+        datagrams("udp-fresh", 16, "--fresh"), figures("datagram", 1.0, 1.0), DATAGRAMS, prepare=echo),
     Row("bulk", "1 MiB answers, 8 connections", closed("bulk", 8), figures("MiB", 1.15)),
     Row("stream", "one long answer (iperf3)", stream, figures("MiB", latency=False)),
     Row("tls-ecdsa", "TLS 1.3, full handshakes, ECDSA P-256", handshakes("ecdsa", "-new"),

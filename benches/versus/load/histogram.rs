@@ -50,6 +50,8 @@ pub(crate) struct Counters {
     pub(crate) took: Duration,
     /// Connections that failed; anything but 0 spoils the run.
     pub(crate) failed: u64,
+    /// Datagrams without an answer, asked again.
+    pub(crate) lost: u64,
     /// Time of each measured answer.
     pub(crate) latency: Histogram,
 }
@@ -61,6 +63,7 @@ impl Counters {
             total: 0,
             took: Duration::ZERO,
             failed: 0,
+            lost: 0,
             latency: Histogram::new(),
         }
     }
@@ -70,6 +73,7 @@ impl Counters {
             "rate": self.measured as f64 / self.took.as_secs_f64(),
             "total": self.total,
             "failed": self.failed,
+            "lost": self.lost,
             "p50_us": self.latency.quantile(0.5),
             "p99_us": self.latency.quantile(0.99),
             "p999_us": self.latency.quantile(0.999),

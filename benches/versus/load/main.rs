@@ -7,6 +7,7 @@
 //! speaks is the smallest possible HTTP.
 
 mod bulk;
+mod datagrams;
 mod fresh;
 mod histogram;
 mod idle;
@@ -58,6 +59,20 @@ enum Mode {
         #[arg(long)]
         abrupt: bool,
     },
+    /// Send every datagram back.
+    Echo {
+        /// As for `server`.
+        #[arg(required = true)]
+        listen: Vec<String>,
+    },
+    /// Datagrams of 64 bytes out and back, from as many kept ports as connections are asked for.
+    Datagrams {
+        #[command(flatten)]
+        load: Load,
+        /// A new port for each.
+        #[arg(long)]
+        fresh: bool,
+    },
     /// 64 bytes out, 64 bytes back, over kept connections, as fast as they come.
     Small(Load),
     /// A new connection for every 64 bytes out and back.
@@ -107,6 +122,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             mark,
             abrupt,
         } => server::run(&listen, mark as u8, abrupt),
+        Mode::Echo { listen } => datagrams::serve(&listen),
+        Mode::Datagrams { load, fresh } => datagrams::run(&load, fresh),
         Mode::Small(load) => small::run(&load),
         Mode::Fresh(load) => fresh::run(&load),
         Mode::Bulk { load, size } => bulk::run(&load, size),

@@ -209,7 +209,7 @@ impl Answers {
 }
 
 /// `127.0.0.1+3:80` is 127.0.0.1, .2 and .3, all on port 80.
-fn addresses(text: &str) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
+pub(crate) fn addresses(text: &str) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
     let Some((first, rest)) = text.split_once('+') else {
         return Ok(vec![text.parse()?]);
     };
