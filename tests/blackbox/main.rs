@@ -10,6 +10,7 @@
 //! | `HOWDAH_TEST_SECONDS`: how long the load of `reload` lasts | 6 | 30 |
 //! | `HOWDAH_TEST_SOAK_SECONDS`: how long sessions go on in `soak` | 120 | 1800 |
 //! | `HOWDAH_TEST_SOAK_RATE`: how many of them a second | 60 | 500 |
+//! | `HOWDAH_TEST_DATAGRAM_SESSIONS`: short ones in `udp` | 20000 | 100000 |
 //! | `HOWDAH_TEST_PROGRAM`: another build of howdah to drive | this one | `target/release/howdah` |
 
 #![allow(

@@ -1,6 +1,7 @@
 //! Datagrams: sessions by address and port, answers from the server that was asked and from nobody else, idle ends,
 //! bounds, orders, reloads.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -264,8 +265,8 @@ async fn a_server_that_is_gone_is_left_by_the_next_datagrams() {
 
 #[tokio::test]
 async fn a_server_whose_machine_says_no_is_asked_at_once_by_its_checker() {
-    let echo = Echo::start(b'a').await;
-    let tcp = tokio::net::TcpListener::bind(echo.address).await.unwrap();
+    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let echo = Echo::at(tcp.local_addr().unwrap(), b'a').await;
     let probe = "probe = { type = \"tcp\", interval = \"10m\", fast_interval = \"10ms\", fall = 2, rise = 1 }";
     let config = config("", &plain(&[&echo]), LONG).replace("probe = \"none\"", probe);
     let howdah = Howdah::start(&config).await;
@@ -435,4 +436,73 @@ async fn a_port_that_another_has_is_said_at_once() {
         !output.status.success() && told.contains("in use"),
         "{told}"
     );
+}
+
+/// Sessions in `short_sessions_leave_nothing_behind`.
+fn short_sessions() -> usize {
+    let count = std::env::var("HOWDAH_TEST_DATAGRAM_SESSIONS").ok();
+    count.map_or(20_000, |count| count.parse().unwrap())
+}
+
+#[tokio::test]
+async fn short_sessions_leave_nothing_behind() {
+    let (a, b) = tokio::join!(Echo::start(b'a'), Echo::start(b'b'));
+    let quiet = "[admin]\nbind = \"127.0.0.1:0\"\n[log]\naccess = \"off\"\nformat = \"json\"\n";
+    let idle = "timeouts = { udp_idle = \"1s\" }";
+    let config = config("max_connections = 2000", &plain(&[&a, &b]), idle);
+    let howdah = Howdah::start(&format!("{quiet}{config}")).await;
+    let front = howdah.address("front").await;
+    soon(many(front, 5_000)).await;
+    let active = "howdah_session_active";
+    eventually!(howdah.metric(active, &[]).await == 0.0);
+    let files = || {
+        fs::read_dir(format!("/proc/{}/fd", howdah.pid()))
+            .unwrap()
+            .count()
+    };
+    let (open, memory) = (files(), howdah.memory());
+    let sessions = short_sessions();
+    soon(many(front, sessions)).await;
+    eventually!(howdah.metric(active, &[]).await == 0.0);
+    let ended = howdah.metric("howdah_session_ended_total", &[]).await;
+    assert_eq!(
+        howdah.metric("howdah_session_opened_total", &[]).await,
+        ended
+    );
+    // Some ports come again while their session lasts.
+    assert!(
+        ended > 0.7 * f64::from(u32::try_from(sessions).unwrap()),
+        "{ended}"
+    );
+    assert_eq!(files(), open);
+    let grown = howdah.memory().saturating_sub(memory);
+    assert!(
+        grown < 4 << 20,
+        "{grown} bytes more for {sessions} sessions"
+    );
+}
+
+/// So many questions, each from a port of its own, some at once; one that is lost is asked again, by another session.
+async fn many(front: SocketAddr, sessions: usize) {
+    const AT_ONCE: usize = 50;
+    for _ in 0..sessions / AT_ONCE {
+        let mut askers = Vec::with_capacity(AT_ONCE);
+        for _ in 0..AT_ONCE {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            socket.connect(front).await.unwrap();
+            socket.send(b"?").await.unwrap();
+            askers.push(socket);
+        }
+        for asker in askers {
+            let mut room = [0; 8];
+            let answered = async {
+                let again = Duration::from_secs(1);
+                while timeout(again, asker.recv(&mut room)).await.is_err() {
+                    asker.send(b"?").await.unwrap();
+                }
+            };
+            soon(answered).await;
+            assert_eq!(room[1], b'?');
+        }
+    }
 }

@@ -119,8 +119,13 @@ impl<G> Port<G> {
         self.sessions.due()
     }
 
-    /// Ends who has been idle for too long.
+    /// Ends who has been idle for too long. An answer that has arrived comes before: this task may be late.
     pub(super) fn end_idle(&mut self) {
+        for _ in 0..ROUNDS {
+            if !self.take_answers() {
+                break;
+            }
+        }
         self.sessions.end_idle(Instant::now());
     }
 
@@ -132,6 +137,8 @@ impl<G> Port<G> {
 
 /// A quiet listener is not prepared for a burst each time.
 const FEW: usize = 4;
+/// Rounds of answers that are taken before sessions end for being idle.
+const ROUNDS: usize = 64;
 const AT_ONCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
