@@ -69,6 +69,7 @@ fn values(service: Service) -> [(&'static str, String); 7] {
 
 fn question(question: Question) -> String {
     match question {
+        Question::None => "none: all count as up".into(),
         Question::Tcp => "a connect".into(),
         Question::Tls => "a TLS handshake".into(),
         Question::Http { path } | Question::Hue { path } => format!("GET `{path}`"),

@@ -23,7 +23,8 @@ impl ProbeType {
     /// All, in the order of the docs: first those that fit any server.
     pub(super) fn all() -> Vec<Self> {
         let services = Service::ALL.iter().map(|service| Self::of(*service));
-        let own = services.filter(|of| ANY.iter().all(|any| any.word != of.word));
+        let asked = services.filter(|of| of.question != Question::None);
+        let own = asked.filter(|of| ANY.iter().all(|any| any.word != of.word));
         ANY.iter().copied().chain(own).collect()
     }
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::eventually;
-use crate::support::{Fault, Frame, program, run};
+use crate::support::{Fault, Frame, Howdah, program, run};
 
 /// Exit codes of `howdah probe`.
 const UP: i32 = 0;
@@ -123,4 +123,17 @@ async fn tcp() {
     expect(&["tcp", &address], (UP, "up")).await;
     drop(server);
     expect(&["tcp", &address], (DOWN, "refused")).await;
+}
+
+/// It is asked nothing, and counts as up.
+#[tokio::test]
+async fn udp() {
+    let config = "[[listener]]\nname = \"front\"\nbind = \"127.0.0.1:0\"\nprotocol = \"udp\"\npool = \"back\"\n\
+                  [pool.back]\nservice = \"udp\"\nservers = [\"127.0.0.1:9\"]\n";
+    let howdah = Howdah::start(config).await;
+    let server = howdah.server("back", "127.0.0.1:9").await;
+    assert_eq!(server["health"], "up", "{server}");
+    assert!(server["last_probe"].is_null(), "{server}");
+    let usage = 2;
+    expect(&["udp", "127.0.0.1:9"], (usage, "udp")).await;
 }

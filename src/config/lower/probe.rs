@@ -27,9 +27,13 @@ pub(in crate::config) fn lower(
         Some(ProbeWord::Table(words)) => words,
         None => &brought,
     };
+    let kind = words.r#type.or(ProbeType::of(service));
+    if kind.question == Question::None && words.r#type.is_absent() {
+        without_type(field, service, cx);
+        return None;
+    }
     let outer = cx.owner.clone();
     cx.owner = format!("the probe of {outer}");
-    let kind = words.r#type.or(ProbeType::of(service));
     // What belongs to an unknown type cannot be judged.
     if words.r#type.is_absent() || words.r#type.get().is_some() {
         probe_rules::strangers(words, kind, cx);
@@ -38,6 +42,16 @@ pub(in crate::config) fn lower(
     probe_rules::paces(words, &plan, cx);
     cx.owner = outer;
     Some(plan)
+}
+
+/// The service brings no question: a table has to say which.
+fn without_type(field: &Field<ProbeWord>, service: Service, cx: &mut Cx) {
+    if let Some(span) = field.span() {
+        let what = format!("the probe of {} has no type", cx.owner);
+        cx.error(&span, what)
+            .why(format!("{} brings none", service.as_str()))
+            .fix("add type = \"tcp\", or another, or say probe = \"none\"");
+    }
 }
 
 fn one(
@@ -109,7 +123,7 @@ fn tls(
 
 fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
     match kind.question {
-        Question::Tcp => Ask::Tcp,
+        Question::None | Question::Tcp => Ask::Tcp,
         Question::Tls => Ask::Tls,
         // Where the service is asked by a request anyway, its path is what is meant.
         Question::Http { path } => {

@@ -26,6 +26,7 @@ services! {
     mod hue;
     mod livy;
     mod tcp;
+    mod udp;
 }
 
 impl Service {

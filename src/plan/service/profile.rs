@@ -62,6 +62,8 @@ pub struct Fact {
 /// What a probe asks, with the service's own parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
+    /// Nothing: all count as up.
+    None,
     /// Connect, close.
     Tcp,
     /// Handshake.
@@ -158,7 +160,9 @@ impl Question {
     pub fn path(self) -> Option<&'static str> {
         match self {
             Self::Http { path } | Self::Hue { path } => Some(path),
-            Self::Tcp | Self::Tls | Self::HiveServer2 { .. } | Self::Impala { .. } => None,
+            Self::None | Self::Tcp | Self::Tls | Self::HiveServer2 { .. } | Self::Impala { .. } => {
+                None
+            }
         }
     }
 }
