@@ -270,24 +270,20 @@ impl State {
     fn replan(&mut self, plan: Arc<PoolPlan>) {
         self.reopen();
         let leaving = self.members.split_off(self.configured);
-        let mut old: HashMap<ServerName, Member> = (self.members.drain(..))
-            .map(|member| (member.plan.name.clone(), member))
-            .collect();
+        let old = std::mem::take(&mut self.members);
+        let named: HashMap<&ServerName, &Member> =
+            old.iter().map(|one| (&one.plan.name, one)).collect();
         self.plan = plan;
         let plans = self.plan.servers.clone();
         self.members = (plans.into_iter())
-            .map(|plan| {
-                let before = old.get(&plan.name).cloned();
-                let next = self.succeed(before.as_ref(), plan, &leaving);
-                if before.is_some_and(|before| before.server.id() == next.server.id()) {
-                    old.remove(&next.plan.name);
-                }
-                next
-            })
+            .map(|plan| self.succeed(named.get(&plan.name).copied(), plan, &leaving))
             .collect();
         self.configured = self.members.len();
-        self.retire(old.values());
-        self.keep_leavers(leaving.into_iter().chain(old.into_values()).collect());
+        self.roster = Arc::new(Roster::new(self.members.iter().map(|one| &one.server)));
+        let left = |one: &Member| self.roster.find(one.server.id()).is_none();
+        let gone: Vec<Member> = old.into_iter().filter(left).collect();
+        self.retire(&gone);
+        self.keep_leavers(leaving.into_iter().chain(gone).collect());
         self.roster = Arc::new(Roster::new(self.members.iter().map(|one| &one.server)));
         self.rings = [None, None];
     }
@@ -304,7 +300,7 @@ impl State {
     }
 
     /// From now on their sessions have the pool's drain time.
-    fn retire<'a>(&mut self, gone: impl Iterator<Item = &'a Member>) {
+    fn retire(&mut self, gone: &[Member]) {
         let retire_at = Instant::now() + self.plan.drain_timeout;
         let is_out = |server: &Weak<Server>| {
             server
@@ -321,13 +317,10 @@ impl State {
         }
     }
 
-    /// Those that leave serve on where nobody else can and somebody soon may; see the module.
+    /// Those that leave serve on where nobody else can and somebody soon may, in the order of the file that had them; see
+    /// the module.
     fn keep_leavers(&mut self, gone: Vec<Member>) {
-        let returned = |one: &Member| {
-            self.members
-                .iter()
-                .any(|m| m.server.id() == one.server.id())
-        };
+        let returned = |one: &Member| self.roster.find(one.server.id()).is_some();
         let leavers: Vec<Member> = gone
             .into_iter()
             .filter(|one| !returned(one) && one.is_on_offer())

@@ -613,6 +613,24 @@ async fn servers_that_are_all_replaced_serve_until_a_new_one_is_up() {
     }
 }
 
+/// It was another order in each process.
+#[tokio::test]
+async fn servers_that_are_all_replaced_take_turns_in_the_order_of_their_file() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let old = PoolPlan {
+        balance: Balance::LeastConnection,
+        ..probed(names.map(server))
+    };
+    let pool = open(old.clone());
+    for name in names {
+        conclude(&pool, name, Health::Up).await;
+    }
+    let servers = vec![Arc::new(server("new"))];
+    reload(&pool, PoolPlan { servers, ..old }).await;
+    let held = names.map(|_| choose(&pool));
+    assert_eq!(held.each_ref().map(name_of), names);
+}
+
 #[tokio::test]
 async fn servers_that_are_all_replaced_are_gone_when_no_new_one_is_good() {
     let pool = open(probed([server("a")]));
