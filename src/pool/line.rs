@@ -1,6 +1,6 @@
 //! The line itself: who waits, in the order of arrival. What a waiter is and how it chooses, [`super::queue`] knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -12,6 +12,9 @@ pub(super) trait Waiter: Send + Sync {
 
     /// Looks again at what it waits for.
     fn wake(&self);
+
+    /// Whether it may find something, or learn that there is nothing, where everybody else goes on waiting.
+    fn is_choosy(&self) -> bool;
 }
 
 /// What a try comes to.
@@ -20,7 +23,7 @@ pub(super) enum Served {
     Done(Option<Waker>),
     /// Nothing for this one; the next may find something.
     Passed,
-    /// Nothing for anybody.
+    /// Nothing for anybody but those who are choosy.
     Nothing,
 }
 
@@ -35,6 +38,7 @@ pub(super) struct Line {
 #[derive(Default)]
 struct Waiting {
     all: BTreeMap<u64, Arc<dyn Waiter>>,
+    choosy: BTreeSet<u64>,
     next: u64,
 }
 
@@ -57,6 +61,9 @@ impl Line {
         }
         let number = waiting.next;
         waiting.next += 1;
+        if waiter.is_choosy() {
+            waiting.choosy.insert(number);
+        }
         waiting.all.insert(number, waiter);
         self.count(&waiting);
         Some(number)
@@ -70,20 +77,24 @@ impl Line {
         let mut wakers = Vec::new();
         let mut gone = Vec::new();
         let mut waiting = self.lock();
-        for (number, waiter) in &waiting.all {
-            match waiter.serve() {
-                Served::Done(waker) => {
-                    wakers.extend(waker);
-                    gone.push(*number);
-                }
-                Served::Passed => {}
-                Served::Nothing => break,
+        let mut serve = |number: &u64, waiter: &Arc<dyn Waiter>| match waiter.serve() {
+            Served::Done(waker) => {
+                wakers.extend(waker);
+                gone.push(*number);
+                true
+            }
+            Served::Passed => true,
+            Served::Nothing => false,
+        };
+        let all = &waiting.all;
+        let stuck = (all.iter()).find(|(number, waiter)| !serve(number, waiter));
+        let behind = stuck.map(|(number, _)| waiting.choosy.range(number..));
+        for number in behind.into_iter().flatten() {
+            if let Some(waiter) = all.get(number) {
+                serve(number, waiter);
             }
         }
-        let gone: Vec<_> = gone
-            .iter()
-            .map(|number| waiting.all.remove(number))
-            .collect();
+        let gone: Vec<_> = gone.iter().map(|number| waiting.remove(*number)).collect();
         self.count(&waiting);
         drop(waiting);
         wakers.into_iter().for_each(Waker::wake);
@@ -104,7 +115,7 @@ impl Line {
 
     pub(super) fn leave(&self, number: u64) {
         let mut waiting = self.lock();
-        let gone = waiting.all.remove(&number);
+        let gone = waiting.remove(number);
         self.count(&waiting);
         drop(waiting);
         drop(gone);
@@ -116,5 +127,12 @@ impl Line {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn remove(&mut self, number: u64) -> Option<Arc<dyn Waiter>> {
+        self.choosy.remove(&number);
+        self.all.remove(&number)
     }
 }

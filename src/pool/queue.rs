@@ -3,8 +3,9 @@
 //! Whoever gives something back (a lease dropped, a server up again, a new plan) chooses for those who wait, in the order
 //! in which they came, and hands the lease over with the wake-up: so no slot is lost between two threads, and nobody who
 //! comes later takes it. The pool's balancer makes that choice as it makes any other, so that weights count. Who has
-//! tried some servers already is passed over when only those are free. Time gives back too, where a server has
-//! `max_per_second`: who is first in line sleeps until the next token, and then chooses for all as everybody does.
+//! tried some servers already is passed over when only those are free, and learns at once when it has tried all. Time gives
+//! back too, where a server has `max_per_second`: who is first in line sleeps until the next token, and then chooses for all
+//! as everybody does.
 //!
 //! Invariants: a lease that is handed to somebody who leaves in the same moment goes back at once, to the next in line;
 //! what is held here is never held while a lease is dropped.
@@ -101,7 +102,7 @@ impl Pool {
 impl Waiter for Seat {
     fn serve(&self) -> Served {
         match (self.pool).choose_out_of_turn(self.client, &self.tried, Instant::now()) {
-            // Nobody behind finds more than one who has tried nothing yet.
+            // Nobody behind who has tried nothing either finds more.
             Err(NoServer::AllFull) if self.tried.is_empty() => Served::Nothing,
             Err(NoServer::AllFull) => Served::Passed,
             choice => {
@@ -115,6 +116,11 @@ impl Waiter for Seat {
     fn wake(&self) {
         let waker = self.lock().waker.take();
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Who has tried all of the first rank goes to a backup, or learns that there is nobody left.
+    fn is_choosy(&self) -> bool {
+        !self.tried.is_empty()
     }
 }
 

@@ -171,6 +171,20 @@ async fn who_has_tried_what_becomes_free_lets_the_next_go_first() {
     assert_ne!(lease(&mut picky).server().id(), tried);
 }
 
+/// It waited behind those who had tried nothing, until its time was over.
+#[tokio::test]
+async fn who_has_tried_all_servers_does_not_wait_for_one() {
+    let pool = open(plan(Balance::LeastConnection, &[1]));
+    let held = choose(&pool).expect("free");
+    let tried = held.server().id();
+    let _first = wait(&pool);
+    let mut second = spawn(pool.wait(client(2), &[tried]).expect("room"));
+    match second.poll() {
+        Poll::Ready(choice) => assert_eq!(choice.err(), Some(NoServer::AllTried)),
+        Poll::Pending => panic!("it waits for nothing"),
+    }
+}
+
 /// Sessions come, wait, leave and end; servers fail, drain, and change their bounds. After each step: nobody waits while
 /// a server has room, no server has more than its bound ever was, every lease is counted once, and who waits is served
 /// in the order of arrival.
