@@ -378,7 +378,8 @@ impl State {
         };
         server.set_retire_at(None);
         let leaver = || leaving.iter().find(|one| one.server.id() == server.id());
-        let health = match (&self.plan.probe, same.or_else(leaver)) {
+        let same = same.or_else(leaver);
+        let health = match (&self.plan.probe, same) {
             (None, _) => Health::Up,
             (Some(_), Some(before)) => before.health,
             (Some(_), None) => Health::Unknown,

@@ -613,6 +613,26 @@ async fn servers_that_are_all_replaced_serve_until_a_new_one_is_up() {
     }
 }
 
+/// Its weight grew from the start again, as if it had been out.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_put_back_while_it_still_serves_has_its_whole_share() {
+    let with = |servers: Vec<ServerPlan>| {
+        let mut plan = probed(servers);
+        plan.balance = Balance::RoundRobin;
+        plan.care.slow_start = Duration::from_secs(160);
+        plan
+    };
+    let pool = open(with(vec![server("a")]));
+    conclude(&pool, "a", Health::Up).await;
+    sleep(Duration::from_secs(3600)).await;
+    reload(&pool, with(vec![server("b")])).await;
+    assert_eq!(name_of(&choose(&pool)), "a");
+    reload(&pool, with(vec![server("a"), server("b")])).await;
+    conclude(&pool, "b", Health::Up).await;
+    let names = (0..17).map(|_| name_of(&choose(&pool)).to_owned());
+    assert_eq!(names.filter(|name| name == "a").count(), 16);
+}
+
 /// It was another order in each process.
 #[tokio::test]
 async fn servers_that_are_all_replaced_take_turns_in_the_order_of_their_file() {
