@@ -11,18 +11,18 @@ use crate::pool::{Member, ServerId};
 
 /// Shared by the checkers of one pool.
 #[derive(Debug, Default)]
-pub(super) struct Cap(Mutex<HashSet<ServerId>>);
+pub struct Cap(Mutex<HashSet<ServerId>>);
 
 /// A place among those that are out, given back by `Drop`.
 #[derive(Debug)]
-pub(super) struct OutPlace {
+pub struct OutPlace {
     cap: Arc<Cap>,
     server: ServerId,
 }
 
 impl Cap {
     /// A place for `server`, if the share of `percent` has room.
-    pub(super) fn take(
+    pub fn take(
         self: &Arc<Self>,
         server: ServerId,
         members: &[Member],

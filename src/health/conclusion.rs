@@ -20,7 +20,7 @@ use crate::pool::Health;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Conclusion {
+pub struct Conclusion {
     state: State,
     /// What the pool was told last.
     told: Health,
@@ -32,7 +32,7 @@ pub(super) struct Conclusion {
 
 /// Who keeps a server out that its probes find up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keeping {
+pub enum Keeping {
     /// It fell so often, soon after it had come back.
     Hold(u32),
     /// Sessions failed on it, for the so manieth time in a row.
@@ -41,7 +41,7 @@ pub(super) enum Keeping {
 
 impl Conclusion {
     /// What a checker begins with.
-    pub(super) fn new(health: Health) -> Self {
+    pub fn new(health: Health) -> Self {
         Self {
             state: State::new(health),
             told: health,
@@ -53,34 +53,34 @@ impl Conclusion {
     }
 
     /// Whether more verdicts are wanted soon.
-    pub(super) fn is_undecided(&self) -> bool {
+    pub fn is_undecided(&self) -> bool {
         self.state.is_undecided()
     }
 
     /// What probes alone say.
-    pub(super) fn probed(&self) -> Health {
+    pub fn probed(&self) -> Health {
         self.state.health()
     }
 
     /// A probe's verdict, or one that counts like it.
-    pub(super) fn hear(&mut self, verdict: Verdict, rule: &Rule) {
+    pub fn hear(&mut self, verdict: Verdict, rule: &Rule) {
         self.state = step(self.state, verdict, rule).0;
     }
 
     /// Whether so many failures in a row beyond the probe's reach are reason to take the server out.
-    pub(super) fn is_broken_by(&self, seen: u32, fall: u32) -> bool {
+    pub fn is_broken_by(&self, seen: u32, fall: u32) -> bool {
         self.trust.is_broken_by(seen, fall)
     }
 
     /// Takes the server out for what its sessions saw; `None` where `quarantine` is nothing.
-    pub(super) fn distrust(&mut self, now: Instant, quarantine: Duration) -> Option<Instant> {
+    pub fn distrust(&mut self, now: Instant, quarantine: Duration) -> Option<Instant> {
         let until = self.breaches.out(now, quarantine, 0)?;
         self.trust = Trust::Out(until);
         Some(until)
     }
 
     /// Lets time and successes work; `seen` as in [`Self::is_broken_by`].
-    pub(super) fn review(&mut self, seen: u32, now: Instant) {
+    pub fn review(&mut self, seen: u32, now: Instant) {
         let before = self.trust;
         self.trust = self.trust.next(seen, now);
         if !before.holds() && self.trust.holds() {
@@ -90,7 +90,7 @@ impl Conclusion {
     }
 
     /// Who keeps the server out though probes find it up, and until when.
-    pub(super) fn keeping(&self) -> Option<(Keeping, Instant)> {
+    pub fn keeping(&self) -> Option<(Keeping, Instant)> {
         let held = self
             .held
             .map(|until| (Keeping::Hold(self.falls.count()), until));
@@ -103,22 +103,22 @@ impl Conclusion {
     }
 
     /// Whether sessions' word keeps it out.
-    pub(super) fn is_distrusted(&self) -> bool {
+    pub fn is_distrusted(&self) -> bool {
         !self.trust.holds()
     }
 
     /// Whether it has just earned a hold, or is under one.
-    pub(super) fn is_held(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
     /// When time alone changes something.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         self.held.into_iter().chain(self.trust.due()).min()
     }
 
     /// The change since this was last asked. A fall by the word of probes is counted, and may bring a hold.
-    pub(super) fn turn(&mut self, now: Instant, quarantine: Duration) -> Option<Transition> {
+    pub fn turn(&mut self, now: Instant, quarantine: Duration) -> Option<Transition> {
         let to = match self.state.health() {
             Health::Up if self.keeping().is_some() => Health::Down,
             health => health,

@@ -5,10 +5,10 @@
 //! itself: [`machine`] counts streaks, a checker for each server asks at the [`pace`] of its plan and tells the pool of
 //! conclusions only, and [`Checkers`] starts and stops checkers as reloads come and go.
 
-mod cap;
+pub mod cap;
 mod checker;
 mod checkers;
-mod conclusion;
+pub mod conclusion;
 pub mod machine;
 pub mod pace;
 mod passive;

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use howdah::base::word::Label;
-use howdah::plan::{Address, Balance, Host, PoolPlan, ServerName, ServerPlan, StickyPlan};
+use howdah::plan::{
+    Address, Balance, CarePlan, Host, Observe, PoolPlan, QueuePlan, ServerName, ServerPlan,
+    StickyPlan,
+};
 
 /// A pool of one to eight servers.
 pub(crate) fn plan(balance: Balance, random: &mut Rng) -> PoolPlan {
@@ -15,16 +18,24 @@ pub(crate) fn plan(balance: Balance, random: &mut Rng) -> PoolPlan {
     let mut plan = PoolPlan {
         balance,
         sticky: random.bool().then(|| sticky(random)),
+        queue: queue(random),
+        care: care(random),
         servers: Vec::new(),
         ..PoolPlan::clone(&template)
     };
     if random.u8(..8) == 0 {
         plan.probe = None;
     }
+    observe(&mut plan, random);
+    let tight = random.bool();
     let count = random.u8(1..=NAMES);
     for number in 0..count {
-        plan.servers
-            .push(Arc::new(server(&template.servers[0], number, random)));
+        plan.servers.push(Arc::new(server(
+            &template.servers[0],
+            number,
+            tight,
+            random,
+        )));
     }
     plan
 }
@@ -33,16 +44,19 @@ pub(crate) fn plan(balance: Balance, random: &mut Rng) -> PoolPlan {
 pub(crate) fn change(plan: &PoolPlan, random: &mut Rng) -> PoolPlan {
     let mut next = plan.clone();
     let servers = &mut next.servers;
+    // Where all are bounded, most changes leave it so.
+    let bounded = servers.iter().all(|one| one.max_connections.is_some());
+    let tight = bounded && random.u8(..8) > 0;
     let place = random.usize(..servers.len());
-    match random.u8(..20) {
-        0..4 => add(servers, random),
+    match random.u8(..24) {
+        0..4 => add(servers, tight, random),
         4..7 if servers.len() > 1 => drop(servers.remove(place)),
         7..9 => edit(&mut servers[place], |server| {
             server.address = address(server, random)
         }),
         9..11 => edit(&mut servers[place], |server| server.weight = weight(random)),
         11 => edit(&mut servers[place], |server| {
-            server.max_connections = cap(random)
+            server.max_connections = cap(tight, random)
         }),
         12 => edit(&mut servers[place], |server| server.backup = !server.backup),
         13 => random.shuffle(servers),
@@ -51,7 +65,7 @@ pub(crate) fn change(plan: &PoolPlan, random: &mut Rng) -> PoolPlan {
             for number in 0..NAMES {
                 let name = name(number);
                 if old.iter().all(|server| server.name != name) {
-                    servers.push(Arc::new(server(&old[0], number, random)));
+                    servers.push(Arc::new(server(&old[0], number, tight, random)));
                 }
             }
             if servers.is_empty() {
@@ -72,6 +86,9 @@ pub(crate) fn change(plan: &PoolPlan, random: &mut Rng) -> PoolPlan {
                 (probe.rise, probe.fall) = (random.u32(1..4), random.u32(1..4));
             }
         }
+        19 => next.queue = queue(random),
+        20..22 => next.care = care(random),
+        22 => observe(&mut next, random),
         _ => next.balance = random.choice(Balance::ALL.iter().copied()).expect("five"),
     }
     next
@@ -89,11 +106,11 @@ fn template() -> Arc<PoolPlan> {
     Arc::clone(&plan.pools[0])
 }
 
-fn server(template: &ServerPlan, number: u8, random: &mut Rng) -> ServerPlan {
+fn server(template: &ServerPlan, number: u8, tight: bool, random: &mut Rng) -> ServerPlan {
     let mut server = ServerPlan {
         name: name(number),
         weight: weight(random),
-        max_connections: cap(random),
+        max_connections: cap(tight, random),
         backup: random.u8(..5) == 0,
         ..template.clone()
     };
@@ -101,11 +118,11 @@ fn server(template: &ServerPlan, number: u8, random: &mut Rng) -> ServerPlan {
     server
 }
 
-fn add(servers: &mut Vec<Arc<ServerPlan>>, random: &mut Rng) {
+fn add(servers: &mut Vec<Arc<ServerPlan>>, tight: bool, random: &mut Rng) {
     let number = random.u8(..NAMES);
     if servers.iter().all(|server| server.name != name(number)) {
         let place = random.usize(..=servers.len());
-        let new = server(&servers[0].clone(), number, random);
+        let new = server(&servers[0].clone(), number, tight, random);
         servers.insert(place, Arc::new(new));
     }
 }
@@ -138,10 +155,44 @@ fn weight(random: &mut Rng) -> u16 {
     }
 }
 
-fn cap(random: &mut Rng) -> Option<u32> {
-    random
-        .choice([None, None, Some(1), Some(3), Some(20)])
-        .flatten()
+/// Where they are `tight`, sessions wait.
+fn cap(tight: bool, random: &mut Rng) -> Option<u32> {
+    let caps = if tight {
+        [Some(1), Some(1), Some(2), Some(3), Some(3)]
+    } else {
+        [None, None, Some(1), Some(3), Some(20)]
+    };
+    random.choice(caps).flatten()
+}
+
+fn queue(random: &mut Rng) -> QueuePlan {
+    QueuePlan {
+        most: random.choice([0, 1, 2, 5, 12]).unwrap_or(0),
+        patience: Duration::from_secs(random.u64(1..300)),
+    }
+}
+
+/// Slow starts whose steps are whole milliseconds.
+fn care(random: &mut Rng) -> CarePlan {
+    let slow_start = random.choice([0, 0, 16, 160, 1600]).unwrap_or(0);
+    CarePlan {
+        slow_start: Duration::from_secs(slow_start),
+        panic_threshold: random.choice([0, 0, 30, 50, 100]).unwrap_or(0),
+        ..CarePlan::DEFAULT
+    }
+}
+
+/// What follows from what sessions see.
+fn observe(plan: &mut PoolPlan, random: &mut Rng) {
+    let observe = plan.probe.as_mut().map(|probe| &mut probe.observe);
+    if let Some(observe) = observe {
+        observe.what = random
+            .choice([Observe::Sessions, Observe::Sessions, Observe::Connects])
+            .expect("some");
+        observe.limit = random.choice([0, 50, 50, 100]).unwrap_or(50);
+        let quarantine = random.choice([0, 10, 10, 100]).unwrap_or(10);
+        observe.quarantine = Duration::from_secs(quarantine);
+    }
 }
 
 fn sticky(random: &mut Rng) -> StickyPlan {

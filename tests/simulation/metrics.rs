@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use howdah::telemetry::Metrics;
 
 use super::model::Model;
+use super::world::{Ends, Line};
 
 /// The metrics of servers and of the pool agree with the model.
-pub(crate) fn compare(metrics: &Metrics, model: &Model) {
+pub(crate) fn compare(metrics: &Metrics, model: &Model, line: &Line) {
     let text = metrics.render();
     let active: HashMap<&str, u32> = series(&text, "howdah_server_sessions_active")
         .map(|(labels, value)| (label(labels, "server"), value as u32))
@@ -22,18 +23,24 @@ pub(crate) fn compare(metrics: &Metrics, model: &Model) {
     expected.retain(|name, open| *open > 0 || borne(name));
     assert_eq!(active, expected);
 
-    let picks: f64 = series(&text, "howdah_pool_picks_total")
-        .map(|(_, value)| value)
-        .sum();
-    assert_eq!(picks as u64, model.given);
-    let evicted: f64 = series(&text, "howdah_pool_sticky_evicted_total")
-        .map(|(_, value)| value)
-        .sum();
-    assert_eq!(evicted as u64, model.table.evicted);
-    let entries: f64 = series(&text, "howdah_pool_sticky_entries")
-        .map(|(_, value)| value)
-        .sum();
-    assert_eq!(entries as usize, model.table.shown);
+    let sum = |family| series(&text, family).map(|(_, value)| value).sum::<f64>() as u64;
+    assert_eq!(sum("howdah_pool_picks_total"), model.given);
+    assert_eq!(sum("howdah_pool_sticky_evicted_total"), model.table.evicted);
+    let shown = model.table.shown as u64;
+    assert_eq!(sum("howdah_pool_sticky_entries"), shown);
+    assert_eq!(sum("howdah_pool_panic"), u64::from(model.is_panic()));
+    assert_eq!(sum("howdah_pool_queue_length"), line.len() as u64);
+    let ended: HashMap<&str, u64> = series(&text, "howdah_pool_queue_ended_total")
+        .map(|(labels, value)| (label(labels, "end"), value as u64))
+        .collect();
+    let ended = |end| ended.get(end).copied().unwrap_or(0);
+    let ends = Ends {
+        served: ended("served"),
+        no_server: ended("no-server"),
+        timeout: ended("timeout"),
+        left: ended("left"),
+    };
+    assert_eq!(ends, line.ends);
 }
 
 fn series<'a>(text: &'a str, family: &'a str) -> impl Iterator<Item = (&'a str, f64)> {

@@ -13,19 +13,24 @@ use super::world::World;
 impl World {
     /// Ends all sessions, gives many new ones, and counts. Clients are new ones, so that no entry of the sticky table binds them.
     pub(crate) async fn count_shares(&mut self) {
-        self.end_all();
+        self.clear();
+        let now = Instant::now();
         let side = self.model.side();
         if side.is_empty() {
             return;
         }
-        let weights: HashMap<ServerId, u64> = (self.model.seats.iter())
-            .filter(|seat| side.contains(&seat.id))
-            .map(|seat| (seat.id, u64::from(seat.weight)))
-            .collect();
+        let growing = self.model.is_growing(now);
+        let weigh = |id: &ServerId| match self.model.plan.balance {
+            // Only its bound follows a weight that grows, and few sessions are below that.
+            Balance::SourceHash => self.model.weigh_whole(*id),
+            _ if growing => self.model.weigh(*id, now),
+            _ => self.model.weigh_whole(*id),
+        };
+        let weights: HashMap<ServerId, u64> = side.iter().map(|id| (*id, weigh(id))).collect();
         let sum: u64 = weights.values().sum();
         let (choices, tolerance): (u64, fn(u64, f64, f64) -> f64) = match self.model.plan.balance {
-            // Ten rounds are exact.
-            Balance::RoundRobin => (10 * sum, |_, _, _| 0.5),
+            // Whole rounds are exact.
+            Balance::RoundRobin => (if growing { 2 } else { 10 } * sum, |_, _, _| 0.5),
             // Chance: seven standard deviations.
             Balance::Random => (1000, |_, fair, share| {
                 1.0 + 7.0 * (fair * (1.0 - share)).sqrt()

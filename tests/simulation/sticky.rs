@@ -24,14 +24,9 @@ struct Entry {
 }
 
 impl Table {
-    pub(crate) fn find(
-        &mut self,
-        client: IpAddr,
-        plan: &StickyPlan,
-        now: Instant,
-    ) -> Option<ServerId> {
-        self.expire(plan, now);
-        self.entries.get(&client).map(|entry| entry.server)
+    pub(crate) fn find(&self, client: IpAddr, plan: &StickyPlan, now: Instant) -> Option<ServerId> {
+        let entry = self.entries.get(&client)?;
+        entry.lives(plan, now).then_some(entry.server)
     }
 
     pub(crate) fn hold(&mut self, client: IpAddr) -> bool {
@@ -88,10 +83,9 @@ impl Table {
         self.shown = self.entries.len();
     }
 
-    fn expire(&mut self, plan: &StickyPlan, now: Instant) {
-        self.entries.retain(|_, entry| {
-            (entry.idle).is_none_or(|(since, _)| now.saturating_duration_since(since) < plan.ttl)
-        });
+    /// As the pool does whenever it looks for a client.
+    pub(crate) fn expire(&mut self, plan: &StickyPlan, now: Instant) {
+        self.entries.retain(|_, entry| entry.lives(plan, now));
     }
 
     fn evict(&mut self) -> bool {
@@ -105,5 +99,11 @@ impl Table {
         self.entries.remove(&client);
         self.evicted += 1;
         true
+    }
+}
+
+impl Entry {
+    fn lives(&self, plan: &StickyPlan, now: Instant) -> bool {
+        (self.idle).is_none_or(|(since, _)| now.saturating_duration_since(since) < plan.ttl)
     }
 }

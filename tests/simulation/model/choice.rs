@@ -6,7 +6,7 @@ use howdah::plan::Balance;
 use howdah::pool::{NoServer, Pick, ServerId};
 use tokio::time::Instant;
 
-use super::{Chosen, Model, Seat};
+use super::{Chosen, Model};
 
 impl Model {
     /// Judges one choice, and counts it. True when the session holds an entry of the sticky table.
@@ -17,16 +17,9 @@ impl Model {
         now: Instant,
         chosen: Chosen,
     ) -> bool {
-        let side = self.side();
-        let bound = match &self.plan.sticky {
-            None => None,
-            Some(sticky) => (self.table.find(client, sticky, now)).filter(|id| side.contains(id)),
-        };
-        let free = self.free(&side, tried);
-        let foretold = match bound {
-            Some(id) if free.contains(&id) => Ok((id, Pick::Sticky)),
-            _ => self.foretell(client, tried, &side, &free, chosen),
-        };
+        self.looked_up(now);
+        let bound = self.bound(client, now);
+        let foretold = self.foretell(client, tried, now, chosen);
         assert_eq!(
             chosen,
             foretold,
@@ -36,6 +29,8 @@ impl Model {
         let Ok((id, pick)) = chosen else {
             return false;
         };
+        let out = self.by_id(id).care.out_until(now);
+        assert!(out.is_none() || self.is_panic(), "{id:?} is in quarantine");
         self.given += 1;
         let count = self.counts.get_mut(&id).expect("a server that is known");
         count.open += 1;
@@ -70,27 +65,43 @@ impl Model {
         }
     }
 
-    /// Who takes sessions now: the first rank, or the backups when nobody else is up.
-    pub(crate) fn side(&self) -> Vec<ServerId> {
-        let rank = |backup| -> Vec<ServerId> {
-            let serving = self.seats.iter().chain(&self.leaving);
-            let on_offer = serving.filter(|seat| seat.is_on_offer());
-            on_offer
-                .filter(|seat| seat.plan.backup == backup)
-                .map(|seat| seat.id)
-                .collect()
-        };
-        let first = rank(false);
-        if first.is_empty() { rank(true) } else { first }
-    }
-
-    /// What a balancer may answer: where it leaves room, what it did.
-    fn foretell(
+    /// What is right: `chosen` itself, or else something that would have been.
+    pub(crate) fn foretell(
         &mut self,
         client: IpAddr,
         tried: &[ServerId],
-        side: &[ServerId],
-        free: &[ServerId],
+        now: Instant,
+        chosen: Chosen,
+    ) -> Chosen {
+        let side = self.side();
+        let free = self.free(&side, tried);
+        match self.bound(client, now) {
+            Some(id) if free.contains(&id) => Ok((id, Pick::Sticky)),
+            _ => self.unbound(client, tried, (&side, &free), now, chosen),
+        }
+    }
+
+    /// The pool looked for a client in its sticky table.
+    pub(crate) fn looked_up(&mut self, now: Instant) {
+        if let Some(sticky) = &self.plan.sticky {
+            self.table.expire(sticky, now);
+        }
+    }
+
+    /// Where the sticky table sends the client, while that server is on offer.
+    fn bound(&self, client: IpAddr, now: Instant) -> Option<ServerId> {
+        let sticky = self.plan.sticky.as_ref()?;
+        let bound = self.table.find(client, sticky, now)?;
+        self.side().contains(&bound).then_some(bound)
+    }
+
+    /// What a balancer may answer: where it leaves room, what it did.
+    fn unbound(
+        &mut self,
+        client: IpAddr,
+        tried: &[ServerId],
+        (side, free): (&[ServerId], &[ServerId]),
+        now: Instant,
         chosen: Chosen,
     ) -> Chosen {
         if side.is_empty() {
@@ -101,12 +112,9 @@ impl Model {
             if side.iter().any(|id| !tried.contains(id)) {
                 return Err(NoServer::AllFull);
             }
-            let backups: Vec<ServerId> = (self.seats.iter().chain(&self.leaving))
-                .filter(|seat| seat.plan.backup && seat.is_on_offer())
-                .map(|seat| seat.id)
-                .collect();
+            let backups = self.rank(true);
             let free = self.free(&backups, tried);
-            return match self.balanced(client, &backups, &free, chosen) {
+            return match self.balanced(client, &backups, &free, now, chosen) {
                 Some(id) => Ok((id, Pick::Backup)),
                 None => Err(NoServer::AllTried),
             };
@@ -116,7 +124,7 @@ impl Model {
             1 => Pick::OnlyOne,
             _ => Pick::from(self.plan.balance),
         };
-        let id = self.balanced(client, side, free, chosen);
+        let id = self.balanced(client, side, free, now, chosen);
         Ok((id.expect("one is free"), pick))
     }
 
@@ -126,24 +134,25 @@ impl Model {
         client: IpAddr,
         side: &[ServerId],
         free: &[ServerId],
+        now: Instant,
         chosen: Chosen,
     ) -> Option<ServerId> {
         let was = chosen.ok().map(|(id, _)| id).filter(|id| free.contains(id));
         match self.plan.balance {
             Balance::RoundRobin | Balance::Random => was.or(free.first().copied()),
             Balance::ResponseTime if !self.alike => was.or(free.first().copied()),
-            Balance::LeastConnection | Balance::ResponseTime => self.least(free),
-            Balance::SourceHash => self.hashed(client, side, free, was),
+            Balance::LeastConnection | Balance::ResponseTime => self.least(free, now),
+            Balance::SourceHash => self.hashed(client, side, free, now, was),
         }
     }
 
     /// Smallest (active + 1) / weight; of equals the one whose last turn is longest ago.
-    fn least(&self, free: &[ServerId]) -> Option<ServerId> {
+    fn least(&self, free: &[ServerId], now: Instant) -> Option<ServerId> {
         let rank = |id: &ServerId| {
-            let (seat, count) = (self.by_id(*id), &self.counts[id]);
+            let count = &self.counts[id];
             (
                 u64::from(count.open) + 1,
-                u64::from(seat.weight),
+                self.weigh(*id, now),
                 count.ranked,
             )
         };
@@ -162,6 +171,7 @@ impl Model {
         client: IpAddr,
         side: &[ServerId],
         free: &[ServerId],
+        now: Instant,
         was: Option<ServerId>,
     ) -> Option<ServerId> {
         let sessions = 1 + self
@@ -169,12 +179,9 @@ impl Model {
             .values()
             .map(|count| u64::from(count.open))
             .sum::<u64>();
-        let weights: u64 = side
-            .iter()
-            .map(|id| u64::from(self.by_id(*id).weight))
-            .sum();
+        let weights: u64 = side.iter().map(|id| self.weigh(*id, now)).sum();
         let under = |id: &ServerId| {
-            let share = 5 * sessions * u64::from(self.by_id(*id).weight);
+            let share = 5 * sessions * self.weigh(*id, now);
             u64::from(self.counts[id].open) < share.div_ceil(4 * weights).max(8)
         };
         let right: Vec<ServerId> = free.iter().copied().filter(under).collect();
@@ -199,11 +206,5 @@ impl Model {
         (side.iter().copied())
             .filter(|id| !tried.contains(id) && has_room(id))
             .collect()
-    }
-
-    fn by_id(&self, id: ServerId) -> &Seat {
-        (self.seats.iter().chain(&self.leaving))
-            .find(|seat| seat.id == id)
-            .expect("a member")
     }
 }

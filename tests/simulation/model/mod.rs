@@ -1,17 +1,20 @@
 //! What must be: the members, their sessions, and which choices are right, told from the documents alone.
 
+mod care;
 mod choice;
+mod offer;
+mod reload;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah::health::Verdict;
-use howdah::plan::{Address, PoolPlan, ServerName, ServerPlan};
-use howdah::pool::{Health, NoServer, Order, Pick, ServerId, Snapshot, Standing};
+use howdah::plan::{Address, Observe, PoolPlan, ServerName, ServerPlan};
+use howdah::pool::{Health, NoServer, Order, Pick, Reach, ServerId, Snapshot, Standing};
 use tokio::time::Instant;
 
+use self::care::Care;
 use crate::sticky::Table;
 
 pub(crate) struct Model {
@@ -21,6 +24,7 @@ pub(crate) struct Model {
     /// Left the plan, and serve until one of the plan's can, or until all of these have a verdict.
     pub(crate) leaving: Vec<Seat>,
     leave_by: Instant,
+    created_at: Instant,
     /// Removed, and still with sessions when last looked at.
     pub(crate) gone: Vec<Gone>,
     pub(crate) counts: HashMap<ServerId, Count>,
@@ -42,8 +46,11 @@ pub(crate) struct Seat {
     pub(crate) weight: u16,
     pub(crate) order: Order,
     pub(crate) health: Health,
-    /// Verdicts of one kind in a row.
-    pub(crate) row: Option<(Verdict, u32)>,
+    pub(crate) care: Care,
+    /// When the pool last looked.
+    standing: Standing,
+    /// When it came back into service; `None`: it always was, or is not.
+    came_up: Option<Instant>,
 }
 
 /// A server that a reload removed.
@@ -60,6 +67,8 @@ pub(crate) struct Count {
     pub(crate) open: u32,
     pub(crate) total: u64,
     ranked: u64,
+    /// Failures in a row, by how far sessions came.
+    pub(crate) failures: [u32; 3],
 }
 
 /// What one choice brought.
@@ -73,19 +82,17 @@ impl Seat {
     fn cap(&self) -> u32 {
         self.plan.max_connections.unwrap_or(u32::MAX)
     }
+}
 
-    /// One verdict more; the health that follows, if it is another one. See the table of `health::machine`.
-    pub(crate) fn hear(&mut self, verdict: Verdict, rise: u32, fall: u32) -> Option<Health> {
-        let before = self.row.filter(|(kind, _)| *kind == verdict);
-        let count = before.map_or(1, |(_, count)| count + 1);
-        self.row = Some((verdict, count));
-        let (to, needed) = match verdict {
-            Verdict::Up => (Health::Up, rise),
-            Verdict::Alive => (Health::Alive, 1),
-            Verdict::Down => (Health::Down, fall),
-        };
-        let enough = self.health == Health::Unknown || count >= needed;
-        (self.health != to && enough).then_some(to)
+impl Count {
+    /// It came through whatever is before.
+    pub(crate) fn failed(&mut self, at: Reach) {
+        self.failures[..at as usize].fill(0);
+        self.failures[at as usize] += 1;
+    }
+
+    pub(crate) fn succeeded(&mut self, at: Reach) {
+        self.failures[..=at as usize].fill(0);
     }
 }
 
@@ -96,6 +103,7 @@ impl Model {
             seats: Vec::new(),
             leaving: Vec::new(),
             leave_by: now,
+            created_at: now,
             gone: Vec::new(),
             counts: HashMap::new(),
             table: Table::default(),
@@ -108,55 +116,6 @@ impl Model {
         model
     }
 
-    /// A reload: orders and unchanged weights belong to the name, health and counters to name and address, and a server
-    /// that comes back while it has sessions is the one that it was.
-    pub(crate) fn replan(&mut self, plan: Arc<PoolPlan>, snapshot: &Snapshot, now: Instant) {
-        let old = std::mem::take(&mut self.seats);
-        let leaving = std::mem::take(&mut self.leaving);
-        self.plan = Arc::clone(&plan);
-        assert_eq!(snapshot.members().len(), plan.servers.len());
-        for (server, member) in plan.servers.iter().zip(snapshot.members()) {
-            let seat = self.succeed(&old, &leaving, server, member.server.id());
-            self.seats.push(seat);
-        }
-        let returned: Vec<ServerId> = self.seats.iter().map(|seat| seat.id).collect();
-        self.gone.retain(|gone| !returned.contains(&gone.id));
-        for seat in &old {
-            if !returned.contains(&seat.id) {
-                self.gone.push(Gone {
-                    id: seat.id,
-                    name: seat.plan.name.clone(),
-                    address: seat.plan.address.clone(),
-                    retire_at: now + plan.drain_timeout,
-                });
-            }
-        }
-        let left = leaving.into_iter().chain(old);
-        self.leaving = left
-            .filter(|seat| !returned.contains(&seat.id) && seat.is_on_offer())
-            .collect();
-        let patience = plan.probe.as_ref().map(|probe| probe.timeout);
-        self.leave_by = now + patience.unwrap_or_default() + Duration::from_secs(1);
-        self.dismiss(now);
-        self.table.bound(plan.sticky.as_ref(), now);
-        self.changed();
-    }
-
-    /// Whether a timer, which counts whole milliseconds, may or may not have found their time over.
-    pub(crate) fn is_about_to_dismiss(&self, now: Instant) -> bool {
-        let over = now.saturating_duration_since(self.leave_by);
-        now >= self.leave_by && over <= Duration::from_millis(2)
-    }
-
-    /// Those that leave are not needed any more, or their time is over.
-    pub(crate) fn dismiss(&mut self, now: Instant) {
-        let served = self.seats.iter().any(Seat::is_on_offer);
-        let decided = (self.seats.iter()).all(|seat| seat.health != Health::Unknown);
-        if served || decided || now >= self.leave_by {
-            self.leaving.clear();
-        }
-    }
-
     /// An order is for all of a name that serve.
     pub(crate) fn obey(&mut self, name: &ServerName, order: Order) {
         for seat in self.seats.iter_mut().chain(&mut self.leaving) {
@@ -166,59 +125,29 @@ impl Model {
         }
     }
 
-    fn succeed(
-        &mut self,
-        old: &[Seat],
-        leaving: &[Seat],
-        plan: &Arc<ServerPlan>,
-        id: ServerId,
-    ) -> Seat {
-        let before = old.iter().find(|seat| seat.plan.name == plan.name);
-        let same = before.filter(|seat| seat.plan.address == plan.address);
-        let leaver = (leaving.iter())
-            .find(|seat| seat.plan.name == plan.name && seat.plan.address == plan.address)
-            .filter(|_| same.is_none());
-        self.forget();
-        let back = (self.gone.iter())
-            .position(|gone| gone.name == plan.name && gone.address == plan.address)
-            .filter(|_| same.is_none());
-        match same
-            .or(leaver)
-            .map(|seat| seat.id)
-            .or(back.map(|place| self.gone.remove(place).id))
-        {
-            Some(expected) => assert_eq!(id, expected, "{} is not the one it was", plan.name),
-            None => assert!(
-                self.counts.insert(id, Count::default()).is_none(),
-                "{} is another's successor",
-                plan.name
-            ),
-        }
-        let health = match (&self.plan.probe, same.or(leaver)) {
-            (None, _) => Health::Up,
-            (Some(_), Some(same)) => same.health,
-            (Some(_), None) => Health::Unknown,
-        };
-        let kept = before.filter(|seat| seat.plan.weight == plan.weight);
-        Seat {
-            id,
-            plan: Arc::clone(plan),
-            weight: kept.map_or(plan.weight, |seat| seat.weight),
-            order: before.map_or(Order::Ready, |seat| seat.order),
-            health,
-            row: same.and_then(|seat| seat.row),
-        }
-    }
-
-    /// A removed server without sessions is nobody.
-    fn forget(&mut self) {
-        let counts = &self.counts;
-        self.gone.retain(|gone| counts[&gone.id].open > 0);
-    }
-
     /// Another snapshot may send clients elsewhere.
-    pub(crate) fn changed(&mut self) {
+    pub(crate) fn changed(&mut self, now: Instant) {
         self.natural.clear();
+        self.dismiss(now);
+        self.stand(now);
+    }
+
+    /// Failed sessions in a row that a bare connect does not see.
+    pub(crate) fn failures(&self, id: ServerId) -> u32 {
+        let [_, opening, answer] = self.counts[&id].failures;
+        match self.plan.probe.as_ref().map(|probe| probe.observe.what) {
+            Some(Observe::Sessions) => opening + answer,
+            Some(Observe::Connects) => opening,
+            None => 0,
+        }
+    }
+
+    /// Whether one more may be out for what its sessions saw: a share of those that could serve.
+    pub(crate) fn may_distrust_one_more(&self, percent: u8) -> bool {
+        let out = (self.seats.iter()).filter(|seat| seat.care.is_distrusted());
+        let could =
+            (self.seats.iter()).filter(|seat| seat.is_on_offer() || seat.care.is_distrusted());
+        (out.count() + 1) * 100 <= could.count() * usize::from(percent)
     }
 
     pub(crate) fn seat(&mut self, name: &ServerName) -> Option<&mut Seat> {
@@ -271,6 +200,7 @@ impl Model {
             );
         }
         assert_eq!(snapshot.can_serve(), !self.side().is_empty());
+        assert_eq!(snapshot.is_panic(), self.is_panic());
     }
 
     /// Sessions by name, for what is counted by name.
@@ -304,4 +234,9 @@ impl Model {
         };
         self.seats.iter().map(line).collect()
     }
+}
+
+/// A timer counts whole milliseconds.
+pub(crate) fn is_just_over(due: Instant, now: Instant) -> bool {
+    now >= due && now - due <= Duration::from_millis(2)
 }

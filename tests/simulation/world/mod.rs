@@ -1,5 +1,7 @@
 //! One life: a pool, its sessions and its probes, and one thing that happens at each step.
 
+mod back;
+mod line;
 mod orders;
 mod probes;
 mod sessions;
@@ -10,12 +12,13 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use howdah::health::Verdict;
-use howdah::health::machine::State;
 use howdah::plan::{Balance, PoolPlan, ServerName};
 use howdah::pool::{Change, Lease, Pool, Refused, ServerId};
 use howdah::telemetry::Metrics;
 use tokio::time::Instant;
 
+pub(crate) use self::line::{Ends, Line};
+use self::probes::{Truth, Watch};
 use crate::model::Model;
 use crate::{draw, metrics};
 
@@ -25,8 +28,9 @@ pub(crate) struct World {
     metrics: Metrics,
     pub(crate) model: Model,
     held: Vec<Held>,
-    /// What checkers conclude, and what probes would find.
-    states: HashMap<ServerId, (State, Verdict)>,
+    line: Line,
+    watch: Watch,
+    truths: HashMap<ServerId, Truth>,
     /// For a reload that is taken back.
     former: Option<PoolPlan>,
     generation: u64,
@@ -58,7 +62,9 @@ impl World {
             metrics,
             model,
             held: Vec::new(),
-            states: HashMap::new(),
+            line: Line::default(),
+            watch: Watch::default(),
+            truths: HashMap::new(),
             former: None,
             generation: 0,
             steps: 0,
@@ -78,18 +84,20 @@ impl World {
             880..905 => self.truth_turns(),
             905..930 => self.order().await,
             930..945 => self.weight().await,
-            945..955 => self.reload().await,
+            945..955 => self.reloads().await,
             955..985 => self.time_passes().await,
             985..992 => self.strangers().await,
             _ => self.burst().await,
         }
+        self.arrive();
         self.check();
         if self.steps.is_multiple_of(1000) {
             self.count_shares().await;
             self.check();
-            metrics::compare(&self.metrics, &self.model);
+            metrics::compare(&self.metrics, &self.model, &self.line);
         }
         if self.steps.is_multiple_of(2500) {
+            self.flap().await;
             self.bring_back().await;
         }
     }
@@ -97,13 +105,13 @@ impl World {
     /// Every server can be brought back, every session ends, and nothing is left.
     pub(crate) async fn finish(mut self) {
         self.bring_back().await;
-        self.end_all();
+        self.clear();
         self.check();
-        metrics::compare(&self.metrics, &self.model);
+        metrics::compare(&self.metrics, &self.model, &self.line);
     }
 
     fn check(&mut self) {
-        self.model.dismiss(Instant::now());
+        self.settle();
         let snapshot = self.pool.load();
         self.model.compare(&snapshot);
         assert!(
@@ -113,7 +121,7 @@ impl World {
         self.generation = snapshot.generation();
         drop(snapshot);
         let open: u32 = self.model.counts.values().map(|count| count.open).sum();
-        assert_eq!(open as usize, self.held.len());
+        assert_eq!(open as usize, self.held.len() + self.line.arrived());
         for gone in &self.model.gone {
             let held = self.held.iter().find(|held| held.server == gone.id);
             let Some(server) = held.map(|held| held.lease.server()) else {
@@ -169,10 +177,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // A pool that miscounts panics again at their end.
-            std::mem::take(&mut self.held)
-                .into_iter()
-                .for_each(std::mem::forget);
+            self.forget_all();
             let events: Vec<_> = self.events.drain(..).collect();
             eprintln!("the last events of this life:\n  {}", events.join("\n  "));
         }

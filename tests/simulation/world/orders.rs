@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah::health::Verdict;
-use howdah::health::machine::State;
 use howdah::plan::{PoolPlan, ServerName};
 use howdah::pool::{Change, Health, Order, Refused, ServerId};
 use tokio::task::{JoinSet, yield_now};
@@ -25,12 +23,17 @@ impl World {
         .await
         .expect("a member");
         self.model.obey(&server, order);
-        self.model.changed();
+        self.model.changed(Instant::now());
+        self.settle();
     }
 
     pub(super) async fn weight(&mut self) {
         let weight = self.random.u16(1..=10);
         let server = self.some_name();
+        self.set_weight(server, weight).await;
+    }
+
+    async fn set_weight(&mut self, server: ServerName, weight: u16) {
         self.send(Change::Weight {
             server: server.clone(),
             weight,
@@ -38,18 +41,27 @@ impl World {
         .await
         .expect("a member");
         self.model.seat(&server).expect("a member").weight = weight;
-        self.model.changed();
+        self.model.changed(Instant::now());
+        self.settle();
     }
 
-    /// One or several changes of the file at once, or the former file again.
-    pub(super) async fn reload(&mut self) {
-        let former = self.former.take().filter(|_| self.random.u8(..3) == 0);
+    /// What replaces all servers is often taken back at once.
+    pub(super) async fn reloads(&mut self) {
+        self.reload(3).await;
+        if self.model.has_leavers() && self.random.bool() {
+            self.reload(1).await;
+        }
+    }
+
+    /// One or several changes of the file at once, or in one of `odds` the former file again.
+    async fn reload(&mut self, odds: u8) {
+        let former = self.former.take().filter(|_| self.random.u8(..odds) == 0);
         let before = PoolPlan::clone(&self.model.plan);
         let mut plan = former.unwrap_or_else(|| draw::change(&before, &mut self.random));
         while self.random.u8(..3) == 0 {
             plan = draw::change(&plan, &mut self.random);
         }
-        let probed = before.probe.is_some() == plan.probe.is_some();
+        let asked_anew = before.probe != plan.probe;
         self.former = Some(before);
         let plan = Arc::new(plan);
         self.send(Change::Plan(Arc::clone(&plan)))
@@ -58,48 +70,63 @@ impl World {
         let snapshot = Arc::clone(&self.pool.load());
         self.model.replan(plan, &snapshot, Instant::now());
         drop(snapshot);
-        self.meet(!probed);
-    }
-
-    /// Checkers begin for members that are new, or for all.
-    pub(super) fn meet(&mut self, all: bool) {
-        for seat in &mut self.model.seats {
-            let new = (State::new(seat.health), Verdict::Up);
-            if all {
-                seat.row = None;
-                let state = self.states.entry(seat.id).or_insert(new);
-                state.0 = new.0;
-            } else {
-                // A server that comes back has lost its health, and so its streak.
-                let known = self.states.entry(seat.id).or_insert(new);
-                if seat.row.is_none() {
-                    known.0 = new.0;
-                }
-            }
-        }
+        self.settle();
+        self.meet(asked_anew);
     }
 
     /// The clock moves, and the keeper acts if its own time has come.
     pub(crate) async fn pass(&mut self, time: Duration) {
+        let waited = self.line.len() > 0;
         advance(time).await;
-        while self.model.is_about_to_dismiss(Instant::now()) {
+        while self.is_on_the_edge(Instant::now()) {
             advance(Duration::from_millis(1)).await;
         }
         for _ in 0..4 {
             yield_now().await;
         }
         self.model.dismiss(Instant::now());
+        self.model.changed(Instant::now());
+        self.settle();
+        if waited {
+            self.look_up().await;
+        }
     }
 
-    /// Milliseconds to hours; then what must be gone goes, as `app` cuts it.
+    /// Who waited may have looked into the sticky table meanwhile: now somebody has, so that it is known what is forgotten.
+    async fn look_up(&mut self) {
+        if self.line.len() > 0 {
+            let seat = &self.model.seats[0];
+            let (name, weight) = (seat.plan.name.clone(), seat.weight % 10 + 1);
+            self.set_weight(name, weight).await;
+            self.model.looked_up(Instant::now());
+        } else {
+            let client = draw::client(&mut self.random);
+            let held = self.choose(client, &[]);
+            held.into_iter().for_each(|held| self.end(held));
+        }
+    }
+
+    /// Whether a timer may or may not have found its time over.
+    fn is_on_the_edge(&self, now: Instant) -> bool {
+        self.model.is_about_to_dismiss(now)
+            || self.model.is_about_to_grow(now)
+            || self.line.is_about_to_end(now)
+    }
+
+    /// Milliseconds to hours.
     pub(super) async fn time_passes(&mut self) {
         let most = self
             .random
-            .choice([1, 1000, 60_000, 7_200_000])
+            .choice([1, 1000, 1000, 60_000, 60_000, 60_000, 7_200_000])
             .expect("some");
         let millis = self.random.u64(..=most);
         self.tell(|| format!("{millis} ms pass"));
-        self.pass(Duration::from_millis(millis)).await;
+        self.pass_and_cut(Duration::from_millis(millis)).await;
+    }
+
+    /// What must be gone goes, as `app` cuts it.
+    pub(super) async fn pass_and_cut(&mut self, time: Duration) {
+        self.pass(time).await;
         let now = Instant::now();
         let due: Vec<ServerId> = (self.model.gone.iter())
             .filter(|gone| gone.retire_at <= now)
@@ -157,48 +184,12 @@ impl World {
             let pool = Arc::clone(&self.pool);
             sent.spawn(async move { pool.send(change).await });
         }
-        self.model.changed();
+        self.model.changed(Instant::now());
         while let Some(answer) = sent.join_next().await {
             assert_eq!(answer.expect("no panic"), Ok(()));
         }
+        self.settle();
         self.tell(|| "a burst of orders".to_owned());
-    }
-
-    /// From whatever state: orders to be ready and good verdicts bring every server back, and each gets a session.
-    pub(super) async fn bring_back(&mut self) {
-        for place in 0..self.model.seats.len() {
-            let name = self.model.seats[place].plan.name.clone();
-            let order = Order::Ready;
-            self.model.obey(&name, order);
-            self.send(Change::Order {
-                server: name,
-                order,
-            })
-            .await
-            .expect("a member");
-            let rise = self.model.plan.probe.as_ref().map_or(0, |probe| probe.rise);
-            for _ in 0..rise {
-                self.hear(place, Verdict::Up).await;
-            }
-            assert_eq!(self.model.seats[place].health, Health::Up);
-        }
-        self.model.changed();
-        self.check();
-        self.end_all();
-        let all: Vec<ServerId> = self.model.seats.iter().map(|seat| seat.id).collect();
-        for id in &all {
-            let others: Vec<ServerId> = all.iter().copied().filter(|other| other != id).collect();
-            let client = draw::client(&mut self.random);
-            let held = self.choose(client, &others);
-            assert_eq!(
-                held.as_ref().map(|held| held.server).ok(),
-                Some(*id),
-                "{id:?} is not back"
-            );
-            if let Ok(held) = held {
-                self.end(held);
-            }
-        }
     }
 }
 

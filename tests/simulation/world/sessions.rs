@@ -1,13 +1,14 @@
-//! Sessions: they come, fail, try again, and end.
+//! Sessions: they come, fail, try again, are answered or not, and end.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use howdah::base::word::Label;
 use howdah::health::Verdict;
-use howdah::pool::{DialFailure, NoServer, ServerId};
+use howdah::pool::{DialFailure, Lease, NoServer, Reach, ServerId, SessionFault};
 use tokio::time::Instant;
 
+use super::line::Arrival;
 use super::{Held, World};
 use crate::draw;
 
@@ -18,23 +19,25 @@ impl World {
             return self.session_ends();
         }
         let client = draw::client(&mut self.random);
-        let mut tried = Vec::new();
+        self.attempt(client, Vec::new());
+    }
+
+    fn attempt(&mut self, client: IpAddr, mut tried: Vec<ServerId>) {
         let mut failed = Vec::new();
-        for _ in 0..ATTEMPTS {
-            let Ok(held) = self.choose(client, &tried) else {
+        while tried.len() < ATTEMPTS {
+            let held = match self.choose(client, &tried) {
+                Ok(held) => held,
+                Err(NoServer::AllFull) => {
+                    self.wait(client, &tried);
+                    break;
+                }
+                Err(_) => break,
+            };
+            let server = held.server;
+            let Some(held) = self.dial(held) else {
                 break;
             };
-            let (_, truth) = self.states[&held.server];
-            let broken = truth == Verdict::Down || self.random.u8(..30) == 0;
-            if !broken {
-                held.lease.server().dial_succeeded();
-                self.observe(&held);
-                self.held.push(held);
-                break;
-            }
-            let why = *self.random.choice(DialFailure::ALL).expect("some");
-            held.lease.server().dial_failed(why);
-            tried.push(held.server);
+            tried.push(server);
             // Some give the failed one back before the next attempt, some after it.
             if self.random.bool() {
                 self.end(held);
@@ -45,15 +48,72 @@ impl World {
         failed.into_iter().for_each(|held| self.end(held));
     }
 
-    fn observe(&mut self, held: &Held) {
-        let took = Duration::from_micros(self.random.u64(1..1_000_000));
-        held.lease.observe(took, Instant::now());
+    /// One who waited was served.
+    pub(super) fn go_on(&mut self, arrival: Arrival) {
+        let Arrival {
+            held,
+            client,
+            mut tried,
+        } = arrival;
+        let server = held.server;
+        if let Some(held) = self.dial(held) {
+            tried.push(server);
+            self.end(held);
+            self.attempt(client, tried);
+        }
     }
 
-    /// One choice, judged.
+    /// Connects, and is perhaps answered. What it gives back could not connect.
+    fn dial(&mut self, held: Held) -> Option<Held> {
+        let truth = self.truths[&held.server];
+        let count = (self.model.counts).get_mut(&held.server).expect("known");
+        let server = held.lease.server();
+        if truth.verdict == Verdict::Down || self.random.u8(..30) == 0 {
+            let why = *self.random.choice(DialFailure::ALL).expect("some");
+            server.dial_failed(why);
+            if let Some(reach) = why.reach() {
+                count.failed(reach);
+            }
+            return Some(held);
+        }
+        server.dial_succeeded();
+        count.succeeded(Reach::Opening);
+        if truth.mute {
+            server.session_failed(SessionFault::Unanswered);
+            count.failed(Reach::Answer);
+            self.end(held);
+            return None;
+        }
+        let took = Duration::from_micros(self.random.u64(1..1_000_000));
+        if self.random.bool() {
+            held.lease.answered(took, Instant::now());
+            count.succeeded(Reach::Answer);
+        } else {
+            held.lease.observe(took, Instant::now());
+        }
+        self.held.push(held);
+        None
+    }
+
+    /// One choice, judged. Nobody passes those who wait.
     pub(crate) fn choose(&mut self, client: IpAddr, tried: &[ServerId]) -> Result<Held, NoServer> {
         let now = Instant::now();
         let chosen = self.pool.choose(client, tried, now);
+        if self.line.len() == 0 {
+            return self.judged(client, tried, now, chosen);
+        }
+        let why = chosen.err();
+        assert_eq!(why, Some(NoServer::AllFull), "{client} passes the line");
+        Err(NoServer::AllFull)
+    }
+
+    pub(super) fn judged(
+        &mut self,
+        client: IpAddr,
+        tried: &[ServerId],
+        now: Instant,
+        chosen: Result<Lease, NoServer>,
+    ) -> Result<Held, NoServer> {
         let seen = (chosen.as_ref())
             .map(|lease| (lease.server().id(), lease.pick()))
             .map_err(|why| *why);
@@ -70,6 +130,9 @@ impl World {
     }
 
     pub(super) fn session_ends(&mut self) {
+        if self.random.u8(..10) == 0 {
+            return self.leave();
+        }
         if !self.held.is_empty() {
             let place = self.random.usize(..self.held.len());
             let held = self.held.swap_remove(place);
@@ -86,12 +149,10 @@ impl World {
         } = held;
         drop(lease);
         self.model.ended(server, holds, Instant::now());
-    }
-
-    pub(crate) fn end_all(&mut self) {
-        for held in std::mem::take(&mut self.held) {
-            self.end(held);
+        if self.random.u8(..8) == 0 {
+            self.leave_when_served(server);
         }
+        self.settle();
     }
 }
 
