@@ -115,7 +115,7 @@ pub(super) fn lines(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// 200 with plain text.
-pub(super) fn text(body: &'static str) -> Answer {
+pub(super) fn text(body: impl Into<Bytes>) -> Answer {
     with("text/plain; charset=utf-8", body)
 }
 

@@ -34,6 +34,16 @@ fn of_listener(view: &RuntimeView, listener: &ListenerView) -> Option<String> {
     ))
 }
 
+/// Servers that disagree about which of them is the active one, as a note beside the answer.
+pub(super) fn notes(view: &RuntimeView) -> Vec<String> {
+    let conflicts = view.pools.iter().filter(|pool| pool.load().is_conflict());
+    let told = conflicts.map(|pool| {
+        let name = pool.name();
+        format!("pool \"{name}\" has several servers that say they are the active one; the first keeps the sessions")
+    });
+    told.collect()
+}
+
 /// Like `pool "hive" has 2 down, 1 draining`.
 fn census(pool: &Pool) -> String {
     let snapshot = pool.load();

@@ -68,10 +68,15 @@ impl Handler {
             (&Method::GET | &Method::HEAD, Route::Healthz) => Ok(text("ok\n")),
             (&Method::GET | &Method::HEAD, Route::Readyz) => {
                 let reasons = ready::reasons(&view);
+                let notes = ready::notes(&view);
                 if reasons.is_empty() {
-                    return Ok(text("ready\n"));
+                    let lines = ["ready".to_owned()].into_iter().chain(notes);
+                    return Ok(text(lines.map(|line| line + "\n").collect::<String>()));
                 }
-                Err(Fault::Later("howdah is not ready".into(), reasons))
+                Err(Fault::Later(
+                    "howdah is not ready".into(),
+                    reasons.into_iter().chain(notes).collect(),
+                ))
             }
             (&Method::GET | &Method::HEAD, Route::Status) => Ok(with(JSON, self.status().await?)),
             (&Method::GET | &Method::HEAD, Route::Server(named)) => orders::show(&view, named),

@@ -72,6 +72,11 @@ fn tcp() -> Vec<String> {
     vec![Protocol::Tcp.as_str().into()]
 }
 
+/// An older howdah does not tell.
+fn yes() -> bool {
+    true
+}
+
 fn running() -> String {
     RUNNING.into()
 }
@@ -104,6 +109,9 @@ pub struct PoolStatus {
     /// So few servers are up that those that are down take sessions too.
     #[serde(default)]
     pub panic: bool,
+    /// Several servers say that they are the active one; the first has the sessions.
+    #[serde(default)]
+    pub conflict: bool,
     /// In the order of the file.
     pub servers: Vec<ServerStatus>,
 }
@@ -122,6 +130,12 @@ pub struct ServerStatus {
     pub backup: bool,
     /// up, alive, down or unknown.
     pub health: String,
+    /// active or standby, as the server says; null where it says nothing.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// It takes new sessions now, or would as a backup.
+    #[serde(default = "yes")]
+    pub on_offer: bool,
     /// ready, draining or maintenance.
     pub admin: String,
     /// Held now.
@@ -189,6 +203,7 @@ impl PoolStatus {
             service: plan.service.as_str().into(),
             balance: plan.balance.as_str().into(),
             panic: snapshot.is_panic(),
+            conflict: snapshot.is_conflict(),
             servers: snapshot.members().iter().map(ServerStatus::of).collect(),
         }
     }
@@ -197,7 +212,7 @@ impl PoolStatus {
 impl PoolStatus {
     /// How many servers take sessions now, and how many backups stand by.
     pub fn serving(&self) -> (usize, usize) {
-        let able = |one: &&ServerStatus| one.health == "up" && one.admin == "ready";
+        let able = |one: &&ServerStatus| one.health == "up" && one.admin == "ready" && one.on_offer;
         let able = self.servers.iter().filter(able);
         let (backups, first): (Vec<_>, Vec<_>) = able.partition(|one| one.backup);
         match first.len() {
@@ -217,6 +232,8 @@ impl ServerStatus {
             weight: member.weight,
             backup: member.plan.backup,
             health: member.health.as_str().into(),
+            role: member.role.map(|role| role.as_str().into()),
+            on_offer: member.standing.is_on_offer(),
             admin: member.admin.as_str().into(),
             sessions_active: u64::from(server.sessions_active()),
             sessions_total: server.sessions_total(),

@@ -181,9 +181,13 @@ impl Stage {
             });
             member.server.id()
         };
-        pool.send(Change::Health { server: id, health })
-            .await
-            .expect("the keeper runs");
+        pool.send(Change::Health {
+            server: id,
+            health,
+            role: None,
+        })
+        .await
+        .expect("the keeper runs");
     }
 
     fn draining(&self) {
@@ -213,7 +217,8 @@ async fn status_has_exactly_the_shape_of_the_contract() {
     assert!(status["uptime_seconds"].take().as_f64().is_some());
     let server = |name: &str, health: &str, probe: Value, reason: Value| {
         json!({
-            "name": name, "address": "127.0.0.1:10000", "weight": 1, "backup": false, "health": health, "admin": "ready",
+            "name": name, "address": "127.0.0.1:10000", "weight": 1, "backup": false, "health": health, "role": null,
+            "on_offer": health == "up", "admin": "ready",
             "sessions_active": 0, "sessions_total": 0, "reason": reason, "last_probe": probe,
         })
     };
@@ -225,11 +230,11 @@ async fn status_has_exactly_the_shape_of_the_contract() {
         "needs_restart": [], "refused_reload": null,
         "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "protocol": ["tcp"], "sessions_active": 0, "sessions_total": 0}],
         "pools": [
-            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "panic": false, "servers": [
+            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "panic": false, "conflict": false, "servers": [
                 server("hs2-1.example.com:10000", "unknown", Value::Null, Value::Null),
                 server("hs2-2", "down", probe, json!("connect-refused")),
             ]},
-            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "panic": false, "servers": [
+            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "panic": false, "conflict": false, "servers": [
                 server("a/b", "up", Value::Null, Value::Null),
             ]},
         ],

@@ -1,4 +1,5 @@
-//! Servers that go down, and what becomes of the sessions they have: key `on_down`.
+//! Servers that go down or give up their role, and what becomes of the sessions they have: keys `on_down`,
+//! `on_role_lost`.
 
 use std::sync::{Arc, Weak};
 
@@ -7,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::listener::handles::WorkerHandles;
-use crate::plan::OnDown;
-use crate::pool::{Fall, Health, Pool, Server};
+use crate::plan::{CarePlan, OnDown, OnRoleLost};
+use crate::pool::{Fall, Health, Loss, Pool, Server};
 use crate::session::Reason;
 use crate::session::registry::Who;
 
@@ -29,15 +30,15 @@ pub(super) async fn watch(
         let Some(server) = (fall.server.upgrade()).filter(|server| !server.is_distrusted()) else {
             continue;
         };
-        match plan.care.on_down {
-            OnDown::Keep => {}
-            OnDown::Reset => end(&now, &server, &handles, Reason::ServerDown).await,
-            OnDown::Drain => {
+        match fate(fall.what, &plan.care) {
+            Fate::Keep => {}
+            Fate::End(reason) => end(&now, &server, &handles, reason).await,
+            Fate::Drain => {
                 let (pool, handles) = (pool.clone(), handles.clone());
                 drains.spawn(async move {
                     sleep(plan.drain_timeout).await;
                     if let Some((pool, server)) = pool.upgrade().zip(fall.server.upgrade())
-                        && is_down_since(&pool, &server, fall.at)
+                        && is_out_since(&pool, &server, fall.at)
                     {
                         end(&pool, &server, &handles, Reason::Drained).await;
                     }
@@ -47,11 +48,27 @@ pub(super) async fn watch(
     }
 }
 
+/// What becomes of the sessions.
+enum Fate {
+    Keep,
+    Drain,
+    End(Reason),
+}
+
+fn fate(what: Loss, care: &CarePlan) -> Fate {
+    match (what, care.on_down, care.role.on_lost) {
+        (Loss::Health, OnDown::Keep, _) | (Loss::Role, _, OnRoleLost::Keep) => Fate::Keep,
+        (Loss::Health, OnDown::Drain, _) | (Loss::Role, _, OnRoleLost::Drain) => Fate::Drain,
+        (Loss::Health, OnDown::Reset, _) => Fate::End(Reason::ServerDown),
+        (Loss::Role, _, OnRoleLost::Cut) => Fate::End(Reason::RoleLost),
+    }
+}
+
 /// Whether it has not come up since.
-fn is_down_since(pool: &Pool, server: &Server, at: Instant) -> bool {
+fn is_out_since(pool: &Pool, server: &Server, at: Instant) -> bool {
     let now = pool.load();
     let member = (now.members().iter()).find(|member| member.server.id() == server.id());
-    member.is_some_and(|member| member.health == Health::Down && member.since == at)
+    member.is_some_and(|member| member.health != Health::Up && member.since == at)
 }
 
 async fn end(pool: &Pool, server: &Server, handles: &WorkerHandles, reason: Reason) {
@@ -59,7 +76,7 @@ async fn end(pool: &Pool, server: &Server, handles: &WorkerHandles, reason: Reas
     if sessions > 0 {
         tracing::warn!(
             pool = %pool.name(), server = %server.name(), sessions, reason = reason.as_str(),
-            "ending the sessions of a server that is down"
+            "ending the sessions of a server that takes none any more"
         );
         handles.cut(Who::On(server.id()), reason).await;
     }

@@ -347,6 +347,8 @@ mod tests {
             weight: 1,
             backup: false,
             health: "up".into(),
+            role: None,
+            on_offer: true,
             admin: admin.into(),
             sessions_active,
             sessions_total: 9,

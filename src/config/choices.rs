@@ -7,7 +7,7 @@ use super::{foreign, suggest};
 use crate::base::word::{Label, words};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
+    OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
 };
 
 words! {
@@ -37,6 +37,28 @@ words! {
         Web = "web",
         /// A ping by Thrift.
         Thrift = "thrift",
+    }
+}
+
+words! {
+    /// Key `role`.
+    pub(super) enum WantedRole {
+        /// Whatever they are.
+        Any = "any",
+        /// The one that serves.
+        Active = "active",
+        /// Those that would take over.
+        Standby = "standby",
+        /// Active.
+        Leader = "leader",
+        /// Active.
+        Master = "master",
+        /// Active.
+        Primary = "primary",
+        /// Standby.
+        Replica = "replica",
+        /// Standby.
+        Follower = "follower",
     }
 }
 
@@ -109,6 +131,15 @@ choices! {
     };
     OnDown, "on_down", advice |word: &str| match word {
         "shutdown-sessions" | "cut" | "close" => Some("did you mean \"reset\"? (HAProxy says shutdown-sessions)"),
+        _ => None,
+    };
+    WantedRole, "role", advice |word: &str| match word.to_lowercase().as_str() {
+        "slave" | "secondary" | "backup" | "passive" | "read" | "ro" => Some("did you mean \"standby\"?"),
+        "write" | "rw" | "read-write" => Some("did you mean \"active\"?"),
+        _ => None,
+    };
+    OnRoleLost, "on_role_lost", advice |word: &str| match word {
+        "reset" | "shutdown-sessions" | "close" => Some("did you mean \"cut\"?"),
         _ => None,
     };
     Depth, "depth";

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::choices::{Auth, StickyBy, Transport, Via};
+use super::choices::{Auth, StickyBy, Transport, Via, WantedRole};
 use super::cx::{Cx, kind_of};
 use super::field::{Field, Spot, Value};
 use super::services::ProbeType;
@@ -21,7 +21,7 @@ use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
     Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, Protocol, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
+    OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
 };
 
 tables! {
@@ -207,6 +207,13 @@ tables! {
         /// The sessions of a server that goes down: they go on (`keep`), end after `global.drain_timeout` unless it is up
         /// again (`drain`), or end at once (`reset`).
         on_down: OnDown = "\"keep\"",
+        /// Which servers take sessions, by what they say of themselves: whatever they are (`any`), the `active` one, of which
+        /// there is one at most, or those that are `standby`. `leader`, `master` and `primary` mean `active`, `replica` and
+        /// `follower` mean `standby`.
+        role: WantedRole = "by service",
+        /// The sessions of a server that is no longer what `role` asks for: they end at once (`cut`), end after
+        /// `global.drain_timeout` unless it is again (`drain`), or go on (`keep`).
+        on_role_lost: OnRoleLost = "by service; \"cut\" where `role` is given",
         /// Keep a client on its server.
         sticky: Sticky = "by service",
         /// How servers are asked for their health, or `"none"`: all count as up.

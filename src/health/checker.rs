@@ -22,9 +22,9 @@ use super::cap::{Cap, OutPlace};
 use super::conclusion::Conclusion;
 use super::machine::{Rule, Transition};
 use super::probe::ProbeMemory;
-use super::{Effort, Finding, Reason, Verdict, pace, passive};
+use super::{Effort, Finding, Reason, Verdict, pace, passive, role};
 use crate::base::word::words;
-use crate::plan::{Observe, ProbePlan};
+use crate::plan::{Observe, ProbePlan, Role};
 use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
 
 /// Who puts the question. Whatever happens is a finding; nothing fails, nothing panics.
@@ -50,6 +50,8 @@ pub(super) struct Checker<A> {
     /// All checkers count their ticks from here.
     epoch: Instant,
     conclusion: Conclusion,
+    /// What the server said last that it is, and whether the pool heard it.
+    role: (Option<Role>, bool),
     /// The last answer to a question in full; `None` when the next should be one.
     full: Option<Finding>,
     deep_due: Instant,
@@ -84,6 +86,7 @@ impl<A: Asker> Checker<A> {
             asker,
             epoch,
             conclusion: Conclusion::new(health),
+            role: (None, true),
             full: None,
             deep_due: Instant::now(),
             settled: false,
@@ -156,6 +159,7 @@ impl<A: Asker> Checker<A> {
         finding: Finding,
         knock: Option<Finding>,
     ) -> Result<(), Refused> {
+        let finding = role::wanted(finding, &self.pool.load().plan().care.role);
         let knocked = knock.as_ref().map(|knock| knock.verdict == Verdict::Up);
         let finding = match knock {
             Some(knock) => passive::both(finding, knock, &self.plan, self.server.address().port),
@@ -167,6 +171,9 @@ impl<A: Asker> Checker<A> {
         }
         if knocked == Some(true) {
             self.server.observed().succeeded(Reach::Connect);
+        }
+        if self.role.0 != finding.role {
+            self.role = (finding.role, false);
         }
         self.hear(&finding).await?;
         self.doubt = match knocked {
@@ -318,24 +325,43 @@ impl<A: Asker> Checker<A> {
     /// A finding, or what counts like one.
     async fn hear(&mut self, finding: &Finding) -> Result<(), Refused> {
         let rule = Rule {
-            rise: self.plan.rise,
+            rise: self.rise(),
             fall: self.plan.fall,
         };
         self.conclusion.hear(finding.verdict, &rule);
         self.tell(finding).await
     }
 
+    /// A server that answered well and was in the wrong role proves nothing by a second answer: its word counts at once.
+    fn rise(&self) -> u32 {
+        let by_role = self.pool.load().plan().care.role.wanted.is_some();
+        match self.conclusion.probed() {
+            Health::Alive if by_role && self.role.0.is_some() => 1,
+            _ => self.plan.rise,
+        }
+    }
+
     /// Tells the pool what has changed, if anything has; `finding` is why.
     async fn tell(&mut self, finding: &Finding) -> Result<(), Refused> {
         let quarantine = self.plan.observe.quarantine;
-        let Some(transition) = self.conclusion.turn(Instant::now(), quarantine) else {
+        let transition = self.conclusion.turn(Instant::now(), quarantine);
+        if let Some(transition) = transition {
+            // Whatever comes next, it should be known in full.
+            self.full = None;
+            self.announce(transition, finding);
+        }
+        let (role, heard) = self.role;
+        if transition.is_none() && heard {
             return Ok(());
+        }
+        self.role = (role, true);
+        let (server, health) = (self.server.id(), self.conclusion.told());
+        let change = Change::Health {
+            server,
+            health,
+            role,
         };
-        // Whatever comes next, it should be known in full.
-        self.full = None;
-        self.announce(transition, finding);
-        let (server, health) = (self.server.id(), transition.to);
-        self.pool.send(Change::Health { server, health }).await
+        self.pool.send(change).await
     }
 
     /// The one line in the log for a transition.
@@ -368,7 +394,7 @@ impl<A: Asker> Checker<A> {
 
     /// When to ask again.
     fn next(&mut self, probed: Instant) -> Instant {
-        let undecided = self.conclusion.is_undecided();
+        let undecided = self.conclusion.is_undecided() || self.pool.load().is_failing_over();
         let random = fastrand::f64();
         let wait = if undecided || self.settled {
             pace::next(&self.plan, undecided, random)

@@ -89,6 +89,11 @@ impl Conclusion {
         self.held = self.held.filter(|until| now < *until);
     }
 
+    /// What the pool was told last.
+    pub(super) fn told(&self) -> Health {
+        self.told
+    }
+
     /// Who keeps the server out though probes find it up, and until when.
     pub fn keeping(&self) -> Option<(Keeping, Instant)> {
         let held = self

@@ -14,6 +14,7 @@ pub mod pace;
 mod passive;
 pub mod probe;
 mod quarantine;
+mod role;
 mod trust;
 
 use std::net::SocketAddr;
@@ -96,6 +97,8 @@ words! {
         HttpRedirect = "http-redirect",
         /// The passive one of a pair, or taken out of service.
         Passive = "passive",
+        /// The active one, where the pool wants those that stand by.
+        Active = "active",
         /// Finishing what it has.
         ShuttingDown = "shutting-down",
         /// An Impala daemon that takes no clients.

@@ -1,10 +1,11 @@
-//! How a pool bears servers that go down and come back.
+//! How a pool bears servers that go down, come back, and change their roles.
 
 use std::time::Duration;
 
+use super::RolePlan;
 use crate::base::word::words;
 
-/// Keys `slow_start`, `panic_threshold` and `on_down` of a pool.
+/// Keys `slow_start`, `panic_threshold`, `on_down`, `role` and `on_role_lost` of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CarePlan {
     /// The weight of a server that came up grows over this; zero: it is whole at once.
@@ -13,6 +14,8 @@ pub struct CarePlan {
     pub panic_threshold: u8,
     /// What happens to the sessions of a server that goes down.
     pub on_down: OnDown,
+    /// Which servers are wanted.
+    pub role: RolePlan,
 }
 
 words! {
@@ -33,5 +36,6 @@ impl CarePlan {
         slow_start: Duration::ZERO,
         panic_threshold: 0,
         on_down: OnDown::Keep,
+        role: RolePlan::EQUALS,
     };
 }

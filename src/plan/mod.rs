@@ -33,7 +33,7 @@ pub use self::pool::{Address, Host, PoolPlan, QueuePlan, ServerPlan};
 pub use self::probe::{
     Ask, Depth, HiveAuth, HiveTransport, HttpAsk, Observe, ObservePlan, ProbePlan,
 };
-pub use self::role::Role;
+pub use self::role::{OnRoleLost, Role, RolePlan};
 pub use self::service::{Fact, Profile, Question, Service};
 pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Health, Order, ServerId};
-use crate::plan::{PoolName, PoolPlan, ServerName};
+use crate::plan::{PoolName, PoolPlan, Role, ServerName};
 
 /// What can happen to a pool.
 pub enum Change {
@@ -26,6 +26,8 @@ pub enum Change {
         server: ServerId,
         /// The conclusion.
         health: Health,
+        /// What the server said that it is, if it did.
+        role: Option<Role>,
     },
     /// The operator wants this.
     Order {

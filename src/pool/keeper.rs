@@ -11,6 +11,8 @@
 //!
 //! A keeper that panics in the middle of a change goes on from the last snapshot, which is whole.
 
+mod roles;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -21,13 +23,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::change::Request;
+use super::holder::Hold;
 use super::line::Line;
-use super::snapshot::{Fall, Member, Roster, Snapshot, Tier};
+use super::snapshot::{Fall, Loss, Member, Roster, Snapshot, Tier};
 use super::standing::is_panic;
 use super::weight;
 use super::{Change, Health, Order, Pool, Refused, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidate, Candidates, Counters, Load, Ring};
-use crate::plan::{Balance, OnDown, PoolPlan, ServerName, ServerPlan, WEIGHT_MAX};
+use crate::plan::{
+    Balance, OnDown, OnRoleLost, PoolPlan, Role, ServerName, ServerPlan, WEIGHT_MAX,
+};
 use crate::telemetry::Metrics;
 
 /// See the module.
@@ -60,6 +65,7 @@ struct State {
     /// Of members whose fall is not told yet.
     falls: Vec<Fall>,
     panic: bool,
+    hold: Hold,
     /// When the weight of a server that came up grows next.
     grows_at: Option<Instant>,
     metrics: Metrics,
@@ -147,6 +153,7 @@ impl Keeper {
         let now = Instant::now();
         changed |= self.state.dismiss_leavers(now);
         changed |= self.state.grows_at.is_some_and(|at| at <= now);
+        changed |= self.state.hold.due().is_some_and(|at| at <= now);
         if changed {
             pool.snapshot.store(Arc::new(self.state.snapshot()));
             let present = pool.snapshot.load();
@@ -182,6 +189,7 @@ impl State {
             removed: Vec::new(),
             falls: Vec::new(),
             panic: false,
+            hold: Hold::default(),
             grows_at: None,
             metrics,
             plan,
@@ -206,7 +214,11 @@ impl State {
             }
             #[cfg(test)]
             Change::Panic => panic!("a test asked for it"),
-            Change::Health { server, health } => Ok(self.conclude(server, health)),
+            Change::Health {
+                server,
+                health,
+                role,
+            } => Ok(self.conclude(server, health, role)),
             Change::Order { server, order } => self.obey(&server, order),
             Change::Weight { weight, .. } if !(1..=WEIGHT_MAX).contains(&weight) => {
                 Err(Refused::Weight(weight))
@@ -224,25 +236,38 @@ impl State {
         }
     }
 
-    fn conclude(&mut self, server: ServerId, health: Health) -> bool {
-        let probed = self.plan.probe.is_some();
+    fn conclude(&mut self, server: ServerId, health: Health, role: Option<Role>) -> bool {
+        let (probed, care) = (self.plan.probe.is_some(), &self.plan.care);
         let Some(place) = self.roster.find(server) else {
             return false;
         };
         let member = &mut self.members[place as usize];
-        let changed = probed && member.health != health;
-        if changed {
+        let changed = probed && (member.health, member.role) != (health, role);
+        if !changed {
+            return false;
+        }
+        // One without a verdict has no sessions yet.
+        let was_wrong = care.role.is_wrong(member.role) || member.health == Health::Unknown;
+        if member.health != health {
             member.health = health;
             member.since = Instant::now();
             member.server.metrics().health(health);
-            if health == Health::Down && self.plan.care.on_down != OnDown::Keep {
-                self.falls.push(Fall {
-                    server: Arc::downgrade(&member.server),
-                    at: member.since,
-                });
-            }
+        } else if health == Health::Down {
+            return false;
         }
-        changed
+        member.role = role;
+        let lost_role = care.role.is_wrong(role) && !was_wrong;
+        let what = match health {
+            Health::Down if care.on_down != OnDown::Keep => Loss::Health,
+            Health::Alive if lost_role && care.role.on_lost != OnRoleLost::Keep => Loss::Role,
+            _ => return true,
+        };
+        self.falls.push(Fall {
+            what,
+            server: Arc::downgrade(&member.server),
+            at: member.since,
+        });
+        true
     }
 
     /// Under one name two may serve: the file's, and one that leaves.
@@ -293,6 +318,7 @@ impl State {
         if std::mem::take(&mut self.closed) {
             for member in &mut self.members {
                 member.health = Health::Unknown;
+                member.role = None;
                 member.admin = Order::Ready;
                 member.weight = member.plan.weight;
             }
@@ -384,6 +410,7 @@ impl State {
             (Some(_), Some(before)) => before.health,
             (Some(_), None) => Health::Unknown,
         };
+        let role = same.or_else(leaver).and_then(|before| before.role);
         let kept = before.filter(|before| before.plan.weight == plan.weight);
         let member = Member {
             weight: kept.map_or(plan.weight, |before| before.weight),
@@ -394,6 +421,7 @@ impl State {
             server,
             plan,
             health,
+            role,
         };
         let metrics = member.server.metrics();
         metrics.weight(member.weight);
@@ -412,6 +440,7 @@ impl State {
         self.generation += 1;
         let now = Instant::now();
         self.stand(now);
+        self.judge_roles(now);
         self.judge_panic();
         Snapshot {
             generation: self.generation,
@@ -420,6 +449,7 @@ impl State {
             configured: self.configured,
             roster: Arc::clone(&self.roster),
             panic: self.panic,
+            hold: self.hold,
             first: self.tier(false, now),
             backup: self.tier(true, now),
         }
@@ -467,7 +497,9 @@ impl State {
         let shown = |one: &Member| (one.admin, one.health);
         let on_offer = |one: &Member| one.standing.is_on_offer();
         let helped = !tier(false).any(on_offer) && tier(true).any(on_offer);
-        let panic = !helped && is_panic(tier(false).map(shown), threshold);
+        let panic = !helped
+            && !self.plan.care.role.wants_one()
+            && is_panic(tier(false).map(shown), threshold);
         if panic == std::mem::replace(&mut self.panic, panic) {
             return;
         }
@@ -486,7 +518,8 @@ impl State {
     /// When there is something to do without a change.
     fn due(&self) -> Option<Instant> {
         let leave_by = self.has_leavers().then_some(self.leave_by);
-        leave_by.into_iter().chain(self.grows_at).min()
+        let dues = leave_by.into_iter().chain(self.grows_at);
+        dues.chain(self.hold.due()).min()
     }
 
     fn tier(&mut self, backup: bool, now: Instant) -> Tier {

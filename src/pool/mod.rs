@@ -11,6 +11,7 @@
 mod affinity;
 mod change;
 mod choose;
+mod holder;
 mod keeper;
 mod lease;
 mod line;
@@ -32,5 +33,5 @@ pub use self::observed::{DialFailure, Observed, Reach, SessionFault};
 pub use self::queue::Ticket;
 pub use self::server::{LastProbe, Server, ServerId};
 pub use self::shared::Pool;
-pub use self::snapshot::{Fall, Member, Snapshot};
+pub use self::snapshot::{Fall, Loss, Member, Snapshot};
 pub use self::standing::{Health, Order, Standing};

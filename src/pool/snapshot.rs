@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::holder::Hold;
 use super::{Health, Order, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidates};
-use crate::plan::{PoolPlan, ServerName, ServerPlan};
+use crate::plan::{PoolPlan, Role, ServerName, ServerPlan};
 
 /// One state of a pool, as of one generation. Sessions load it once per attempt.
 pub struct Snapshot {
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub(super) roster: Arc<Roster>,
     /// So few are up that those that are down take sessions too.
     pub(super) panic: bool,
+    /// Of pools that want the active server alone.
+    pub(super) hold: Hold,
     /// The servers that are no backups.
     pub(super) first: Tier,
     /// Backups: for when nobody of the first tier can be reached.
@@ -38,6 +41,8 @@ pub struct Member {
     pub weight: u16,
     /// What probes concluded.
     pub health: Health,
+    /// What it said last that it is; `None`: nothing, or it does not answer.
+    pub role: Option<Role>,
     /// What the operator wants.
     pub admin: Order,
     /// What follows from these, fullness left aside.
@@ -48,13 +53,24 @@ pub struct Member {
     pub(super) came_up: Option<Instant>,
 }
 
-/// A server went down, in a pool that does something about its sessions.
+/// A server went down or gave up its role, in a pool that does something about its sessions.
 #[derive(Clone)]
 pub struct Fall {
+    /// What happened to it.
+    pub what: Loss,
     /// Which; a server that is gone has no sessions.
     pub server: Weak<Server>,
     /// When: [`Member::since`], while it stays so.
     pub at: Instant,
+}
+
+/// Why a server takes no sessions any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It is down: `on_down`.
+    Health,
+    /// It says that it is something else than `role` asks for: `on_role_lost`.
+    Role,
 }
 
 /// Where each server stands among the members; shared by snapshots while no server comes or goes.
@@ -80,6 +96,16 @@ impl Snapshot {
     /// Whether servers that are down take sessions too: `panic_threshold`.
     pub fn is_panic(&self) -> bool {
         self.panic
+    }
+
+    /// Whether several servers have said for a while that they are the active one.
+    pub fn is_conflict(&self) -> bool {
+        self.hold.is_conflict()
+    }
+
+    /// Whether probes should hurry: the active server is not known, or there seem to be two.
+    pub fn is_failing_over(&self) -> bool {
+        self.plan.care.role.wants_one() && self.hold.is_unclear()
     }
 
     /// In the order of the file.

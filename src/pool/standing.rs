@@ -10,6 +10,8 @@
 //! | ready       | up      | yes  | full        | not now      |
 //! | ready       | up      | no   | ready       | yes          |
 //!
+//! In a pool that wants the active server alone, [`super::holder`] makes *conflict* of *ready* and *full* for all but one.
+//!
 //! An operator's order outranks health: probes go on under it, so that `howdah ready` takes effect at once,
 //! with what is known by then. Full is not ill: nothing but the pick of this moment takes notice of it.
 
@@ -56,6 +58,8 @@ words! {
         Waiting = "waiting",
         /// Alive, but it said that it wants no sessions.
         Withdrawn = "withdrawn",
+        /// Up, and says that it is the active one, as another does that has the sessions.
+        Conflict = "conflict",
         /// Down.
         Down = "down",
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::base::word::Label;
@@ -13,7 +13,7 @@ use crate::plan::{
     Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName, ServerPlan,
     Service, StickyPlan, Timeouts,
 };
-use crate::plan::{CarePlan, OnDown};
+use crate::plan::{CarePlan, OnDown, OnRoleLost, Role, RolePlan};
 use crate::telemetry::Metrics;
 
 fn server(name: &str) -> ServerPlan {
@@ -140,10 +140,18 @@ fn in_turn(pool: &Arc<Pool>, count: usize) -> HashMap<String, usize> {
 }
 
 async fn conclude(pool: &Pool, name: &str, health: Health) {
+    claim(pool, name, health, None).await;
+}
+
+/// What a probe found, and what the server said that it is.
+async fn claim(pool: &Pool, name: &str, health: Health, role: Option<Role>) {
     let server = find(pool, name).id();
-    pool.send(Change::Health { server, health })
-        .await
-        .expect("a keeper");
+    let change = Change::Health {
+        server,
+        health,
+        role,
+    };
+    pool.send(change).await.expect("a keeper");
 }
 
 async fn order(pool: &Pool, name: &str, order: Order) {
@@ -489,7 +497,12 @@ async fn ten_thousand_first_verdicts_make_few_snapshots() {
         let pool = Arc::clone(&pool);
         verdicts.spawn(async move {
             let health = Health::Up;
-            pool.send(Change::Health { server, health }).await
+            pool.send(Change::Health {
+                server,
+                health,
+                role: None,
+            })
+            .await
         });
     }
     while let Some(sent) = verdicts.join_next().await {
@@ -874,4 +887,89 @@ async fn each_fall_of_a_server_is_told_once() {
     assert_eq!(server.name().as_str(), "a");
     assert_eq!(fall.at, pool.load().members()[0].since);
     assert!(falls.try_recv().is_err());
+}
+
+fn one_active(on_lost: OnRoleLost) -> CarePlan {
+    CarePlan {
+        role: RolePlan {
+            wanted: Some(Role::Active),
+            on_lost,
+        },
+        ..CarePlan::DEFAULT
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_claim_to_be_active_the_second_gets_no_session() {
+    for balance in Balance::ALL {
+        let pool = careful(*balance, one_active(OnRoleLost::Cut), &["a", "b"]);
+        claim(&pool, "b", Health::Up, Some(Role::Active)).await;
+        claim(&pool, "a", Health::Up, Some(Role::Active)).await;
+        let only_b = HashMap::from([("b".to_owned(), 50)]);
+        assert_eq!(in_turn(&pool, 50), only_b, "{balance:?}");
+        assert!(pool.load().is_failing_over() && !pool.load().is_conflict());
+        sleep(Duration::from_secs(30)).await;
+        assert!(pool.load().is_conflict());
+        let standing = |place: usize| pool.load().members()[place].standing;
+        assert_eq!(
+            (standing(0), standing(1)),
+            (Standing::Conflict, Standing::Ready)
+        );
+        assert_eq!(in_turn(&pool, 50), only_b, "{balance:?}");
+        let member = find(&pool, "b").id();
+        assert!(
+            pool.choose(client(9), &[member], Instant::now()).is_err(),
+            "not as a retry either"
+        );
+        claim(&pool, "b", Health::Alive, Some(Role::Standby)).await;
+        assert_eq!(in_turn(&pool, 5), HashMap::from([("a".to_owned(), 5)]));
+        assert!(!pool.load().is_conflict() && !pool.load().is_failing_over());
+    }
+}
+
+/// The new active one may be asked before the old one is asked again.
+#[tokio::test(start_paused = true)]
+async fn a_failover_moves_the_sessions_and_is_no_conflict() {
+    let pool = careful(
+        Balance::RoundRobin,
+        one_active(OnRoleLost::Cut),
+        &["a", "b"],
+    );
+    let mut falls = pool.falls().expect("the first who asks");
+    claim(&pool, "a", Health::Up, Some(Role::Active)).await;
+    claim(&pool, "b", Health::Alive, Some(Role::Standby)).await;
+    assert!(falls.try_recv().is_err(), "it never had the role");
+    claim(&pool, "b", Health::Up, Some(Role::Active)).await;
+    sleep(Duration::from_millis(500)).await;
+    claim(&pool, "a", Health::Alive, Some(Role::Standby)).await;
+    assert!(!pool.load().is_conflict());
+    let fall = falls.try_recv().expect("its sessions are to end");
+    assert_eq!(fall.what, Loss::Role);
+    assert_eq!(in_turn(&pool, 3), HashMap::from([("b".to_owned(), 3)]));
+    assert_eq!(pool.load().members()[0].role, Some(Role::Standby));
+}
+
+/// Nobody is active: the servers are asked at once, and a retired operator's order frees the place.
+#[tokio::test(start_paused = true)]
+async fn a_pool_without_an_active_server_asks_for_one() {
+    let pool = careful(
+        Balance::RoundRobin,
+        one_active(OnRoleLost::Keep),
+        &["a", "b"],
+    );
+    claim(&pool, "a", Health::Up, Some(Role::Active)).await;
+    claim(&pool, "b", Health::Alive, Some(Role::Standby)).await;
+    let other = find(&pool, "b");
+    let asked = tokio::spawn(async move { other.nudged().await });
+    claim(&pool, "a", Health::Down, None).await;
+    timeout(Duration::from_secs(1), asked)
+        .await
+        .expect("asked at once")
+        .expect("no panic");
+    assert!(pool.load().is_failing_over());
+    assert_eq!(choose_any(&pool).err(), Some(NoServer::NoneUp));
+}
+
+fn choose_any(pool: &Arc<Pool>) -> Result<Lease, NoServer> {
+    pool.choose(client(7), &[], Instant::now())
 }

@@ -74,6 +74,8 @@ words! {
         ServerTlsFailed = "server-tls-failed",
         /// The server went down, and `on_down = "reset"`.
         ServerDown = "server-down",
+        /// The server gave up the role that the pool asks for: `on_role_lost`.
+        RoleLost = "role-lost",
         /// The server was drained and its time was up.
         Drained = "drained",
         /// howdah stopped and the drain time was up.

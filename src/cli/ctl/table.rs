@@ -82,7 +82,14 @@ fn headline(pool: &PoolStatus) -> String {
         1 => ", 1 backup stands by".into(),
         some => format!(", {some} backups stand by"),
     };
-    format!("pool {name}: {service}, {balance}, {taking} of {all} servers take sessions{waiting}\n")
+    let conflict = if pool.conflict {
+        "\n  CONFLICT: several servers say that they are the active one; the first keeps the sessions"
+    } else {
+        ""
+    };
+    format!(
+        "pool {name}: {service}, {balance}, {taking} of {all} servers take sessions{waiting}{conflict}\n"
+    )
 }
 
 fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
@@ -94,6 +101,10 @@ fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
         ("HEALTH", State),
         ("ADMIN", State),
     ];
+    let roles = pool.servers.iter().any(|one| one.role.is_some());
+    if roles {
+        columns.push(("ROLE", Left));
+    }
     columns.extend([
         ("WEIGHT", Right),
         ("SESSIONS", Right),
@@ -110,11 +121,15 @@ fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
             clean(&one.address),
             clean(&one.health),
             clean(&one.admin),
+            clean(one.role.as_deref().unwrap_or("-")),
             one.weight.to_string(),
             one.sessions_active.to_string(),
             one.sessions_total.to_string(),
             probe(one, now),
         ];
+        if !roles {
+            row.remove(4);
+        }
         if !addresses {
             row.remove(1);
         }
@@ -253,6 +268,8 @@ mod tests {
             weight: 1,
             backup: name == "standby",
             health: health.into(),
+            role: None,
+            on_offer: up,
             admin: "ready".into(),
             sessions_active: active,
             sessions_total: 1_000 * active,
@@ -287,6 +304,7 @@ mod tests {
                 service: "hiveserver2".into(),
                 balance: "least-connection".into(),
                 panic: false,
+                conflict: false,
                 servers: vec![
                     server("hs2-1.example.com", "hs2-1.example.com:10000", "up", 120),
                     server("old", "hs2-3.example.com:10000", "down", 0),

@@ -5,12 +5,15 @@ use std::time::Duration;
 use super::tls::connect_tls;
 use super::{count, judge_name, missing, probe, server};
 use crate::base::keepalive;
-use crate::config::choices::StickyBy;
+use crate::config::choices::{StickyBy, WantedRole};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
-use crate::config::file::{Listener, Pool, Pools, Sticky, Timeouts};
+use crate::config::file::{Listener, Pool, Pools, ProbeWord, Sticky, Timeouts};
 use crate::config::words::List;
-use crate::plan::{self, CarePlan, GlobalPlan, PoolName, PoolPlan, QueuePlan, Service, StickyPlan};
+use crate::plan::{
+    self, CarePlan, GlobalPlan, OnRoleLost, PoolName, PoolPlan, QueuePlan, Role, RolePlan, Service,
+    StickyPlan,
+};
 
 pub(super) fn lower(pools: &Pools, global: &GlobalPlan, cx: &mut Cx) -> Vec<PoolPlan> {
     let mut plans = Vec::new();
@@ -56,7 +59,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         tls,
         timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
         queue: queue(words),
-        care: care(words),
+        care: care(words, service, cx),
         dial: words.dial.or(service.dial),
         drain_timeout: global.drain_timeout,
     }
@@ -84,7 +87,7 @@ fn queue(words: &Pool) -> QueuePlan {
     }
 }
 
-fn care(words: &Pool) -> CarePlan {
+fn care(words: &Pool, service: Service, cx: &mut Cx) -> CarePlan {
     let brought = CarePlan::DEFAULT;
     let threshold = count(&words.panic_threshold);
     CarePlan {
@@ -93,6 +96,49 @@ fn care(words: &Pool) -> CarePlan {
             .and_then(|percent| u8::try_from(percent).ok())
             .unwrap_or(brought.panic_threshold),
         on_down: words.on_down.or(brought.on_down),
+        role: role(words, service, cx),
+    }
+}
+
+fn role(words: &Pool, service: Service, cx: &mut Cx) -> RolePlan {
+    let wanted = match words.role.value() {
+        None => service.role.wanted,
+        Some(WantedRole::Any) => None,
+        Some(
+            WantedRole::Active | WantedRole::Leader | WantedRole::Master | WantedRole::Primary,
+        ) => Some(Role::Active),
+        Some(WantedRole::Standby | WantedRole::Replica | WantedRole::Follower) => {
+            Some(Role::Standby)
+        }
+    };
+    let unasked = matches!(words.probe.value(), Some(ProbeWord::None));
+    if let Some(span) = words.role.span()
+        && wanted.is_some()
+        && unasked
+    {
+        let what = format!(
+            "{} wants servers in one role and asks none for it",
+            cx.owner
+        );
+        cx.error(&span, what)
+            .why("probe = \"none\"")
+            .fix("leave probe out, or say role = \"any\"");
+    }
+    if let Some(span) = words.on_role_lost.span()
+        && wanted.is_none()
+    {
+        let what = format!("{} says what a lost role costs, but wants none", cx.owner);
+        cx.warning(&span, what)
+            .why("without effect")
+            .fix("say role = \"active\" or \"standby\" as well, or leave on_role_lost out");
+    }
+    let brought = match service.role.wanted {
+        Some(_) => service.role.on_lost,
+        None => OnRoleLost::Cut,
+    };
+    RolePlan {
+        wanted,
+        on_lost: words.on_role_lost.or(brought),
     }
 }
 

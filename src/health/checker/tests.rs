@@ -9,6 +9,7 @@ use crate::plan::{
     Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ServerName, ServerPlan,
     Service, Timeouts,
 };
+use crate::plan::{OnRoleLost, RolePlan};
 use crate::pool::{DialFailure, SessionFault, Standing};
 use crate::telemetry::Metrics;
 
@@ -16,6 +17,7 @@ use crate::telemetry::Metrics;
 struct Script {
     answer: Mutex<(Verdict, bool)>,
     reason: Mutex<Reason>,
+    role: Mutex<Option<Role>>,
     /// What the port that takes sessions says.
     knock: Mutex<Verdict>,
     knocked: Mutex<u32>,
@@ -36,7 +38,7 @@ impl Asker for Script {
             reason: *self.reason.lock().expect("no panic"),
             step: "connect",
             detail: "as told".to_owned(),
-            role: None,
+            role: *self.role.lock().expect("no panic"),
             steps: Vec::new(),
             took,
             logs_error,
@@ -159,6 +161,7 @@ fn watch_in(
     let script = Arc::new(Script {
         answer: Mutex::new((verdict, logs_error)),
         reason: Mutex::new(Reason::Ok),
+        role: Mutex::default(),
         knock: Mutex::new(Verdict::Up),
         knocked: Mutex::default(),
         knock_takes,
@@ -187,6 +190,10 @@ fn watch_in(
 impl Watched {
     fn answer(&self, verdict: Verdict, logs_error: bool) {
         *self.script.answer.lock().expect("no panic") = (verdict, logs_error);
+    }
+
+    fn claim(&self, role: Role) {
+        *self.script.role.lock().expect("no panic") = Some(role);
     }
 
     fn knock(&self, verdict: Verdict) {
@@ -447,6 +454,7 @@ async fn watch_one_of_two() -> Watched {
     let up = Change::Health {
         server: other,
         health: Health::Up,
+        role: None,
     };
     watched.pool.send(up).await.expect("a keeper");
     watched.until(Health::Up).await;
@@ -546,4 +554,29 @@ async fn a_server_that_flaps_stays_out_for_longer_each_time() {
     for (stay, least) in stays.iter().zip([0, 0, 10, 20, 40]) {
         assert!((least..least + 13).contains(stay), "{stays:?}");
     }
+}
+
+/// A standby that answers well is alive, and is believed at its first word when it becomes the active one.
+#[tokio::test(start_paused = true)]
+async fn a_failover_takes_one_probe_however_long_the_rise() {
+    let mut wants_active = plan();
+    wants_active.care.role = RolePlan {
+        wanted: Some(Role::Active),
+        on_lost: OnRoleLost::Cut,
+    };
+    let probe = ProbePlan { rise: 5, ..probe() };
+    let watched = watch_in(wants_active, probe.clone(), Verdict::Up, false, ms(1));
+    watched.claim(Role::Standby);
+    watched.until(Health::Alive).await;
+    let shown = watched.server.last_probe().expect("a probe");
+    assert_eq!((shown.verdict, shown.reason), (Health::Alive, "passive"));
+    sleep(secs(60)).await;
+    watched.claim(Role::Active);
+    let took = watched.until(Health::Up).await;
+    let soon = probe.fast_interval.mul_f64(1.1) + ms(70);
+    assert!(
+        took <= soon,
+        "{took:?}: nobody is active, so all are asked at fast_interval"
+    );
+    assert_eq!(watched.pool.load().members()[0].role, Some(Role::Active));
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::plan::{Balance, Dial};
+use crate::plan::{Balance, Dial, RolePlan};
 
 /// What is known of a service.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Profile {
     pub balance: Balance,
     /// A client stays on its server for so long after its last session.
     pub sticky: Option<Duration>,
+    /// Which of its servers take sessions, and what a lost role costs.
+    pub role: RolePlan,
     /// When to connect to the server.
     pub dial: Dial,
     /// No byte either way for so long ends a session.
@@ -142,6 +144,7 @@ impl Profile {
         tls_port: None,
         balance: Balance::LeastConnection,
         sticky: None,
+        role: RolePlan::EQUALS,
         dial: Dial::Late,
         idle: HOUR,
         // A question and its answer are long over; who asks again soon from the same port is still on the same server.

@@ -66,7 +66,11 @@ fn lease(ticket: &mut Spawn<Ticket>) -> Lease {
 
 async fn conclude(pool: &Pool, server: usize, health: Health) {
     let server = pool.load().members()[server].server.id();
-    let change = Change::Health { server, health };
+    let change = Change::Health {
+        server,
+        health,
+        role: None,
+    };
     pool.send(change).await.expect("a keeper");
 }
 
@@ -246,6 +250,7 @@ impl Story {
                     .chance
                     .choice(Health::ALL.iter().copied())
                     .expect("some"),
+                role: None,
             },
             18 => Change::Order {
                 server: ServerName::new(&server.to_string()),
@@ -356,6 +361,7 @@ async fn the_next_in_line_is_woken_when_the_first_has_left() {
     let _held = choose(&pool).expect("first");
     let (leaver, stayer) = (wait(&pool), wait(&pool));
     drop(leaver);
+    assert!(stayer.is_woken(), "or it would not know of the token");
     let (_lease, took) = served(stayer, begun).await;
     assert!(took < Duration::from_millis(1005), "{took:?}");
 }

@@ -35,6 +35,8 @@ pub(super) struct Families {
     pub(super) pool_queue_ends: IntCounterVec,
     pub(super) pool_queue_wait: HistogramVec,
     pub(super) pool_panic: IntGaugeVec,
+    pub(super) pool_conflict: IntGaugeVec,
+    pub(super) pool_conflicts: IntCounterVec,
     pub(super) pool_sticky_entries: IntGaugeVec,
     pub(super) pool_sticky_evicted: IntCounterVec,
     pub(super) server_sessions: IntCounterVec,
@@ -184,6 +186,16 @@ impl Families {
             pool_panic: to.gauges(
                 "howdah_pool_panic",
                 "1 while so few servers are up that those that are down take sessions too.",
+                POOL,
+            ),
+            pool_conflict: to.gauges(
+                "howdah_pool_conflict",
+                "1 while several servers say that they are the active one, in a pool that wants it alone.",
+                POOL,
+            ),
+            pool_conflicts: to.counters(
+                "howdah_pool_conflicts_total",
+                "How often that began.",
                 POOL,
             ),
             pool_sticky_entries: to.gauges(

@@ -19,6 +19,8 @@ pub struct PoolMetrics {
     queue_wait: Histogram,
     retries: IntCounter,
     panic: IntGauge,
+    conflict: IntGauge,
+    conflicts: IntCounter,
     sticky_entries: IntGauge,
     sticky_evicted: IntCounter,
     tls_handshake: Histogram,
@@ -38,6 +40,8 @@ impl PoolMetrics {
             queue_wait: all.pool_queue_wait.with_label_values(own),
             retries: all.session_retries.with_label_values(own),
             panic: all.pool_panic.with_label_values(own),
+            conflict: all.pool_conflict.with_label_values(own),
+            conflicts: all.pool_conflicts.with_label_values(own),
             sticky_entries: all.pool_sticky_entries.with_label_values(own),
             sticky_evicted: all.pool_sticky_evicted.with_label_values(own),
             tls_handshake: all.pool_tls_handshake.with_label_values(own),
@@ -77,6 +81,12 @@ impl PoolMetrics {
         self.panic.set(i64::from(panic));
     }
 
+    /// Several servers say that they are the active one, or no more.
+    pub fn conflict(&self, conflict: bool) {
+        self.conflict.set(i64::from(conflict));
+        self.conflicts.inc_by(u64::from(conflict));
+    }
+
     /// How many clients the sticky table holds now.
     pub fn sticky_entries(&self, count: usize) {
         self.sticky_entries
@@ -112,6 +122,8 @@ impl Drop for PoolMetrics {
             let _ = all.pool_queue_wait.remove_label_values(own);
             let _ = all.session_retries.remove_label_values(own);
             let _ = all.pool_panic.remove_label_values(own);
+            let _ = all.pool_conflict.remove_label_values(own);
+            let _ = all.pool_conflicts.remove_label_values(own);
             let _ = all.pool_sticky_entries.remove_label_values(own);
             let _ = all.pool_sticky_evicted.remove_label_values(own);
             let _ = all.pool_tls_handshake.remove_label_values(own);

@@ -146,7 +146,7 @@ impl World {
                     .map(|server| format!("{}@{}", server.name, server.address));
                 format!("reload: {}", names.collect::<Vec<_>>().join(" "))
             }
-            Change::Health { server, health } => format!("{server:?} {health}"),
+            Change::Health { server, health, .. } => format!("{server:?} {health}"),
             Change::Order { server, order } => format!("{server} {order}"),
             Change::Weight { server, weight } => format!("{server} weight {weight}"),
             Change::Close { .. } => "the pool left the file".to_owned(),

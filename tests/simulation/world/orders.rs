@@ -158,6 +158,7 @@ impl World {
             let late = Change::Health {
                 server: *id,
                 health: Health::Up,
+                role: None,
             };
             assert_eq!(
                 self.send(late).await,

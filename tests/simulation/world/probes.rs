@@ -160,9 +160,13 @@ impl World {
 
     async fn tell_pool(&mut self, place: usize, health: Health) {
         let server = self.model.seats[place].id;
-        self.send(Change::Health { server, health })
-            .await
-            .expect("a keeper");
+        self.send(Change::Health {
+            server,
+            health,
+            role: None,
+        })
+        .await
+        .expect("a keeper");
         self.model.seats[place].health = health;
         self.model.changed(Instant::now());
         self.settle();
