@@ -27,13 +27,7 @@ const MEASURED: Duration = Duration::from_secs(20);
 
 fn main() {
     let at = serve();
-    let http = HttpAsk {
-        method: "GET".to_owned(),
-        path: "/healthz".to_owned(),
-        host: None,
-        expect_status: vec![200],
-        expect_body: None,
-    };
+    let http = HttpAsk::get("/healthz");
     for (name, ask) in [("tcp", Ask::Tcp), ("http", Ask::Http(http))] {
         let (pool, keeper) = Pool::new(plan(at, ask), &Metrics::new());
         runtime().block_on(async {

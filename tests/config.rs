@@ -588,16 +588,7 @@ mod what_becomes_of_it {
         );
 
         let hue = pool(&plan, "hue").probe.as_ref().unwrap();
-        assert_eq!(
-            hue.ask,
-            Ask::Http(HttpAsk {
-                method: "GET".into(),
-                path: "/desktop/debug/is_alive".into(),
-                host: None,
-                expect_status: vec![200],
-                expect_body: None,
-            })
-        );
+        assert_eq!(hue.ask, Ask::Http(HttpAsk::get("/desktop/debug/is_alive")));
         let impala = pool(&plan, "impala");
         assert_eq!(impala.balance, Balance::ResponseTime);
         let probe = impala.probe.as_ref().unwrap();

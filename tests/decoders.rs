@@ -74,6 +74,16 @@ fn client_hello() {
 }
 
 #[test]
+fn exchange() {
+    examine("exchange", 60_000);
+}
+
+#[test]
+fn json() {
+    examine("json", 100_000);
+}
+
+#[test]
 fn config() {
     examine("config", 20_000);
 }

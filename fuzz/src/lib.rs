@@ -5,6 +5,7 @@
 //! part of the bytes does not change when more come.
 
 mod admin;
+mod expected;
 mod secure;
 
 use std::path::Path;
@@ -16,19 +17,22 @@ use howdah::wire::thrift::{Reader, ThriftError, Type, message_length};
 use howdah::wire::{http, sasl};
 
 pub use self::admin::admin;
+pub use self::expected::{exchange, json};
 pub use self::secure::client_hello;
 
 /// A decoder's name, and what its bytes go through.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
     ("http", http),
     ("proxy_protocol", proxy_protocol),
     ("client_hello", client_hello),
+    ("exchange", exchange),
+    ("json", json),
     ("config", config),
     ("admin", admin),
 ];

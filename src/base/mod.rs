@@ -4,6 +4,8 @@ pub mod caught;
 pub mod connect;
 pub mod keepalive;
 pub mod passwd;
+pub mod pattern;
+pub mod pointer;
 pub mod rate;
 pub mod reach;
 pub mod sync;

@@ -73,6 +73,8 @@ fn question(question: Question) -> String {
         Question::Tcp => "a connect".into(),
         Question::Tls => "a TLS handshake".into(),
         Question::Http { path } | Question::Hue { path } => format!("GET `{path}`"),
+        Question::Page(page) => format!("{} `{}`", page.method, page.path),
+        Question::Exchange { .. } => "an exchange".into(),
         Question::HiveServer2 { .. } => "SASL handshake".into(),
         Question::Impala { web_port, .. } => format!("web server on {web_port}"),
     }

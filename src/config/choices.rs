@@ -6,8 +6,8 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::base::word::{Label, words};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
+    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel,
+    Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
 };
 
 words! {
@@ -152,6 +152,7 @@ choices! {
             _ => None,
         }
     };
+    AnswerEnd, "answer";
     Transport, "transport";
     Via, "via";
     StickyBy, "kind of stickiness",

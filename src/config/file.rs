@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::choices::{Auth, StickyBy, Transport, Via, WantedRole};
 use super::cx::{Cx, kind_of};
+use super::expressions::{Expression, Hex, Scalar};
 use super::field::{Field, Spot, Value};
 use super::services::ProbeType;
 use super::source::Span;
@@ -20,8 +21,9 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel, Observe, OnDown,
-    OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Service, Sni, TlsVersion,
+    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel,
+    Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Service, Sni,
+    TlsVersion,
 };
 
 tables! {
@@ -300,8 +302,65 @@ tables! {
         host: String = "the server's address",
         /// `http` and `hue`: any of these is up.
         expect_status: Many<Whole<100, 599>> = "[200]",
-        /// `http` and `hue`: must occur in the body.
+        /// `http` and `hue`: any of these is alive.
+        alive_status: Many<Whole<100, 599>> = "redirects, 401, 403, 407",
+        /// `http` and `hue`: must occur in the body; one without it is alive.
         expect_body: String = "anything",
+        /// `http` and `hue`: what the body means, by regular expressions. What matches none is down.
+        body: Body = "anything",
+        /// `http` and `hue`: what a value of a JSON body means. Any other value, and no JSON, is down.
+        json: Json = "anything",
+        /// `exchange`: what to send, and what the answers mean, in order.
+        steps: List<Step> = "required for `exchange`",
+    }
+
+    /// One step of an `exchange`: something to send, something to expect, or both. Of what is expected, the first counts that
+    /// matches, in the order of this table; what matches none is down. Expressions are those of Rust's `regex`, over bytes:
+    /// `\xff` is one, `\w` is ASCII, `(?s).` is any. A line's end ends the answer, and `$` is before it. What the groups
+    /// `(?<role>...)` (active, leader, master, primary; standby, follower, replica) and `(?<detail>...)` catch is shown.
+    Step "[[pool.NAME.probe.steps]]" step {
+        /// Text to send; `\r\n` and other escapes as in all of TOML.
+        send: String = "nothing",
+        /// The same as bytes: `"0a 0b"`.
+        hex: Hex = "nothing",
+        /// Up, and active.
+        active: Expression = "none",
+        /// Up, and standby.
+        standby: Expression = "none",
+        /// Up.
+        expect: Expression = "none: no answer is waited for",
+        /// Alive.
+        alive: Expression = "none",
+        /// How the answer ends: with the line that decides, with the byte that decides, or after as many bytes as two or
+        /// four before it say, big end first; what is sent then gets such a length, too.
+        answer: AnswerEnd = "\"line\"",
+    }
+
+    /// What the body of an HTTP answer means: the first expression that matches it counts, in the order of this table.
+    Body "[pool.NAME.probe.body]" body {
+        /// Up, and active.
+        active: Expression = "none",
+        /// Up, and standby.
+        standby: Expression = "none",
+        /// Up.
+        up: Expression = "none",
+        /// Alive.
+        alive: Expression = "none",
+    }
+
+    /// What a value of a JSON body means. Text, numbers and truth values are compared as they are written: `true` and `"true"`
+    /// are alike, `1` and `1.0` are not.
+    Json "[pool.NAME.probe.json]" json {
+        /// Where it stands (RFC 6901): `"/cluster/haState"`, `"/beans/0/State"`.
+        pointer: String = "required",
+        /// Up, and active.
+        active: Many<Scalar> = "none",
+        /// Up, and standby.
+        standby: Many<Scalar> = "none",
+        /// Up.
+        up: Many<Scalar> = "none",
+        /// Alive.
+        alive: Many<Scalar> = "none",
     }
 
     /// TLS towards servers; chain, date and name of their certificate are verified.
@@ -556,6 +615,9 @@ pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> 
         one::<Server>(),
         one::<Sticky>(),
         one::<Probe>(),
+        one::<Step>(),
+        one::<Body>(),
+        one::<Json>(),
         one::<ConnectTls>(),
         one::<Timeouts>(),
     ]
@@ -618,6 +680,18 @@ fn sticky(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
 
 fn probe(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
     format!("the probe of {}", cx.owner)
+}
+
+fn step(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("a step of {}", cx.owner)
+}
+
+fn body(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("body of {}", cx.owner)
+}
+
+fn json(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("json of {}", cx.owner)
 }
 
 fn timeouts(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {

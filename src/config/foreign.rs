@@ -131,7 +131,7 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "tcp-check",
-        "howdah says [pool.NAME.probe] type = \"tcp\", or the type of the service",
+        "howdah says steps = [...] of type = \"exchange\" in [pool.NAME.probe], or the type of the service",
     ),
     (
         "timeout",

@@ -11,6 +11,7 @@
 mod card;
 mod choices;
 mod cx;
+mod expressions;
 mod field;
 mod file;
 mod foreign;

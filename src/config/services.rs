@@ -58,6 +58,7 @@ impl Choice for ProbeType {
             "https" => "https is type = \"http\" with tls = true",
             "thrift" => "did you mean \"hiveserver2\"?",
             "ssl" | "ssl-hello" => "did you mean \"tls\"?",
+            "tcp-check" | "send-expect" => "did you mean \"exchange\"? (HAProxy says tcp-check)",
             "httpchk" => "did you mean \"http\"? (HAProxy says httpchk)",
             _ => return meant(word),
         };
@@ -72,7 +73,7 @@ fn meant(word: &str) -> Option<String> {
     Some(format!("did you mean {:?}?", service.word))
 }
 
-const ANY: [ProbeType; 3] = [
+const ANY: [ProbeType; 4] = [
     ProbeType {
         word: "tcp",
         question: Question::Tcp,
@@ -84,5 +85,9 @@ const ANY: [ProbeType; 3] = [
     ProbeType {
         word: "http",
         question: Question::Http { path: "/" },
+    },
+    ProbeType {
+        word: "exchange",
+        question: Question::Exchange { steps: &[] },
     },
 ];

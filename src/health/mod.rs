@@ -53,7 +53,7 @@ words! {
         ConnectFailed = "connect-failed",
         /// Connected, but silent in the step that the finding names: often a full thread pool or a stopped process.
         Timeout = "timeout",
-        /// The answer does not end, or comes in too many pieces (17 MiB, 8192 reads).
+        /// The answer does not end, or comes in too many pieces (17 MiB, of an exchange 64 KiB; 8192 reads).
         Endless = "endless",
         /// The peer reset the connection.
         Reset = "reset",
@@ -93,6 +93,12 @@ words! {
         HttpStatus = "http-status",
         /// The body lacks what is expected.
         HttpBody = "http-body",
+        /// Something else than JSON where it is expected, or JSON that breaks off.
+        NotJson = "not-json",
+        /// The answer matches nothing that is expected.
+        UnexpectedAnswer = "unexpected-answer",
+        /// The answer says that the server lives, and takes no new sessions.
+        NotServing = "not-serving",
         /// Sent elsewhere; not followed.
         HttpRedirect = "http-redirect",
         /// The passive one of a pair, or taken out of service.

@@ -121,13 +121,7 @@ mod tests {
 
     #[test]
     fn a_probe_reaches_as_far_as_it_goes_itself() {
-        let http = Ask::Http(HttpAsk {
-            method: "GET".into(),
-            path: "/".into(),
-            host: None,
-            expect_status: vec![200],
-            expect_body: None,
-        });
+        let http = Ask::Http(HttpAsk::get("/"));
         let hive = Ask::HiveServer2 {
             depth: Depth::Handshake,
             transport: HiveTransport::Binary,

@@ -8,10 +8,12 @@ mod admin;
 mod care;
 mod clients;
 pub mod diff;
+mod exchange;
 mod limits;
 mod listener;
 mod name;
 mod networks;
+mod page;
 mod pool;
 mod probe;
 mod role;
@@ -25,14 +27,14 @@ use std::sync::Arc;
 pub use self::admin::{AdminPlan, AdminSocket};
 pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
+pub use self::exchange::{AnswerEnd, Meaning, Rule, STEPS_MAX, Says, Script, Step};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
+pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
 pub use self::pool::{Address, Host, PoolPlan, QueuePlan, ServerPlan};
-pub use self::probe::{
-    Ask, Depth, HiveAuth, HiveTransport, HttpAsk, Observe, ObservePlan, ProbePlan,
-};
+pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, Observe, ObservePlan, ProbePlan};
 pub use self::role::{OnRoleLost, Role, RolePlan};
 pub use self::service::{Fact, Profile, Question, Service};
 pub use self::tls::{

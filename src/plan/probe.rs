@@ -1,8 +1,9 @@
 //! What to ask a server, how often, and how many answers make a conclusion.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectTls, Secret};
+use super::{ConnectTls, HttpAsk, Script, Secret};
 use crate::base::word::words;
 
 /// Table `[pool.*.probe]`, or what the service brings.
@@ -69,6 +70,8 @@ pub enum Ask {
     Tls,
     /// One request; status and body are judged; redirects are not followed.
     Http(HttpAsk),
+    /// Steps of bytes to send and of what the answers mean.
+    Exchange(Arc<Script>),
     /// Thrift, in the service's own words.
     HiveServer2 {
         /// How far to go.
@@ -122,19 +125,4 @@ pub enum HiveAuth {
     },
     /// No SASL at all.
     NoSasl,
-}
-
-/// One HTTP request and what is expected of its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpAsk {
-    /// GET, HEAD, OPTIONS or POST.
-    pub method: String,
-    /// Begins with a slash.
-    pub path: String,
-    /// The Host header; default: the server's address.
-    pub host: Option<String>,
-    /// Any of these. Default 200.
-    pub expect_status: Vec<u16>,
-    /// Must occur in the body.
-    pub expect_body: Option<String>,
 }

@@ -5,8 +5,10 @@
 //! memory for a length that it has only been told.
 
 pub mod client_hello;
+pub mod exchange;
 pub mod hive;
 pub mod http;
+pub mod json;
 pub mod proxy_protocol;
 pub mod sasl;
 pub mod thrift;

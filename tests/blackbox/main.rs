@@ -33,6 +33,7 @@ mod hostile;
 mod limits;
 mod locks;
 mod probe;
+mod probes;
 mod proxy_protocol;
 mod relay;
 mod reload;

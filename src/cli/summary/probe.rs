@@ -40,6 +40,10 @@ fn question(ask: &Ask, port: Option<u16>) -> String {
         Ask::Tcp => "tcp connect".into(),
         Ask::Tls => "tls handshake".into(),
         Ask::Http(http) => format!("http {}", request(http)),
+        Ask::Exchange(script) => match script.steps().len() {
+            1 => "exchange of 1 step".into(),
+            many => format!("exchange of {many} steps"),
+        },
         Ask::Hue(http) => format!("hue {}", request(http)),
         Ask::Impala { .. } if port.is_some() => "impala web server".into(),
         Ask::Impala { auth } => format!("impala ping, {}", account(auth)),
@@ -66,6 +70,12 @@ fn request(http: &HttpAsk) -> String {
     );
     if let Some(body) = &http.expect_body {
         text.push_str(&format!(" and {body:?} in the body"));
+    }
+    if !http.body.is_empty() {
+        text.push_str(" and a body that is known");
+    }
+    if let Some(json) = &http.json {
+        text.push_str(&format!(" and a known {} in the body", json.pointer));
     }
     text
 }

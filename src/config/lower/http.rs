@@ -1,11 +1,12 @@
 //! The keys of an HTTP question → [`HttpAsk`].
 
+use super::content;
 use crate::config::cx::Cx;
 use crate::config::field::Spot;
 use crate::config::file::Probe;
-use crate::plan::HttpAsk;
+use crate::plan::{HttpAsk, Meaning};
 
-pub(super) fn ask(words: &Probe, path: &str, cx: &mut Cx) -> HttpAsk {
+pub(super) fn ask(words: &Probe, brought: HttpAsk, cx: &mut Cx) -> HttpAsk {
     if let Some(path) = words.path.get() {
         judge_path(path, "path", cx);
     }
@@ -44,13 +45,44 @@ pub(super) fn ask(words: &Probe, path: &str, cx: &mut Cx) -> HttpAsk {
         .iter()
         .filter_map(|spot| u16::try_from(spot.value.0).ok())
         .collect();
+    let (body, json) = content::lower(words, &brought, cx);
     HttpAsk {
-        method: words.method.or("GET".into()),
-        path: words.path.or(path.into()),
-        host: words.host.value().cloned(),
-        expect_status: if expect.is_empty() { vec![200] } else { expect },
+        method: words.method.or(brought.method),
+        path: words.path.or(brought.path),
+        host: words.host.value().cloned().or(brought.host),
+        statuses: statuses(words, &expect, brought.statuses, cx),
+        expect_status: match expect.is_empty() {
+            true => brought.expect_status,
+            false => expect,
+        },
         expect_body: words.expect_body.value().cloned(),
+        body,
+        json,
     }
+}
+
+/// What the service brings, but for those that the file names.
+fn statuses(
+    words: &Probe,
+    expected: &[u16],
+    brought: Vec<(u16, Meaning)>,
+    cx: &mut Cx,
+) -> Vec<(u16, Meaning)> {
+    let mut all = Vec::new();
+    let alive = words.alive_status.value().map(|list| list.0.as_slice());
+    for spot in alive.unwrap_or_default() {
+        let status = u16::try_from(spot.value.0).unwrap_or_default();
+        if expected.contains(&status) {
+            let what = format!("{} takes {status} for up and for alive", cx.owner);
+            cx.error(&spot.span, what)
+                .why("it is in expect_status, too")
+                .fix("leave it out of one of them");
+        }
+        all.push((status, Meaning::ALIVE));
+    }
+    let named = |(status, _): &(u16, Meaning)| !expected.contains(status);
+    all.extend(brought.into_iter().filter(named));
+    all
 }
 
 /// Goes into a request's first line as it is: RFC 9112 §3.2.1.

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::probe_rules::{self, asks_web};
 use super::tls::connect_tls;
-use super::{count, http, material};
+use super::{count, exchange, http, material};
 use crate::config::choices::{Auth, Transport};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
 use crate::config::services::ProbeType;
 use crate::plan::{
-    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, ObservePlan, ProbePlan, Question, Secret,
-    Service,
+    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, HttpAsk, ObservePlan, ProbePlan, Question,
+    Secret, Service,
 };
 
 pub(in crate::config) fn lower(
@@ -128,9 +128,15 @@ fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
         // Where the service is asked by a request anyway, its path is what is meant.
         Question::Http { path } => {
             let path = service.probe.path().unwrap_or(path);
-            Ask::Http(http::ask(words, path, cx))
+            Ask::Http(http::ask(words, HttpAsk::get(path), cx))
         }
-        Question::Hue { path } => Ask::Hue(http::ask(words, path, cx)),
+        Question::Page(page) => {
+            // That it compiles is a test of the profiles.
+            let brought = HttpAsk::of(page).unwrap_or_else(|_| HttpAsk::get(page.path));
+            Ask::Http(http::ask(words, brought, cx))
+        }
+        Question::Exchange { steps } => Ask::Exchange(exchange::script(words, steps, cx)),
+        Question::Hue { path } => Ask::Hue(http::ask(words, HttpAsk::get(path), cx)),
         Question::HiveServer2 { .. } => Ask::HiveServer2 {
             depth: words.depth.or(Depth::Handshake),
             transport: transport(words, cx),

@@ -11,7 +11,7 @@ use crate::plan::{ProbePlan, Question};
 
 /// Keys that the type of this probe does not know.
 pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    let keys: [(&str, Option<Span>, Knows); 14] = [
+    let keys: [(&str, Option<Span>, Knows); 18] = [
         ("depth", words.depth.span(), hive),
         ("deep_interval", words.deep_interval.span(), hive),
         ("transport", words.transport.span(), hive),
@@ -25,6 +25,10 @@ pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
         ("host", words.host.span(), request),
         ("expect_status", words.expect_status.span(), request),
         ("expect_body", words.expect_body.span(), request),
+        ("alive_status", words.alive_status.span(), request),
+        ("body", words.body.span(), request),
+        ("json", words.json.span(), request),
+        ("steps", words.steps.span(), exchange),
         (
             "tls",
             words.tls.span().filter(|_| kind.question == Question::Tcp),
@@ -72,6 +76,10 @@ fn thrift(question: Question) -> bool {
 
 fn request(question: Question) -> bool {
     question.path().is_some()
+}
+
+fn exchange(question: Question) -> bool {
+    matches!(question, Question::Exchange { .. })
 }
 
 fn handshake(question: Question) -> bool {

@@ -513,13 +513,7 @@ async fn the_only_server_is_never_taken_out_for_what_sessions_saw() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_probe_is_answered_it_has_the_last_word() {
-    let http = Ask::Http(HttpAsk {
-        method: "GET".into(),
-        path: "/".into(),
-        host: None,
-        expect_status: vec![200],
-        expect_body: None,
-    });
+    let http = Ask::Http(HttpAsk::get("/"));
     let probe = ProbePlan {
         ask: http,
         ..probe()

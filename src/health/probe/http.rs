@@ -1,10 +1,13 @@
 //! One request, and a judgement of its status and body.
 
 use super::link::{Link, Target};
+use super::talk::{first_line, role};
 use super::trace::{Answer, Asked, Trace};
+use crate::base::pattern::Pattern;
 use crate::health::Reason;
-use crate::plan::HttpAsk;
+use crate::plan::{HttpAsk, JsonAsk, Meaning, Role, Says};
 use crate::wire::http::{self, Incoming, Reader, Reply};
+use crate::wire::json::{self, Found};
 
 pub(super) async fn exchange(
     target: &Target<'_>,
@@ -63,33 +66,112 @@ fn judge_incoming(incoming: Incoming) -> Asked<Reply> {
     }
 }
 
-/// Expected is up; everything else that shows a living server which will not serve this is alive.
+/// Expected is up, if the body is; what the plan does not name is alive where it shows a living server that will not serve
+/// this: one that sends elsewhere, or wants a login.
 pub(super) fn judge(reply: &Reply, ask: &HttpAsk) -> Answer {
-    let status = format!("status {}", reply.status);
-    if ask.expect_status.contains(&reply.status) {
-        return judge_body(reply, ask);
+    let (status, text) = (reply.status, status(reply));
+    if ask.expect_status.contains(&status) {
+        return judge_content(reply, ask);
     }
-    match reply.status {
-        300..=399 => {
-            let to = reply.header("location").unwrap_or("nowhere");
-            Answer::alive(Reason::HttpRedirect, &format!("{status}, sent to {to}"))
-        }
-        401 | 403 | 407 => Answer::alive(Reason::HttpStatus, &status),
-        _ => Answer::down(Reason::HttpStatus, &status),
+    let reason = match status {
+        300..=399 => Reason::HttpRedirect,
+        _ => Reason::HttpStatus,
+    };
+    let mut named = ask.statuses.iter();
+    match named.find(|(named, _)| *named == status) {
+        Some((_, means)) => answer(*means, means.role, reason, &text),
+        None if matches!(status, 300..=399 | 401 | 403 | 407) => Answer::alive(reason, &text),
+        None => Answer::down(reason, &text),
     }
 }
 
-/// A role page answers 200 in every role and tells it in its body.
-fn judge_body(reply: &Reply, ask: &HttpAsk) -> Answer {
-    let Some(expected) = &ask.expect_body else {
-        return Answer::up();
-    };
-    let body = String::from_utf8_lossy(&reply.body);
-    if body.contains(expected.as_str()) {
-        return Answer::up();
+/// The status, and where it sends or what login it wants.
+fn status(reply: &Reply) -> String {
+    let text = format!("status {}", reply.status);
+    match reply.status {
+        300..=399 => {
+            let to = reply.header("location").unwrap_or("nowhere");
+            format!("{text}, sent to {to}")
+        }
+        401 => match reply.header("www-authenticate") {
+            Some(login) => format!("{text}, wants {login}"),
+            None => text,
+        },
+        _ => text,
     }
-    let text = format!("the body lacks \"{expected}\": {body}");
-    Answer::alive(Reason::HttpBody, &text)
+}
+
+/// Old ResourceManagers answer 200 as standby, with a header that sends browsers to the active one (YARN-2605).
+fn judge_content(reply: &Reply, ask: &HttpAsk) -> Answer {
+    if let Some(to) = reply.header("refresh")
+        && to.to_ascii_lowercase().contains("url=")
+    {
+        let text = format!("status {}, sent on: {to}", reply.status);
+        return Answer::alive(Reason::HttpRedirect, &text);
+    }
+    if let Some(expected) = &ask.expect_body {
+        let body = String::from_utf8_lossy(&reply.body);
+        if !body.contains(expected.as_str()) {
+            let text = format!("the body lacks \"{expected}\": {body}");
+            return Answer::alive(Reason::HttpBody, &text);
+        }
+    }
+    match &ask.json {
+        Some(json) => judge_json(&reply.body, json),
+        None => judge_body(&reply.body, &ask.body),
+    }
+}
+
+fn judge_body(body: &[u8], rules: &[(Pattern, Meaning)]) -> Answer {
+    let matched = rules.iter().find(|(pattern, _)| pattern.is_match(body));
+    let Some((pattern, means)) = matched else {
+        return match rules.is_empty() {
+            true => Answer::up(),
+            false => Answer::down(Reason::HttpBody, &first_line(body)),
+        };
+    };
+    let detail = pattern.group("detail", body).map(first_line);
+    let role = role(*means, pattern, body);
+    let detail = match means.says {
+        Says::Up => detail.unwrap_or_default(),
+        _ => detail.unwrap_or_else(|| first_line(body)),
+    };
+    answer(*means, role, Reason::HttpBody, &detail)
+}
+
+fn judge_json(body: &[u8], ask: &JsonAsk) -> Answer {
+    let place = &ask.pointer;
+    let value = match json::at(body, place) {
+        Ok(Found::Scalar(value)) => value,
+        Ok(other) => {
+            let is = match other {
+                Found::Object => "a table",
+                Found::Array => "a list",
+                _ => "nothing",
+            };
+            return Answer::down(Reason::HttpBody, &format!("{is} at {place}"));
+        }
+        Err(_) if body.len() >= http::BODY_MAX => {
+            return Answer::down(Reason::NotJson, "longer than 1 MiB");
+        }
+        Err(error) => return Answer::down(Reason::NotJson, &error.to_string()),
+    };
+    let mut known = ask.values.iter();
+    let text = format!("{place} is {value:?}");
+    match known.find(|(known, _)| *known == value) {
+        Some((_, means)) => answer(*means, means.role, Reason::HttpBody, &text),
+        None => Answer::down(Reason::HttpBody, &text),
+    }
+}
+
+/// `reason` and `detail` are of an answer that is not up.
+fn answer(means: Meaning, role: Option<Role>, reason: Reason, detail: &str) -> Answer {
+    let answer = match means.says {
+        Says::Up => Answer::up_because(detail),
+        Says::Alive => Answer::alive(reason, detail),
+        Says::Down => Answer::down(reason, detail),
+    };
+    Answer { role, ..answer }
 }
 
 fn stranger(bytes: &[u8]) -> Answer {

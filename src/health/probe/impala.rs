@@ -117,11 +117,5 @@ async fn part(trace: &Trace, link: &mut Option<Link>) {
 }
 
 fn page(path: &str) -> HttpAsk {
-    HttpAsk {
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        host: None,
-        expect_status: vec![200],
-        expect_body: None,
-    }
+    HttpAsk::get(path)
 }

@@ -40,6 +40,8 @@ pub(super) struct Target<'a> {
 /// Most reads: an answer of the longest kind comes in a tenth of that, and one that dribbles must not cost a core.
 const READS_MAX: u32 = 8192;
 
+const SMALL_READS: u32 = 4;
+
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -239,6 +241,13 @@ impl Link {
     }
 
     async fn receive(&mut self) -> Asked<bool> {
+        // Most answers fit into the first; a long one must not come in thousands of pieces.
+        let room = if self.reads <= SMALL_READS {
+            512
+        } else {
+            16 * 1024
+        };
+        self.inbox.reserve(room);
         let read = match &mut self.stream {
             Stream::Plain(stream) => stream.read_buf(&mut self.inbox).await,
             Stream::Tls(stream) => stream.read_buf(&mut self.inbox).await,

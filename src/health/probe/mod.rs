@@ -6,6 +6,7 @@
 //! without a verdict, see [`patience`].
 
 pub mod datagram;
+mod exchange;
 mod fault;
 mod hive;
 mod http;
@@ -13,6 +14,7 @@ mod hue;
 mod impala;
 mod link;
 mod patience;
+mod talk;
 mod tcp;
 mod tls;
 mod trace;
@@ -112,6 +114,7 @@ async fn exchange(
     match &target.plan.ask {
         Ask::Tcp | Ask::Tls => tls::exchange(target, trace, link).await,
         Ask::Http(ask) => http::exchange(target, trace, link, ask).await,
+        Ask::Exchange(script) => exchange::exchange(target, trace, link, script).await,
         Ask::HiveServer2 {
             depth,
             transport,

@@ -29,11 +29,18 @@ pub(super) struct Trace {
     step_started: Instant,
     steps: Vec<(&'static str, Duration)>,
     waited: Duration,
+    /// What came of an answer that is not whole.
+    heard: String,
 }
 
 impl Answer {
     pub(super) fn up() -> Self {
         Self::of(Verdict::Up, Reason::Ok, "")
+    }
+
+    /// With something that people may want to know of it.
+    pub(super) fn up_because(detail: &str) -> Self {
+        Self::of(Verdict::Up, Reason::Ok, detail)
     }
 
     pub(super) fn alive(reason: Reason, detail: &str) -> Self {
@@ -79,6 +86,7 @@ impl Trace {
             step_started: now,
             steps: Vec::with_capacity(4),
             waited: Duration::ZERO,
+            heard: String::new(),
         }
     }
 
@@ -92,6 +100,12 @@ impl Trace {
         self.steps.push((self.step, now - self.step_started));
         self.step = name;
         self.step_started = now;
+        self.heard.clear();
+    }
+
+    /// Part of an answer, for people, should no more come.
+    pub(super) fn hears(&mut self, text: String) {
+        self.heard = text;
     }
 
     /// Time that we let pass on purpose: no fault of the server's, so not in the finding's `took`.
@@ -106,7 +120,13 @@ impl Trace {
             _ => Reason::Timeout,
         };
         let limit = self.deadline - self.started;
-        Answer::down(reason, &format!("no answer within {limit:?}"))
+        match self.heard.as_str() {
+            "" => Answer::down(reason, &format!("no answer within {limit:?}")),
+            heard => {
+                let text = format!("no answer that is expected within {limit:?}, but {heard:?}");
+                Answer::down(reason, &text)
+            }
+        }
     }
 
     pub(super) fn finish(mut self, answer: Answer) -> Finding {

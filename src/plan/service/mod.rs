@@ -45,6 +45,8 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::pointer;
+    use crate::plan::{HttpAsk, STEPS_MAX, Script};
 
     #[test]
     fn no_word_means_two_services() {
@@ -58,6 +60,25 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), count, "{words:?}");
+    }
+
+    #[test]
+    fn every_expression_compiles() {
+        for service in Service::ALL {
+            let word = service.word;
+            match service.probe {
+                Question::Exchange { steps } => {
+                    assert!((1..=STEPS_MAX).contains(&steps.len()), "{word}");
+                    Script::new(steps).expect(word);
+                }
+                Question::Page(page) => {
+                    HttpAsk::of(page).expect(word);
+                    let pointer = page.json.map_or("", |json| json.pointer);
+                    assert_eq!(pointer::judge(pointer), Ok(()), "{word}");
+                }
+                _ => {}
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::plan::{Balance, Dial, RolePlan};
+use crate::plan::{Balance, Dial, Page, RolePlan, Step};
 
 /// What is known of a service.
 #[derive(Debug)]
@@ -74,6 +74,13 @@ pub enum Question {
     Http {
         /// Begins with a slash.
         path: &'static str,
+    },
+    /// One request; what status and body mean is the page's matter.
+    Page(&'static Page),
+    /// Bytes to send, and what the answers mean.
+    Exchange {
+        /// In order.
+        steps: &'static [Step],
     },
     /// HiveServer2's Thrift, as deep as the file says.
     HiveServer2 {
@@ -163,9 +170,13 @@ impl Question {
     pub fn path(self) -> Option<&'static str> {
         match self {
             Self::Http { path } | Self::Hue { path } => Some(path),
-            Self::None | Self::Tcp | Self::Tls | Self::HiveServer2 { .. } | Self::Impala { .. } => {
-                None
-            }
+            Self::Page(page) => Some(page.path),
+            Self::None
+            | Self::Tcp
+            | Self::Tls
+            | Self::Exchange { .. }
+            | Self::HiveServer2 { .. }
+            | Self::Impala { .. } => None,
         }
     }
 }

@@ -19,10 +19,7 @@ pub(super) async fn takes_post(
 ) -> Asked<Option<()>> {
     let ask = HttpAsk {
         method: "OPTIONS".to_owned(),
-        path: path.to_owned(),
-        host: None,
-        expect_status: vec![200],
-        expect_body: None,
+        ..HttpAsk::get(path)
     };
     match http::fetch(target, trace, link, &ask, "options").await {
         Ok(reply) if names_post(&reply) => Ok(Some(())),

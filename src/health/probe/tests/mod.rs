@@ -93,13 +93,7 @@ fn account() -> HiveAuth {
 }
 
 fn get(path: &str) -> HttpAsk {
-    HttpAsk {
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        host: None,
-        expect_status: vec![200],
-        expect_body: None,
-    }
+    HttpAsk::get(path)
 }
 
 async fn find(address: SocketAddr, plan: &ProbePlan) -> Finding {
