@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use self::checkers::Checkers;
+pub use self::role::wanted as in_role;
 use crate::base::word::words;
 use crate::plan::{ProxyVersion, Role};
 

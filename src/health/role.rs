@@ -4,7 +4,7 @@ use super::{Finding, Reason, Verdict};
 use crate::plan::{Role, RolePlan};
 
 /// The finding for a pool that wants this.
-pub(super) fn wanted(finding: Finding, plan: &RolePlan) -> Finding {
+pub fn wanted(finding: Finding, plan: &RolePlan) -> Finding {
     let Some(claimed) = finding.role.filter(|_| finding.verdict == Verdict::Up) else {
         return finding;
     };

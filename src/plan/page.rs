@@ -13,7 +13,8 @@ pub struct Page {
     /// Begins with a slash.
     pub path: &'static str,
     /// What each status means. Where one is up and claims no role, the body is judged. A status that is not here is down,
-    /// but for redirects, 401, 403 and 407, which are alive.
+    /// but for redirects, 401, 403 and 407, which are alive. What is expected with a Refresh header that sends on means what a
+    /// 307 means.
     pub statuses: &'static [(u16, Meaning)],
     /// The first expression that matches counts; a body that matches none is down. Empty: any body.
     pub body: &'static [Rule],

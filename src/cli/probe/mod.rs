@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 pub use self::args::ProbeArgs;
 use self::question::{Question, Refusal, question};
 use super::FAILED;
-use crate::health::{Effort, Endpoint, Finding, Reason, Verdict, probe};
+use crate::health::{Effort, Endpoint, Finding, Reason, Verdict, in_role, probe};
+use crate::plan::{RolePlan, Service};
 use crate::tls::connect::Connector;
 
 /// The server answers, but must not get new sessions.
@@ -27,8 +28,10 @@ pub fn run(args: &ProbeArgs) -> ExitCode {
             faults: vec![error],
         })
     });
+    // As a pool of that service judges: some want the active server alone.
+    let role = Service::named(&args.kind).map_or(RolePlan::EQUALS, |service| service.role);
     let finding = match asked {
-        Ok(finding) => finding,
+        Ok(finding) => in_role(finding, &role),
         Err(refusal) => {
             for fault in &refusal.faults {
                 eprintln!("error: {fault}");

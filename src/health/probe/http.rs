@@ -101,13 +101,16 @@ fn status(reply: &Reply) -> String {
     }
 }
 
-/// Old ResourceManagers answer 200 as standby, with a header that sends browsers to the active one (YARN-2605).
+/// Old ResourceManagers answer 200 as standby, with a header that sends browsers to the active one (YARN-2605). It means what
+/// a 307 means.
 fn judge_content(reply: &Reply, ask: &HttpAsk) -> Answer {
     if let Some(to) = reply.header("refresh")
         && to.to_ascii_lowercase().contains("url=")
     {
         let text = format!("status {}, sent on: {to}", reply.status);
-        return Answer::alive(Reason::HttpRedirect, &text);
+        let redirect = ask.statuses.iter().find(|(named, _)| *named == 307);
+        let means = redirect.map_or(Meaning::ALIVE, |(_, means)| *means);
+        return answer(means, means.role, Reason::HttpRedirect, &text);
     }
     if let Some(expected) = &ask.expect_body {
         let body = String::from_utf8_lossy(&reply.body);
