@@ -29,6 +29,13 @@ pub fn card(service: Service) -> String {
     let rows: String = rows
         .map(|(key, value)| format!("| {key} | {value} |\n"))
         .collect();
+    let role = match service.role.wanted {
+        Some(role) => format!(
+            "| `role` | `{role}`, `on_role_lost` `{}` |\n",
+            service.role.on_lost
+        ),
+        None => String::new(),
+    };
     let facts = service.facts.iter();
     let facts: String = facts
         .map(|fact| format!("| `{}` | {} | {} |\n", fact.of, fact.why, fact.source))
@@ -39,7 +46,7 @@ pub fn card(service: Service) -> String {
         .map(|hint| format!("- {hint}\n"))
         .collect();
     format!(
-        "{}\n\n| | |\n|---|---|\n{rows}\nClients: {}\n\n| key | why | source |\n|---|---|---|\n{facts}\n{hints}",
+        "{}\n\n| | |\n|---|---|\n{rows}{role}\nClients: {}\n\n| key | why | source |\n|---|---|---|\n{facts}\n{hints}",
         service.summary, service.clients
     )
 }

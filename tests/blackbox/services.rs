@@ -90,10 +90,192 @@ async fn livy() {
     expect(&["livy", &other], (DOWN, "404")).await;
 }
 
-/// The address of a server that answers requests which begin like that, and 404 to any other.
-async fn answering(begins: &'static str, status: &'static str, body: &'static str) -> String {
+/// A standby says 405 where one would expect another 200; what answers anything with 200 is no NameNode.
+#[tokio::test]
+async fn hdfs_namenode() {
+    let ask = "GET /isActive ";
+    let close = "Connection: close";
+    let active = answering(ask, &format!("200 OK\r\n{close}"), "I am Active!").await;
+    expect(&["hdfs-namenode", &active], (UP, "up")).await;
+    let page = "<html><body><h2>HTTP ERROR 405 I am not Active!</h2></body></html>";
+    let standby = format!("405 Method Not Allowed\r\n{close}");
+    let standby = answering(ask, &standby, page).await;
+    expect(&["hdfs-namenode", &standby], (ALIVE, "passive")).await;
+    let login = "401 Authentication required\r\nWWW-Authenticate: Negotiate";
+    let login = answering(ask, login, "").await;
+    expect(&["hdfs-namenode", &login], (ALIVE, "Negotiate")).await;
+    let portal = answering(ask, "200 OK", "<html>Welcome</html>").await;
+    expect(&["hdfs-namenode", &portal], (DOWN, "http-body")).await;
+    let hadoop2 = answering("GET /jmx", "200 OK", "{}").await;
+    expect(&["hdfs-namenode", &hadoop2], (DOWN, "404")).await;
+}
+
+/// Old standbys answer 200 and send on by a header, new ones by a redirect.
+#[tokio::test]
+async fn yarn_resourcemanager() {
+    let ask = "GET /ws/v1/cluster/info ";
+    let states = [
+        ("ACTIVE", UP, "ACTIVE"),
+        ("STANDBY", ALIVE, "passive"),
+        ("INITIALIZING", ALIVE, "INITIALIZING"),
+        ("STOPPED", ALIVE, "STOPPED"),
+        ("active", DOWN, "http-body"),
+    ];
+    for (state, verdict, word) in states {
+        let body = format!(
+            r#"{{"clusterInfo":{{"id":1764175000000,"startedOn":1764175000000,"state":"STARTED","haState":"{state}","rmStateStoreName":"org.apache.hadoop.yarn.server.resourcemanager.recovery.ZKRMStateStore","haZooKeeperConnectionState":"CONNECTED"}}}}"#
+        );
+        let server = answering(ask, "200 OK\r\nContent-Type: application/json", &body).await;
+        expect(&["yarn-resourcemanager", &server], (verdict, word)).await;
+    }
+    let text = "This is standby RM. The redirect url is: /ws/v1/cluster/info\n";
+    let to = "http://rm2.example.com:8088/ws/v1/cluster/info";
+    let redirect = format!("307 Temporary Redirect\r\nLocation: {to}");
+    let refresh = format!("200 OK\r\nRefresh: 3; url={to}");
+    for status in [redirect, refresh] {
+        let server = answering(ask, &status, text).await;
+        expect(&["yarn-resourcemanager", &server], (ALIVE, "passive")).await;
+    }
+    let login = "302 Found\r\nLocation: https://sso.example.com/websso";
+    let login = answering(ask, login, "").await;
+    expect(&["yarn-resourcemanager", &login], (ALIVE, "http-redirect")).await;
+    let lost = answering(ask, "200 OK", "There is no active RM right now.\n").await;
+    expect(&["yarn-resourcemanager", &lost], (DOWN, "not-json")).await;
+}
+
+/// The truth is text, and `/health` tells none.
+#[tokio::test]
+async fn hbase_master() {
+    let ask = "GET /jmx?qry=Hadoop:service=HBase,name=Master,sub=Server ";
+    let beans = |inner: &str| format!("{{\n  \"beans\" : [ {inner} ]\n}}");
+    let master = |active: &str| {
+        beans(&format!(
+            "{{\n    \"name\" : \"Hadoop:service=HBase,name=Master,sub=Server\",\n    \
+             \"modelerType\" : \"Master,sub=Server\",\n    \"tag.isActiveMaster\" : \"{active}\",\n    \
+             \"tag.Context\" : \"master\",\n    \"averageLoad\" : 4.125\n  }}"
+        ))
+    };
+    let answers = [
+        (master("true"), UP, "true"),
+        (master("false"), ALIVE, "passive"),
+        (beans(""), DOWN, "nothing at"),
+    ];
+    for (body, verdict, word) in answers {
+        let server = answering(ask, "200 OK", &body).await;
+        expect(&["hbase-master", &server], (verdict, word)).await;
+    }
+    let healthy = answering("GET /health ", "200 OK", "").await;
+    expect(&["hbase-master", &healthy], (DOWN, "404")).await;
+}
+
+/// It has no standby, so a login in the way is an answer like any.
+#[tokio::test]
+async fn httpfs() {
+    let ask = "GET /webhdfs/v1/?op=GETHOMEDIRECTORY&user.name=howdah ";
+    let home = r#"{"Path":"\/user\/howdah"}"#;
+    let up = answering(ask, "200 OK\r\nContent-Type: application/json", home).await;
+    expect(&["httpfs", &up], (UP, "up")).await;
+    let login = "401 Unauthorized\r\nWWW-Authenticate: Negotiate";
+    let login = answering(ask, login, "").await;
+    expect(&["httpfs", &login], (UP, "up")).await;
+    let refused = answering(ask, "403 Forbidden", "").await;
+    expect(&["httpfs", &refused], (ALIVE, "403")).await;
+    let broken = answering(ask, "500 Internal Server Error", "").await;
+    expect(&["httpfs", &broken], (DOWN, "500")).await;
+}
+
+/// What asks the cluster is not asked.
+#[tokio::test]
+async fn hbase_rest() {
+    let version = "rest 2.5.8 [JVM: Eclipse Adoptium 11.0.22]\n";
+    let up = answering("GET /version ", "200 OK", version).await;
+    expect(&["hbase-rest", &up], (UP, "up")).await;
+    let login = answering("GET /version ", "401 Unauthorized", "").await;
+    expect(&["hbase-rest", &login], (ALIVE, "401")).await;
+    let cluster = answering("GET /version/cluster ", "200 OK", "\"2.5.8\"").await;
+    expect(&["hbase-rest", &cluster], (DOWN, "404")).await;
+}
+
+/// It answers 200 in each of its modes.
+#[tokio::test]
+async fn oozie() {
+    let modes = [
+        ("NORMAL", UP, "NORMAL"),
+        ("SAFEMODE", ALIVE, "SAFEMODE"),
+        ("NOWEBSERVICE", ALIVE, "NOWEBSERVICE"),
+        ("STRANGE", DOWN, "STRANGE"),
+    ];
+    for (mode, verdict, word) in modes {
+        let body = format!("{{\"systemMode\":\"{mode}\"}}");
+        let json = "200 OK\r\nContent-Type: application/json;charset=UTF-8";
+        let server = answering("GET /oozie/v1/admin/status ", json, &body).await;
+        expect(&["oozie", &server], (verdict, word)).await;
+    }
+}
+
+/// Without ZooKeeper a node still takes connections.
+#[tokio::test]
+async fn solr() {
+    let ask = "GET /solr/admin/info/health ";
+    let body = |status: u16, rest: &str| {
+        format!(
+            "{{\n  \"responseHeader\":{{\n    \"status\":{status},\n    \"QTime\":0\n  }},\n  {rest}\n}}"
+        )
+    };
+    let lost =
+        r#""status":"FAILURE","error":{"msg":"Host Unavailable: Not connected to zk","code":503}"#;
+    let answers = [
+        ("200 OK", body(0, r#""status":"OK""#), UP, "OK"),
+        ("503 Service Unavailable", body(503, lost), ALIVE, "503"),
+        ("200 OK", body(0, r#""status":"FAILURE""#), ALIVE, "FAILURE"),
+        ("500 Server Error", body(500, r#""error":{}"#), DOWN, "500"),
+        ("200 OK", body(0, r#""mode":"std""#), DOWN, "nothing at"),
+    ];
+    for (status, body, verdict, word) in answers {
+        let server = answering(ask, status, &body).await;
+        expect(&["solr", &server], (verdict, word)).await;
+    }
+}
+
+/// A cluster without a master answers, and so does one that had no time to look.
+#[tokio::test]
+async fn elasticsearch() {
+    let ask = "GET /_cluster/health?local=true ";
+    let health = |status: &str, timed_out: bool| {
+        format!(
+            r#"{{"cluster_name":"status","status":"{status}","timed_out":{timed_out},"number_of_nodes":3,"active_shards_percent_as_number":100.0}}"#
+        )
+    };
+    let no_master =
+        r#"{"error":{"type":"master_not_discovered_exception","reason":null},"status":503}"#;
+    let login = "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"security\"";
+    let answers = [
+        ("200 OK", health("green", false), UP, "green"),
+        ("200 OK", health("yellow", false), UP, "yellow"),
+        ("200 OK", health("red", false), ALIVE, "red"),
+        ("200 OK", health("green", true), ALIVE, "timed_out"),
+        ("408 Request Timeout", health("green", true), ALIVE, "408"),
+        (
+            "503 Service Unavailable",
+            no_master.to_owned(),
+            ALIVE,
+            "503",
+        ),
+        (login, String::new(), ALIVE, "Basic realm"),
+        ("200 OK", "{}".to_owned(), DOWN, "http-body"),
+    ];
+    for (status, body, verdict, word) in answers {
+        let server = answering(ask, status, &body).await;
+        expect(&["elasticsearch", &server], (verdict, word)).await;
+    }
+}
+
+/// The address of a server that answers requests which begin like that, and 404 to any other. `status` may have lines of
+/// the head behind it.
+async fn answering(begins: &'static str, status: &str, body: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let (status, body) = (status.to_owned(), body.to_owned());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let mut stream = BufReader::new(stream);
@@ -104,7 +286,7 @@ async fn answering(begins: &'static str, status: &'static str, body: &'static st
                 }
             }
             let (status, body) = match head.starts_with(begins) {
-                true => (status, body),
+                true => (status.as_str(), body.as_str()),
                 false => ("404 Not Found", ""),
             };
             let length = body.len();

@@ -25,6 +25,14 @@ services! {
     mod impala;
     mod hue;
     mod livy;
+    mod oozie;
+    mod hdfs_namenode;
+    mod httpfs;
+    mod hbase_master;
+    mod hbase_rest;
+    mod yarn_resourcemanager;
+    mod solr;
+    mod elasticsearch;
     mod tcp;
     mod udp;
 }
