@@ -11,6 +11,7 @@
 //! | `HOWDAH_TEST_SOAK_SECONDS`: how long sessions go on in `soak` | 120 | 1800 |
 //! | `HOWDAH_TEST_SOAK_RATE`: how many of them a second | 60 | 500 |
 //! | `HOWDAH_TEST_DATAGRAM_SESSIONS`: short ones in `udp` | 20000 | 100000 |
+//! | `HOWDAH_TEST_CONFLICT_SECONDS`: how long two servers say that they are active in `failover` | 5 | 30 |
 //! | `HOWDAH_TEST_PROGRAM`: another build of howdah to drive | this one | `target/release/howdah` |
 
 #![allow(
@@ -27,6 +28,7 @@ mod confine;
 mod demo;
 mod dial;
 mod drain;
+mod failover;
 mod faults;
 mod health;
 mod hostile;
