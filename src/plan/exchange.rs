@@ -36,6 +36,8 @@ pub struct Rule {
     pub pattern: Cow<'static, str>,
     /// What it means.
     pub means: Meaning,
+    /// What people are told of an exchange that ends here, where no group says it: for answers that are no text.
+    pub told: Option<&'static str>,
 }
 
 words! {
@@ -93,7 +95,14 @@ impl Rule {
         Self {
             pattern: Cow::Borrowed(pattern),
             means,
+            told: None,
         }
+    }
+
+    /// With what people are told.
+    pub const fn told(mut self, text: &'static str) -> Self {
+        self.told = Some(text);
+        self
     }
 }
 

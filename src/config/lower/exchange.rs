@@ -84,6 +84,7 @@ fn rules(words: &file::Step) -> Vec<Rule> {
         Field::Given(spot) => Some(Rule {
             pattern: Cow::Owned(spot.value.0.as_str().to_owned()),
             means,
+            told: None,
         }),
         _ => None,
     });

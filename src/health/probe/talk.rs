@@ -142,6 +142,7 @@ impl<'s> Talk<'s> {
         };
         let heard = self.reader.as_ref().map(Reader::heard).unwrap_or_default();
         let told = pattern.group("detail", heard).map(first_line);
+        let told = told.or_else(|| rule.told.map(str::to_owned));
         self.role = role(rule.means, pattern, heard).or(self.role);
         let detail = told.clone().unwrap_or_else(|| first_line(heard));
         let answer = match rule.means.says {
@@ -237,6 +238,7 @@ mod tests {
     const ROLE: &[Rule] = &[
         Rule::new(r"^role:(?<role>\w+) (?<detail>.*)$", Meaning::UP),
         Rule::new("^busy", Meaning::ALIVE),
+        Rule::new("^\\xff", Meaning::ALIVE).told("asleep"),
     ];
     const BINARY: &[Rule] = &[Rule::new(r"(?s)^\x00\x01(?<detail>.)", Meaning::STANDBY)];
     const STEPS: &[Step] = &[
@@ -291,6 +293,12 @@ mod tests {
                 Verdict::Alive,
                 Reason::NotServing,
                 "busy now",
+            ),
+            (
+                &[b"220 hi\r\n", b"\xff\n"],
+                Verdict::Alive,
+                Reason::NotServing,
+                "asleep",
             ),
             (
                 &[b"220 hi\n", b"role: ?\nx"],
