@@ -2,12 +2,15 @@
 //!
 //! The question is the one that the service brings, so that nothing but its word and the address is said.
 
+mod wire;
+
 use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::eventually;
 use crate::support::{Fault, Frame, Howdah, program, run};
+use wire::{Wire, bytes};
 
 /// Exit codes of `howdah probe`.
 const UP: i32 = 0;
@@ -297,14 +300,200 @@ async fn answering(begins: &'static str, status: &str, body: &str) -> String {
     address
 }
 
+/// Each answer to the question with its verdict; whoever hangs up without one is down.
+async fn judged(service: &str, asked: &[u8], answers: &[(&[u8], (i32, &str))]) {
+    let hung_up: (&[u8], _) = (b"", (DOWN, "closed"));
+    for (answer, expected) in answers.iter().chain([&hung_up]) {
+        let wire = Wire::start(asked, answer).await;
+        expect(&[service, &wire.address.to_string()], *expected).await;
+    }
+}
+
+/// Every member of a quorum is up, whatever its part in it.
+#[tokio::test]
+async fn zookeeper() {
+    let srvr = |mode: &str| {
+        format!(
+            "Zookeeper version: 3.8.0, built on 2022-02-25\nLatency min/avg/max: 0/0.5/12\nReceived: 9\nSent: 8\n\
+             Connections: 1\nOutstanding: 0\nZxid: 0x100000002\nMode: {mode}\nNode count: 5\n"
+        )
+    };
+    for (mode, verdict) in [
+        ("leader", UP),
+        ("follower", UP),
+        ("observer", UP),
+        ("standalone", UP),
+        ("read-only", ALIVE),
+        ("tired", DOWN),
+    ] {
+        let word = if verdict == DOWN { "unexpected" } else { mode };
+        judged(
+            "zookeeper",
+            b"srvr",
+            &[(srvr(mode).as_bytes(), (verdict, word))],
+        )
+        .await;
+    }
+    let none = "This ZooKeeper instance is not currently serving requests\n";
+    let forbidden = "srvr is not executed because it is not in the whitelist.\n";
+    let answers: &[(&[u8], _)] = &[
+        (none.as_bytes(), (ALIVE, "not currently serving")),
+        (forbidden.as_bytes(), (ALIVE, "4lw.commands.whitelist")),
+    ];
+    judged("zookeeper", b"srvr", answers).await;
+}
+
+/// Asked before any login, and only whether it answers.
+#[tokio::test]
+async fn kafka() {
+    let asked = bytes("00000010 0012 0000 00000001 0006 686f77646168");
+    let up = bytes("00000016 00000001 0000 00000002 0000 0000 0009 0012 0000 0003");
+    let error = bytes("0000000a 00000001 0023 00000000");
+    let other = bytes("0000000a 00000002 0000 00000000");
+    let answers: &[(&[u8], _)] = &[
+        (&up, (UP, "up")),
+        (&error, (ALIVE, "error")),
+        (&other, (DOWN, "unexpected")),
+    ];
+    judged("kafka", &asked, answers).await;
+}
+
+/// Who lets no stranger in is up; and it is told that nothing more will come.
+#[tokio::test]
+async fn ldap() {
+    let asked = bytes("300c 020101 6007 020103 0400 8000");
+    let code = |code: &str| bytes(&format!("300c 020101 6107 0a01{code} 0400 0400"));
+    let table = [
+        ("00", (UP, "up")),
+        ("30", (UP, "up")),
+        ("31", (UP, "up")),
+        ("35", (UP, "up")),
+        ("08", (UP, "up")),
+        ("33", (ALIVE, "busy")),
+        ("34", (ALIVE, "unavailable")),
+        ("02", (DOWN, "unexpected")),
+    ];
+    for (result, expected) in table {
+        judged("ldap", &asked, &[(&code(result), expected)]).await;
+    }
+    // As Active Directory writes lengths.
+    let long = bytes("308400000010 020101 618400000007 0a0100 0400 0400");
+    let wire = Wire::start(&asked, &long).await;
+    expect(&["ldap", &wire.address.to_string()], (UP, "up")).await;
+    let all = [asked, bytes("3005 020103 4200")].concat();
+    eventually!(wire.heard() == all);
+}
+
+/// An error is the answer of a good KDC.
+#[tokio::test]
+async fn kerberos_kdc() {
+    let asked = bytes(
+        "00000091 6a818e30818ba103020105a20302010aa47f307da00703050000000010a1193017a003020101a110300e1b0c686f77\
+         6461682d70726f6265a20d1b0b4558414d504c452e434f4da320301ea003020102a11730151b066b72627467741b0b4558414d\
+         504c452e434f4da511180f32303337303931333032343830355aa706020412345678a80b3009020112020111020117",
+    );
+    let error = |code: &str| {
+        let body = format!(
+            "7e44 3042 a003020105 a10302011e a411180f32303236303130313030303030305a a505020300e240 a6030201{code} \
+             a90d1b0b4558414d504c452e434f4d aa08 3006 a003020102 a100"
+        );
+        let body = bytes(&body);
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [&length[..], &body].concat()
+    };
+    let answers: &[(&[u8], _)] = &[
+        (&error("06"), (UP, "up")),
+        (&error("44"), (UP, "up")),
+        (&error("1d"), (ALIVE, "not available")),
+        (&bytes("00000004 6b023000"), (UP, "up")),
+        (&bytes("00000004 6a023000"), (DOWN, "unexpected")),
+    ];
+    judged("kerberos-kdc", &asked, answers).await;
+}
+
+/// Over TCP; a refusal is none of a resolver's answers.
+#[tokio::test]
+async fn dns() {
+    let question = "0001 0000 0000 0000 00 0006 0001";
+    let asked = bytes(&format!("0011 1234 0100 {question}"));
+    let answer = |head: &str| bytes(&format!("0011 {head} {question}"));
+    let answers: &[(&[u8], _)] = &[
+        (&answer("1234 8180"), (UP, "up")),
+        (&answer("1234 8583"), (UP, "up")),
+        (&answer("1234 8182"), (ALIVE, "SERVFAIL")),
+        (&answer("1234 8105"), (ALIVE, "REFUSED")),
+        (&answer("1234 8181"), (DOWN, "unexpected")),
+        (&answer("1235 8180"), (DOWN, "unexpected")),
+        (&answer("1234 0100"), (DOWN, "unexpected")),
+    ];
+    judged("dns", &asked, answers).await;
+}
+
+/// One with SASL is not up, by an old Thrift or a new one, which hangs up.
+#[tokio::test]
+async fn hive_metastore() {
+    let name = "00000009 676574537461747573 00000000";
+    let asked = bytes(&format!("80010001 {name} 00"));
+    let status = |status: &str| bytes(&format!("80010002 {name} 080000 000000{status} 00"));
+    let stranger = bytes(&format!(
+        "80010003 {name} 0b0001 00000001 3f 080002 00000001 00"
+    ));
+    let sasl = [&bytes("04 00000013")[..], b"Invalid status -128"].concat();
+    let answers: &[(&[u8], _)] = &[
+        (&status("02"), (UP, "up")),
+        (&status("01"), (ALIVE, "starting")),
+        (&status("03"), (ALIVE, "stopping")),
+        (&status("05"), (ALIVE, "warning")),
+        (&stranger, (ALIVE, "getStatus")),
+        (&sasl, (ALIVE, "SASL")),
+        (&status("00"), (DOWN, "unexpected")),
+        (&status("04"), (DOWN, "unexpected")),
+    ];
+    judged("hive-metastore", &asked, answers).await;
+}
+
+/// That it does not know the method is what is wanted.
+#[tokio::test]
+async fn hbase_thrift() {
+    let name = "0000000a 686f7764616850696e67 00000000";
+    let asked = bytes(&format!("80010001 {name} 00"));
+    let text = b"Invalid method name: 'howdahPing'";
+    let head = bytes(&format!("80010003 {name} 0b0001 00000021"));
+    let exception = [&head[..], text, &bytes("080002 00000001 00")].concat();
+    let sasl = [&bytes("04 00000013")[..], b"Invalid status -128"].concat();
+    let answers: &[(&[u8], _)] = &[
+        (&exception, (UP, "up")),
+        (&sasl, (ALIVE, "SASL")),
+        (&bytes(&format!("80010002 {name} 00")), (DOWN, "unexpected")),
+    ];
+    judged("hbase-thrift", &asked, answers).await;
+}
+
+/// What it answers depends on its transport, so that a connect is all that is asked.
+#[tokio::test]
+async fn storm_nimbus() {
+    connected("storm-nimbus").await;
+}
+
+/// As Nimbus.
+#[tokio::test]
+async fn sentry() {
+    connected("sentry").await;
+}
+
+/// A service that has no way to say that it is alive.
+async fn connected(service: &str) {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    expect(&[service, &address], (UP, "up")).await;
+    drop(server);
+    expect(&[service, &address], (DOWN, "refused")).await;
+}
+
 /// It has no way to say that it is alive.
 #[tokio::test]
 async fn tcp() {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = server.local_addr().unwrap().to_string();
-    expect(&["tcp", &address], (UP, "up")).await;
-    drop(server);
-    expect(&["tcp", &address], (DOWN, "refused")).await;
+    connected("tcp").await;
 }
 
 /// It is asked nothing, and counts as up.

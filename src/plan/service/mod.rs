@@ -24,15 +24,24 @@ services! {
     mod hiveserver2;
     mod impala;
     mod hue;
+    mod hive_metastore;
     mod livy;
     mod oozie;
     mod hdfs_namenode;
     mod httpfs;
     mod hbase_master;
     mod hbase_rest;
+    mod hbase_thrift;
     mod yarn_resourcemanager;
+    mod storm_nimbus;
     mod solr;
     mod elasticsearch;
+    mod kafka;
+    mod sentry;
+    mod zookeeper;
+    mod ldap;
+    mod kerberos_kdc;
+    mod dns;
     mod tcp;
     mod udp;
 }
