@@ -60,6 +60,9 @@ impl NameNode {
                     return Ok(());
                 }
             }
+            if head.starts_with("GET /jmx?qry=Hadoop:service=NameNode,name=NameNodeStatus ") {
+                return stream.write_all(self.bean().as_bytes()).await;
+            }
             if head.starts_with("GET /isActive ") {
                 return stream.write_all(self.state().as_bytes()).await;
             }
@@ -78,6 +81,17 @@ impl NameNode {
         self.said.lock().unwrap().get_or_insert_with(Instant::now);
         reply("200 OK\r\nConnection: close", "I am Active!")
     }
+
+    fn bean(&self) -> String {
+        let state = match self.active.load(Ordering::SeqCst) {
+            true => "active",
+            false => "standby",
+        };
+        let bean = "\"name\" : \"Hadoop:service=NameNode,name=NameNodeStatus\"";
+        let text =
+            format!("{{\n  \"beans\" : [ {{\n    {bean},\n    \"State\" : \"{state}\"\n  }} ]\n}}");
+        reply("200 OK", &text)
+    }
 }
 
 fn reply(status: &str, body: &str) -> String {
@@ -85,7 +99,10 @@ fn reply(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-async fn pair(a: &NameNode, b: &NameNode) -> Howdah {
+/// One question in doubt takes longer than any test here allows from an answer to a session.
+const PACE: &str = "interval = \"3s\"\nfast_interval = \"2s\"";
+
+async fn pair(a: &NameNode, b: &NameNode, probe: &str) -> Howdah {
     let config = format!(
         r#"
 [[listener]]
@@ -96,7 +113,8 @@ pool = "nn"
 [pool.nn]
 service = "hdfs-namenode"
 servers = [{{ name = "a", address = "{}" }}, {{ name = "b", address = "{}" }}]
-probe = {{ interval = "3s", fast_interval = "100ms" }}
+[pool.nn.probe]
+{probe}
 "#,
         a.address, b.address
     );
@@ -135,7 +153,7 @@ async fn sessions_follow_the_active_one() {
         NameNode::start("a", true).await,
         NameNode::start("b", false).await,
     );
-    let mut howdah = pair(&a, &b).await;
+    let mut howdah = pair(&a, &b, PACE).await;
     let front = howdah.address("nn").await;
     for _ in 0..20 {
         assert_eq!(takes(front).await.unwrap(), 'a');
@@ -171,7 +189,7 @@ async fn of_two_that_claim_to_be_active_the_second_gets_no_session() {
         NameNode::start("a", true).await,
         NameNode::start("b", false).await,
     );
-    let howdah = pair(&a, &b).await;
+    let howdah = pair(&a, &b, PACE).await;
     let front = howdah.address("nn").await;
     let conflict = async || named(&howdah.status().await["pools"], "nn")["conflict"].clone();
     b.becomes(true);
@@ -203,4 +221,24 @@ async fn of_two_that_claim_to_be_active_the_second_gets_no_session() {
         assert_eq!(takes(front).await.unwrap(), 'b');
     }
     assert_eq!(a.served(), served);
+}
+
+/// As its page says for Hadoop 2, whose NameNodes have no other page that tells the state.
+#[tokio::test]
+async fn the_state_on_the_jmx_page_serves_as_well() {
+    let page = include_str!("../../docs/services/hdfs-namenode.md");
+    let (_, rest) = page.split_once("[pool.namenode.probe]\n").unwrap();
+    let (probe, _) = rest.split_once("```").unwrap();
+    let (a, b) = (
+        NameNode::start("a", true).await,
+        NameNode::start("b", false).await,
+    );
+    let howdah = pair(&a, &b, &format!("{PACE}\n{probe}")).await;
+    assert_eq!(howdah.server("nn", "b").await["reason"], "passive");
+    let front = howdah.address("nn").await;
+    assert_eq!(takes(front).await.unwrap(), 'a');
+    a.becomes(false);
+    b.becomes(true);
+    soon(first_on(front, 'b')).await;
+    assert!(b.said.lock().unwrap().is_none(), "/isActive was asked");
 }
