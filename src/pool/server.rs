@@ -32,6 +32,8 @@ pub struct Server {
     last_probe: ArcSwapOption<LastProbe>,
     retire_at: ArcSwapOption<Instant>,
     dial_failed: AtomicBool,
+    /// A session was reset, and the checker has begun no question since.
+    reset: AtomicBool,
     observed: Observed,
     distrusted: AtomicBool,
     nudge: Notify,
@@ -71,6 +73,7 @@ impl Server {
             last_probe: ArcSwapOption::empty(),
             retire_at: ArcSwapOption::empty(),
             dial_failed: AtomicBool::new(false),
+            reset: AtomicBool::new(false),
             observed: Observed::default(),
             distrusted: AtomicBool::new(false),
             nudge: Notify::new(),
@@ -130,11 +133,16 @@ impl Server {
     /// A session that was connected showed that the server does not serve. Counts it, and wakes its checker.
     pub fn session_failed(&self, fault: SessionFault) {
         self.metrics.session_failed(fault);
-        self.wake(match fault {
-            SessionFault::Unanswered => self.observed.failed(Reach::Answer),
-            // Some servers end by a reset whatever they have done: a reason to ask, and no more.
-            SessionFault::Reset => 1,
-        });
+        match fault {
+            SessionFault::Unanswered => self.wake(self.observed.failed(Reach::Answer)),
+            // Some servers end by a reset whatever they have done: a reason to ask, and no more. Thousands may be reset
+            // at once, and to wake another thread for each costs more than to end it.
+            SessionFault::Reset => {
+                if !self.reset.load(Ordering::Relaxed) && !self.reset.swap(true, Ordering::AcqRel) {
+                    self.nudge.notify_one();
+                }
+            }
+        }
     }
 
     /// A checker decides after `fall` failures at most; a storm of more need not wake it each time.
@@ -167,8 +175,9 @@ impl Server {
         &self.observed
     }
 
-    /// Whether a dial failed since the last call; for the checker.
+    /// Whether a dial failed since the last call; for the checker, who begins a question.
     pub fn take_dial_failure(&self) -> bool {
+        self.reset.store(false, Ordering::Release);
         self.dial_failed.swap(false, Ordering::AcqRel)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
+use tokio_test::task::spawn;
 
 use super::*;
 use crate::base::word::Label;
@@ -972,4 +973,23 @@ async fn a_pool_without_an_active_server_asks_for_one() {
 
 fn choose_any(pool: &Arc<Pool>) -> Result<Lease, NoServer> {
     pool.choose(client(7), &[], Instant::now())
+}
+
+/// A server that dies resets thousands of sessions in a moment; its checker is asked to look once.
+#[tokio::test]
+async fn resets_call_for_one_question_until_it_is_put() {
+    let pool = careful(Balance::RoundRobin, CarePlan::DEFAULT, &["a"]);
+    let server = find(&pool, "a");
+    let nudged = |again: &str| {
+        server.session_failed(SessionFault::Reset);
+        let called = spawn(server.nudged()).poll().is_ready();
+        format!("{again}: {called}")
+    };
+    assert_eq!(nudged("the first"), "the first: true");
+    assert_eq!(nudged("the second"), "the second: false");
+    server.take_dial_failure();
+    assert_eq!(
+        nudged("after a question began"),
+        "after a question began: true"
+    );
 }
