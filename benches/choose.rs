@@ -76,6 +76,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
             udp_idle: Duration::from_secs(600),
+            udp_responses: None,
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },

@@ -130,6 +130,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             idle: long,
             half_close: long,
             udp_idle: long,
+            udp_responses: None,
             keepalive: long,
             first_byte: long,
         },

@@ -48,6 +48,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
             udp_idle: Duration::from_secs(600),
+            udp_responses: None,
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },

@@ -59,6 +59,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
             idle: hour,
             half_close: hour,
             udp_idle: hour,
+            udp_responses: None,
             keepalive: hour,
             first_byte: hour,
         },

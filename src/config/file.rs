@@ -385,6 +385,8 @@ tables! {
         half_close: Duration = "\"10m\"",
         /// Over UDP: no datagram either way. The session of that client's address and port is over then.
         udp_idle: Duration = "\"30s\"",
+        /// Over UDP: answers to each datagram. When all have come, the session is over, before `udp_idle`: 1 for DNS and NTP.
+        udp_responses: Whole<1, 1_000_000> = "unknown: only `udp_idle` ends it",
         /// A server whose machine answers nothing for so long is gone; a silent one is asked from half of that on.
         keepalive: Duration = "\"2m\"",
         /// How long a client may stay silent before its first byte, where `dial` is `late`.

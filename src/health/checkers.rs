@@ -299,6 +299,7 @@ mod tests {
                 idle: PATIENCE,
                 half_close: PATIENCE,
                 udp_idle: PATIENCE,
+                udp_responses: None,
                 keepalive: PATIENCE,
                 first_byte: PATIENCE,
             },

@@ -12,9 +12,9 @@ use super::Owner;
 use super::inbox::Counted;
 use super::spread::Local;
 use crate::base::caught::caught;
-use crate::session::datagram::{Newcomer, carry};
+use crate::session::datagram::{Carried, Newcomer, carry};
 
-/// Carries what comes to `socket`. A panic costs the sessions that were there, and the socket goes on.
+/// Carries what comes to `socket`. A panic ends the sessions that were there, and the socket goes on.
 pub(super) async fn relay(
     socket: UdpSocket,
     owner: Arc<Owner>,
@@ -31,13 +31,13 @@ pub(super) async fn relay(
         let carried = caught(carry(Arc::clone(&socket), &welcome, &mut retired)).await;
         let listener = owner.load_full();
         match carried {
-            Ok(Ok(())) => return,
+            Ok(Ok(Carried::ToTheEnd)) => return,
             Ok(Err(error)) => {
-                tracing::error!(listener = %listener.name, %error, "a socket cannot be watched: no datagrams from it");
+                tracing::error!(listener = %listener.name, %error, "a socket cannot be watched, and no datagrams come from it until howdah starts again: raise the limit of open files");
                 return;
             }
-            Err(_) => {
-                tracing::error!(listener = %listener.name, "relaying datagrams panicked, and begins anew: report this");
+            Ok(Ok(Carried::Panicked)) | Err(_) => {
+                tracing::error!(listener = %listener.name, "relaying datagrams panicked: its sessions ended as internal, and it begins anew: report this");
                 listener.metrics.accept_panicked();
                 sleep(PAUSE).await;
             }

@@ -109,6 +109,8 @@ pub struct Timeouts {
     pub half_close: Duration,
     /// No datagram either way, over UDP. Default 30 s.
     pub udp_idle: Duration,
+    /// Answers to each datagram of a client, over UDP: when all have come, the session is over. `None` is unknown.
+    pub udp_responses: Option<u32>,
     /// A server whose kernel answers nothing for so long is gone: see [`crate::base::keepalive`]. Default 2 min.
     pub keepalive: Duration,
     /// How long a client may stay silent before its first byte, where howdah waits for that byte

@@ -67,6 +67,7 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
             idle: Duration::from_secs(3600),
             half_close: Duration::from_secs(600),
             udp_idle: Duration::from_secs(600),
+            udp_responses: None,
             keepalive: Duration::from_secs(600),
             first_byte: Duration::from_secs(60),
         },

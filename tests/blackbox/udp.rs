@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::eventually;
-use crate::support::{Howdah, TERM, at_once, named, soon};
+use crate::support::{CONT, Howdah, STOP, TERM, at_once, named, soon};
 
 /// Answers each datagram with its own name before the bytes; at least with the bytes, where both are too long.
 struct Echo {
@@ -236,6 +236,8 @@ async fn a_silent_session_ends_and_the_next_datagram_begins_another() {
     assert_eq!(reason(&line), ("relay", "idle-timeout"));
     let lasted = line["duration_seconds"].as_f64().unwrap();
     assert!(lasted >= 0.3, "ended after {lasted} s");
+    let left = howdah.server("back", &a.address.to_string()).await;
+    assert_eq!(left["sessions_active"], 0, "{left}");
     assert_eq!(ask(&client, b"2").await, b'b');
     for direction in ["from_client", "from_server"] {
         let labels = [("direction", direction)];
@@ -261,6 +263,106 @@ async fn a_server_that_is_gone_is_left_by_the_next_datagrams() {
     let failures = "howdah_server_dial_failures_total";
     let labels = [("reason", "connect-refused")];
     eventually!(howdah.metric(failures, &labels).await >= 1.0);
+}
+
+#[tokio::test]
+async fn one_question_is_enough_to_hear_that_nobody_listens() {
+    let echo = Echo::start(b'a').await;
+    let mut howdah = Howdah::start(&config("", &plain(&[&echo]), LONG)).await;
+    let asker = client(&howdah).await;
+    echo.task.abort();
+    eventually!(UdpSocket::bind(echo.address).await.is_ok());
+    asker.send(b"1").await.unwrap();
+    let line = at_once(howdah.ended()).await;
+    assert_eq!(reason(&line), ("dial", "connect-refused"));
+}
+
+#[tokio::test]
+async fn a_question_that_hears_of_a_refusal_goes_to_another_server() {
+    let (a, b) = tokio::join!(Echo::start(b'a'), Echo::start(b'b'));
+    let hashed = format!("balance = \"source-hash\"\n{LONG}");
+    let howdah = Howdah::start(&config("", &plain(&[&a, &b]), &hashed)).await;
+    // All clients of this address have the same first choice.
+    let first = ask(&client(&howdah).await, b"1").await;
+    let gone = if first == b'a' { &a } else { &b };
+    gone.task.abort();
+    eventually!(UdpSocket::bind(gone.address).await.is_ok());
+    let asker = client(&howdah).await;
+    let mut room = [0; 64];
+    let answered = async {
+        loop {
+            // The first is refused; the second hears of it, where it is not too late.
+            asker.send(b"2").await.unwrap();
+            let _ = asker.send(b"3").await;
+            let answer = timeout(Duration::from_millis(50), asker.recv(&mut room)).await;
+            if let Ok(Ok(_)) = answer {
+                return room[0];
+            }
+        }
+    };
+    assert_ne!(at_once(answered).await, first);
+}
+
+#[tokio::test]
+async fn a_session_ends_when_each_question_has_the_answers_it_is_due() {
+    let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let servers = [format!("\"{}\"", server.local_addr().unwrap())];
+    let two = LONG.replace('}', ", udp_responses = 2 }");
+    let mut howdah = Howdah::start(&config("", &servers, &two)).await;
+    let asker = client(&howdah).await;
+    let mut room = [0; 64];
+    // Both questions stand before the first answer.
+    let mut session = None;
+    for question in [b"A", b"B"] {
+        asker.send(question).await.unwrap();
+        let (_, from) = at_once(server.recv_from(&mut room)).await.unwrap();
+        assert_eq!(*session.get_or_insert(from), from);
+    }
+    for answer in 0..4_u8 {
+        assert!(
+            howdah.access_lines().is_empty(),
+            "ended before answer {answer}"
+        );
+        server.send_to(&[answer], session.unwrap()).await.unwrap();
+        assert_eq!(at_once(asker.recv(&mut room)).await.unwrap(), 1);
+        assert_eq!(room[0], answer);
+    }
+    let line = at_once(howdah.ended()).await;
+    assert_eq!(reason(&line), ("relay", "server-closed"));
+    assert_eq!(line["bytes_from_client"], 2);
+    assert_eq!(line["bytes_from_server"], 4);
+    asker.send(b"C").await.unwrap();
+    let (_, from) = at_once(server.recv_from(&mut room)).await.unwrap();
+    assert_ne!(Some(from), session, "the session went on");
+}
+
+#[tokio::test]
+async fn answers_that_came_while_howdah_was_held_up_are_passed_on() {
+    const CLIENTS: usize = 256;
+    let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let servers = [format!("\"{}\"", server.local_addr().unwrap())];
+    let idle = "timeouts = { udp_idle = \"2s\" }";
+    let config = config("", &servers, idle);
+    let howdah = Howdah::start(&format!("[global]\nworkers = 1\n{config}")).await;
+    let (mut askers, mut sessions) = (Vec::new(), Vec::new());
+    let mut room = [0; 64];
+    let front = howdah.address("front").await;
+    for _ in 0..CLIENTS {
+        let asker = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        asker.send_to(b"?", front).await.unwrap();
+        sessions.push(at_once(server.recv_from(&mut room)).await.unwrap().1);
+        askers.push(asker);
+    }
+    howdah.signal(STOP);
+    for session in sessions {
+        server.send_to(b"!", session).await.unwrap();
+    }
+    // Longer than a session may be idle: its end is due, and so is its answer.
+    tokio::time::sleep(Duration::from_millis(2200)).await;
+    howdah.signal(CONT);
+    for asker in askers {
+        at_once(asker.recv(&mut room)).await.unwrap();
+    }
 }
 
 #[tokio::test]

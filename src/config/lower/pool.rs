@@ -179,6 +179,7 @@ fn timeouts(words: &Timeouts, service: Service) -> plan::Timeouts {
         idle: words.idle.or(service.idle),
         half_close: words.half_close.or(Duration::from_secs(600)),
         udp_idle: words.udp_idle.or(service.udp_idle),
+        udp_responses: count(&words.udp_responses),
         keepalive: words.keepalive.or(keepalive::DEFAULT),
         first_byte: words.first_byte.or(Duration::from_secs(60)),
     }

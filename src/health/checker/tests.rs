@@ -112,6 +112,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
             idle: secs(3600),
             half_close: secs(600),
             udp_idle: secs(600),
+            udp_responses: None,
             keepalive: secs(600),
             first_byte: secs(60),
         },

@@ -14,7 +14,7 @@
 //! a socket and an entry, and a round of datagrams a handful of system calls.
 //!
 //! A session ends in exactly one `Outcome`, as one of TCP does: when nothing came either way for `timeouts.udp_idle`, when
-//! the server's machine says that nobody listens there, when an order ends it, or when a full listener needs its
+//! the last of `timeouts.udp_responses` has come, when the server's machine says that nobody listens there, when an order ends it, or when a full listener needs its
 //! place. A datagram that gets no session is counted by reason and leaves no line: anybody can forge one.
 //!
 //! Invariants: no datagram is held back, so none is sent twice and none waits; a client stays on its server while its
@@ -50,6 +50,16 @@ pub use self::orders::cut;
 use self::port::Port;
 use super::end::Reason;
 use super::registry::Who;
+use crate::base::caught::caught;
+
+/// Why [`carry`] is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// The last session of a retired socket has ended.
+    ToTheEnd,
+    /// By a panic. The sessions that were there have ended, each with its account.
+    Panicked,
+}
 
 /// Relays what comes to `socket`: until `retired` turns true and the last session has ended, or until its sender is
 /// gone, which ends the sessions too. Each new session is one of `welcome`'s.
@@ -60,8 +70,22 @@ pub async fn carry<G: Send>(
     socket: Arc<UdpSocket>,
     welcome: &(impl Fn() -> Newcomer<G> + Sync),
     retired: &mut watch::Receiver<bool>,
-) -> io::Result<()> {
+) -> io::Result<Carried> {
     let mut port = Port::new(Arc::clone(&socket))?;
+    let rounds = rounds(&mut port, socket, welcome, retired);
+    if let Ok(done) = caught(rounds).await {
+        return done.map(|()| Carried::ToTheEnd);
+    }
+    port.cut(Who::All, Reason::Internal);
+    Ok(Carried::Panicked)
+}
+
+async fn rounds<G: Send>(
+    port: &mut Port<G>,
+    socket: Arc<UdpSocket>,
+    welcome: &(impl Fn() -> Newcomer<G> + Sync),
+    retired: &mut watch::Receiver<bool>,
+) -> io::Result<()> {
     let (clients, servers) = (watched(socket)?, watched(port.watch())?);
     let orders = Orders::enter();
     let mut timer = pin!(sleep_until(Instant::now()));

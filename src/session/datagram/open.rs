@@ -1,10 +1,11 @@
 //! The first datagram of a client: may it enter, which server, and a socket to it.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use tokio::time::Instant;
 
 use super::dropped::Dropped;
@@ -54,7 +55,7 @@ pub(super) fn open<G>(
         Some(tried) => choose(&[tried]).or_else(|_| choose(&[]))?,
         None => choose(&[])?,
     };
-    let socket = connect(&lease)?;
+    let socket = connected(&lease)?;
     let idle = lease.plan().timeouts.udp_idle;
     let mut outcome = Outcome::begin(id, client);
     outcome.pool = Some(destination.pool.name().clone());
@@ -69,13 +70,14 @@ pub(super) fn open<G>(
         place,
         guard,
         asked: None,
+        owed: 0,
         counts: Counts::default(),
     };
     Ok((session, idle))
 }
 
 /// To the first address of the server that the kernel knows a way to. Sends nothing.
-fn connect(lease: &Lease) -> Result<UdpSocket, Dropped> {
+fn connected(lease: &Lease) -> Result<UdpSocket, Dropped> {
     let mut failure = DialFailure::NoAddress;
     for address in lease.server().addresses().iter() {
         match connect_to(*address) {
@@ -90,12 +92,13 @@ fn connect(lease: &Lease) -> Result<UdpSocket, Dropped> {
     })
 }
 
+/// The kernel gives it a port as it connects: a `bind` before would cost a call, and leave a moment in which anybody is heard.
 fn connect_to(address: SocketAddr) -> io::Result<UdpSocket> {
-    let any: IpAddr = match address {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(address)?;
-    Ok(socket)
+    let socket = socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    connect(&socket, &address)?;
+    Ok(socket.into())
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::batch::{Answer, BATCH, Room};
 use super::dropped::Dropped;
 use super::open::Newcomer;
+use super::session::is_unreachable;
 use super::sessions::Sessions;
 use crate::session::end::Reason;
 use crate::session::registry::Who;
@@ -28,6 +29,8 @@ pub(super) struct Port<G> {
     sessions: Sessions<G>,
     room: Room,
     answers: Vec<Answer>,
+    /// Sessions that had the last answer due in this round.
+    over: Vec<usize>,
     /// Questions that the next round is prepared for.
     expected: usize,
 }
@@ -42,6 +45,7 @@ impl<G> Port<G> {
             watch,
             room: Room::new(),
             answers: Vec::with_capacity(BATCH),
+            over: Vec::new(),
             expected: FEW,
         })
     }
@@ -89,6 +93,9 @@ impl<G> Port<G> {
                 sessions.answer_dropped(&answer.to, Dropped::of_send(error));
             });
         self.answers.clear();
+        for index in self.over.drain(..) {
+            self.sessions.end_answered(index);
+        }
         true
     }
 
@@ -99,14 +106,17 @@ impl<G> Port<G> {
         let piece = self.answers.len();
         match recv(&session.socket, self.room.piece(piece), RecvFlags::DONTWAIT) {
             Ok((_, length)) => {
-                session.answered(length, now);
+                if session.answered(length, now) {
+                    self.over.push(index);
+                }
                 self.sessions.touch(index, now);
                 self.answers.push(Answer { piece, length, to });
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(error) => {
+            Err(error) if is_unreachable(error) => {
                 self.sessions.unreachable(index, error);
             }
+            Err(error) => session.config.metrics.dropped(Dropped::of_send(error)),
         }
     }
 
@@ -119,9 +129,10 @@ impl<G> Port<G> {
         self.sessions.due()
     }
 
-    /// Ends who has been idle for too long. An answer that has arrived comes before: this task may be late.
+    /// Ends who has been idle for too long. Answers that wait come first: a process that was held up, by a stop or by a busy
+    /// machine, finds its timer and them due at once.
     pub(super) fn end_idle(&mut self) {
-        for _ in 0..ROUNDS {
+        for _ in 0..=self.sessions.len() / BATCH {
             if !self.take_answers() {
                 break;
             }
@@ -137,8 +148,6 @@ impl<G> Port<G> {
 
 /// A quiet listener is not prepared for a burst each time.
 const FEW: usize = 4;
-/// Rounds of answers that are taken before sessions end for being idle.
-const ROUNDS: usize = 64;
 const AT_ONCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,

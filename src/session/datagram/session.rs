@@ -25,6 +25,8 @@ pub(super) struct Session<G> {
     pub(super) guard: G,
     /// When the client's question went out that has no answer yet.
     pub(super) asked: Option<Instant>,
+    /// Answers that are due, where `timeouts.udp_responses` says how many a question has.
+    pub(super) owed: u32,
     pub(super) counts: Counts,
 }
 
@@ -48,8 +50,14 @@ impl<G> Session<G> {
     /// To the server, now or never.
     pub(super) fn send(&mut self, bytes: &[u8], now: Instant) -> Result<(), Errno> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        send(&self.socket, bytes, flags)?;
+        let mut sent = send(&self.socket, bytes, flags);
+        if sent == Err(Errno::MSGSIZE) {
+            // The way has become narrower, as an earlier datagram was told: the kernel cuts this one to fit.
+            sent = send(&self.socket, bytes, flags);
+        }
+        sent?;
         self.asked.get_or_insert(now);
+        self.owed = self.owed.saturating_add(self.responses().unwrap_or(0));
         self.outcome.meter.from_client += bytes.len() as u64;
         self.counts.datagrams[0] += 1;
         self.counts.bytes[0] += bytes.len() as u64;
@@ -57,8 +65,8 @@ impl<G> Session<G> {
         Ok(())
     }
 
-    /// The server answered with so many bytes.
-    pub(super) fn answered(&mut self, bytes: usize, now: Instant) {
+    /// The server answered with so many bytes. True when that was the last answer due.
+    pub(super) fn answered(&mut self, bytes: usize, now: Instant) -> bool {
         let took = self
             .asked
             .take()
@@ -74,6 +82,13 @@ impl<G> Session<G> {
         self.counts.datagrams[1] += 1;
         self.counts.bytes[1] += bytes as u64;
         self.tell_now_and_then();
+        self.owed = self.owed.saturating_sub(1);
+        self.owed == 0 && self.responses().is_some()
+    }
+
+    /// Answers to each question, where that is known.
+    fn responses(&self) -> Option<u32> {
+        self.lease()?.plan().timeouts.udp_responses
     }
 
     /// The server that it holds.
@@ -139,11 +154,18 @@ impl<G> Session<G> {
     }
 }
 
-/// Whether `error` is the network's word that a server cannot be reached.
+/// Whether `error` is the network's word that a server cannot be reached. That the way has become narrower
+/// (`EMSGSIZE`) is none.
 pub(super) fn is_unreachable(error: Errno) -> bool {
     matches!(
         error,
-        Errno::CONNREFUSED | Errno::HOSTUNREACH | Errno::NETUNREACH | Errno::HOSTDOWN
+        Errno::CONNREFUSED
+            | Errno::HOSTUNREACH
+            | Errno::NETUNREACH
+            | Errno::HOSTDOWN
+            | Errno::NONET
+            | Errno::NOPROTOOPT
+            | Errno::ACCESS
     )
 }
 

@@ -142,6 +142,10 @@ impl<G> Sessions<G> {
         self.table.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     pub(super) fn due(&self) -> Option<Instant> {
         self.table.due()
     }
@@ -150,6 +154,11 @@ impl<G> Sessions<G> {
         for index in self.table.idle(now) {
             self.end(index, Stage::Relay.end(Reason::IdleTimeout));
         }
+    }
+
+    /// The last answer due was the server's end of it.
+    pub(super) fn end_answered(&mut self, index: usize) {
+        self.end(index, Stage::Relay.end(Reason::ServerClosed));
     }
 
     pub(super) fn cut(&mut self, who: Who, reason: Reason) {

@@ -47,6 +47,10 @@ impl<S> Table<S> {
         self.entries.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whose session that is.
     pub(super) fn find(&self, ends: &Ends) -> Option<usize> {
         self.found.get(ends).copied()
@@ -115,7 +119,7 @@ impl<S> Table<S> {
     }
 
     /// Who has been idle for too long.
-    pub(super) fn idle(&self, now: Instant) -> Vec<usize> {
+    pub(super) fn idle(&mut self, now: Instant) -> Vec<usize> {
         let mut over = Vec::new();
         let mut next = self.oldest;
         while let Some(index) = next {
@@ -128,6 +132,11 @@ impl<S> Table<S> {
                 over.push(index);
             }
             next = entry.newer;
+        }
+        if over.is_empty() && next != self.oldest {
+            // Whoever had so little is gone, or it would be looked through in vain again and again.
+            let present = self.entries.iter().map(|(_, entry)| entry.idle);
+            self.least_idle = present.min().unwrap_or(Duration::MAX);
         }
         over
     }
@@ -222,6 +231,17 @@ mod tests {
         assert_eq!(names(&mut table, &over), [2, 3]);
         let over = table.idle(now + LONG);
         assert_eq!(names(&mut table, &over), [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_longer_time_of_a_reload_is_not_looked_for_in_vain() {
+        let now = Instant::now();
+        let mut table = table(&[(1, SHORT), (2, LONG)], now);
+        let first = table.find(&ends(1)).expect("there");
+        assert_eq!(table.idle(now + SHORT), [first]);
+        table.remove(first);
+        assert!(table.idle(now + SHORT).is_empty());
+        assert_eq!(table.due(), Some(now + LONG));
     }
 
     #[test]

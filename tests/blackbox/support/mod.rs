@@ -22,6 +22,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const SOON: Duration = Duration::from_secs(4);
 
 pub(crate) const TERM: Signal = Signal::TERM;
+pub(crate) const STOP: Signal = Signal::STOP;
+pub(crate) const CONT: Signal = Signal::CONT;
 pub(crate) const HUP: Signal = Signal::HUP;
 
 /// Waits until an expression is true, which may await.
