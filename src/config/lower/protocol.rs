@@ -55,7 +55,9 @@ fn judge_udp(words: &Listener, cx: &mut Cx) {
             let what = format!("{} speaks UDP and has {key}", cx.owner);
             cx.error(&span, what)
                 .why("for connections alone")
-                .fix(format!("give UDP a [[listener]] of its own, without {key}"));
+                .fix(format!(
+                    "say protocol = \"tcp\" here, and give UDP a [[listener]] of its own at the same bind, without {key}"
+                ));
         }
     }
 }
@@ -72,7 +74,9 @@ fn judge_pool(words: &Listener, pools: Option<&Pools>, span: &Span, cx: &mut Cx)
         let what = format!("{} speaks UDP, but its pool has {key}", cx.owner);
         cx.error(span, what)
             .why("for connections alone")
-            .fix(format!("lead UDP to a pool without {key}"));
+            .fix(format!(
+                "give UDP a [[listener]] of its own at the same bind, leading to a pool of the same servers without {key}"
+            ));
     }
 }
 
