@@ -1,11 +1,11 @@
-//! What `global.max_connections` sessions would cost this machine, told at the start: descriptors and memory.
+//! What the sessions of `global.max_connections`, and those over UDP, would cost this machine, told at the start: descriptors and memory.
 //!
 //! The figures are those of docs/performance.md. Descriptors are what ends first, so that a bound below the need is a
 //! warning; memory is for people to judge, as nobody knows what else the machine is for.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::plan::{OnRefuse, Plan};
+use crate::plan::{OnRefuse, Plan, Protocol};
 use crate::session::PIPES_A_WORKER;
 
 /// Asks for as many descriptors as the system lets this process have. Returns how many.
@@ -24,7 +24,8 @@ pub(super) fn raise_open_files() -> Option<u64> {
 /// What the sessions of a plan need.
 #[derive(Debug, PartialEq, Eq)]
 struct Budget {
-    /// Two sockets each, two for each pipe that a bulk may hold, clients that are held, and some to spare.
+    /// Two sockets each, two for each pipe that a bulk may hold, clients that are held, one socket for each session over UDP,
+    /// and some to spare.
     files: u64,
     /// While all are silent, in MiB.
     memory_mib: u64,
@@ -46,7 +47,9 @@ pub(super) fn tell(files: Option<u64>, plan: &Plan) {
         tracing::warn!(
             open_files = files,
             needed,
-            "fewer open files than global.max_connections needs: raise LimitNOFILE (ulimit -n), or lower it"
+            over_udp = over_udp(plan),
+            "fewer open files than the most sessions need: raise LimitNOFILE (ulimit -n), or lower global.max_connections \
+             (two files each) or, over UDP, the listener's max_connections (one each)"
         );
     }
 }
@@ -66,10 +69,19 @@ impl Budget {
             || plan.pools.iter().any(|pool| pool.tls.is_some());
         let bytes = if tls { TLS_BYTES } else { PLAIN_BYTES };
         Self {
-            files: 2 * (sessions + pipes as u64) + held + SPARE_FILES,
+            files: 2 * (sessions + pipes as u64) + over_udp(plan) + held + SPARE_FILES,
             memory_mib: (sessions * bytes).div_ceil(1 << 20),
         }
     }
+}
+
+/// The most sessions over UDP: each listener has a bound of its own.
+fn over_udp(plan: &Plan) -> u64 {
+    let listeners = plan.listeners.iter();
+    let speaking = listeners.filter(|listener| listener.speaks(Protocol::Udp));
+    speaking
+        .map(|listener| u64::from(listener.most_over_udp()))
+        .sum()
 }
 
 /// For listening sockets, probes, logs and the admin server.
