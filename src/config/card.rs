@@ -1,7 +1,7 @@
 //! What a service brings, in Markdown: its row in the manual's table, and the card on its own page.
 
 use crate::base::unit::show_duration;
-use crate::plan::{Question, Service};
+use crate::plan::{Profile, Question, Service};
 
 /// The manual's table of all services.
 pub(super) fn table() -> String {
@@ -70,8 +70,15 @@ fn values(service: Service) -> [(&'static str, String); 7] {
         ),
         ("`dial`", format!("`{}`", service.dial)),
         ("`timeouts.idle`", show_duration(service.idle)),
-        ("`probe`", question(service.probe)),
+        ("`probe`", question(service.probe) + &pace(service)),
     ]
+}
+
+fn pace(service: Service) -> String {
+    match service.interval == Profile::INTERVAL {
+        true => String::new(),
+        false => format!(", every {}", show_duration(service.interval)),
+    }
 }
 
 fn question(question: Question) -> String {

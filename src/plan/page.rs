@@ -16,6 +16,8 @@ pub struct Page {
     /// but for redirects, 401, 403 and 407, which are alive. What is expected with a Refresh header that sends on means what a
     /// 307 means.
     pub statuses: &'static [(u16, Meaning)],
+    /// What a status below 500 means that is not among them, redirects and logins too.
+    pub below_500: Option<Meaning>,
     /// The first expression that matches counts; a body that matches none is down. Empty: any body.
     pub body: &'static [Rule],
     /// A value of the body.
@@ -40,10 +42,12 @@ pub struct HttpAsk {
     pub path: String,
     /// The Host header; default: the server's address.
     pub host: Option<String>,
-    /// Any of these: then the body is judged. Default 200.
+    /// Any of these: then the body is judged, but for statuses that ask for a login. Default 200.
     pub expect_status: Vec<u16>,
     /// What other statuses mean.
     pub statuses: Vec<(u16, Meaning)>,
+    /// What a status below 500 means that is named nowhere.
+    pub below_500: Option<Meaning>,
     /// Must occur in the body.
     pub expect_body: Option<String>,
     /// The first that matches the body counts, and one must, where there are any.
@@ -68,6 +72,7 @@ impl Page {
             method: "GET",
             path,
             statuses: &[(200, Meaning::UP)],
+            below_500: None,
             body: &[],
             json: None,
         }
@@ -83,6 +88,7 @@ impl HttpAsk {
             host: None,
             expect_status: vec![200],
             statuses: Vec::new(),
+            below_500: None,
             expect_body: None,
             body: Vec::new(),
             json: None,
@@ -105,6 +111,7 @@ impl HttpAsk {
             method: page.method.to_owned(),
             expect_status: expected.into_iter().map(|(status, _)| status).collect(),
             statuses,
+            below_500: page.below_500,
             body: page.body.iter().map(compile).collect::<Result<_, _>>()?,
             json: page.json.map(|json| JsonAsk::of(&json)),
             ..Self::get(page.path)

@@ -68,6 +68,9 @@ fn request(http: &HttpAsk) -> String {
         http.path,
         joined(&http.expect_status)
     );
+    if http.below_500.is_some() {
+        text.push_str(", or any status below 500");
+    }
     if let Some(body) = &http.expect_body {
         text.push_str(&format!(" and {body:?} in the body"));
     }

@@ -7,6 +7,7 @@ use crate::config::file::Probe;
 use crate::plan::{HttpAsk, Meaning};
 
 pub(super) fn ask(words: &Probe, brought: HttpAsk, cx: &mut Cx) -> HttpAsk {
+    let brought = fitting(words, brought);
     if let Some(path) = words.path.get() {
         judge_path(path, "path", cx);
     }
@@ -51,6 +52,7 @@ pub(super) fn ask(words: &Probe, brought: HttpAsk, cx: &mut Cx) -> HttpAsk {
         path: words.path.or(brought.path),
         host: words.host.value().cloned().or(brought.host),
         statuses: statuses(words, &expect, brought.statuses, cx),
+        below_500: brought.below_500,
         expect_status: match expect.is_empty() {
             true => brought.expect_status,
             false => expect,
@@ -59,6 +61,28 @@ pub(super) fn ask(words: &Probe, brought: HttpAsk, cx: &mut Cx) -> HttpAsk {
         body,
         json,
     }
+}
+
+/// What the service brings, as far as the file leaves it its sense: another page means other things, and whoever says what is
+/// expected does not want any answer below 500.
+fn fitting(words: &Probe, brought: HttpAsk) -> HttpAsk {
+    let other = |path: &String| *path != brought.path;
+    let mut fitting = match words.path.value().is_some_and(other) {
+        true => HttpAsk {
+            method: brought.method,
+            below_500: brought.below_500,
+            ..HttpAsk::get(&brought.path)
+        },
+        false => brought,
+    };
+    let expected = [
+        words.expect_status.is_absent(),
+        words.expect_body.is_absent(),
+        words.body.is_absent(),
+        words.json.is_absent(),
+    ];
+    fitting.below_500 = fitting.below_500.filter(|_| !expected.contains(&false));
+    fitting
 }
 
 /// What the service brings, but for those that the file names.

@@ -11,8 +11,8 @@ use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls, ProbeWord};
 use crate::config::services::ProbeType;
 use crate::plan::{
-    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, HttpAsk, ObservePlan, ProbePlan, Question,
-    Secret, Service,
+    Ask, ConnectTls, Depth, HiveAuth, HiveTransport, HttpAsk, ObservePlan, ProbePlan, Profile,
+    Question, Secret, Service,
 };
 
 pub(in crate::config) fn lower(
@@ -21,13 +21,19 @@ pub(in crate::config) fn lower(
     pool_tls: Option<&ConnectTls>,
     cx: &mut Cx,
 ) -> Option<ProbePlan> {
-    let brought = Probe::default();
+    let nothing_said = Probe::default();
     let words = match field.value() {
         Some(ProbeWord::None) => return None,
         Some(ProbeWord::Table(words)) => words,
-        None => &brought,
+        None => &nothing_said,
     };
-    let kind = words.r#type.or(ProbeType::of(service));
+    let brought = ProbeType::of(service);
+    let kind = words.r#type.or(brought);
+    // The type of the service's own name is what the service brings.
+    let kind = match kind.word == brought.word {
+        true => brought,
+        false => kind,
+    };
     if kind.question == Question::None && words.r#type.is_absent() {
         without_type(field, service, cx);
         return None;
@@ -61,7 +67,8 @@ fn one(
     pool_tls: Option<&ConnectTls>,
     cx: &mut Cx,
 ) -> ProbePlan {
-    let interval = words.interval.or(Duration::from_secs(5));
+    let own = Service::named(kind.word).map_or(Profile::INTERVAL, |service| service.interval);
+    let interval = words.interval.or(own);
     let port = port(words, kind);
     ProbePlan {
         ask: ask(words, kind, service, cx),

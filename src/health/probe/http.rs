@@ -71,18 +71,30 @@ fn judge_incoming(incoming: Incoming) -> Asked<Reply> {
 pub(super) fn judge(reply: &Reply, ask: &HttpAsk) -> Answer {
     let (status, text) = (reply.status, status(reply));
     if ask.expect_status.contains(&status) {
-        return judge_content(reply, ask);
+        // Whoever takes a login in the way for up knows no page that could be judged, unless the file says one.
+        return match asks_for_login(status) && ask.expect_body.is_none() {
+            true => Answer::up_because(&text),
+            false => judge_content(reply, ask),
+        };
     }
     let reason = match status {
         300..=399 => Reason::HttpRedirect,
         _ => Reason::HttpStatus,
     };
     let mut named = ask.statuses.iter();
-    match named.find(|(named, _)| *named == status) {
-        Some((_, means)) => answer(*means, means.role, reason, &text),
-        None if matches!(status, 300..=399 | 401 | 403 | 407) => Answer::alive(reason, &text),
+    let named = named.find(|(named, _)| *named == status);
+    let named = named.map(|(_, means)| *means);
+    match named.or(ask.below_500.filter(|_| status < 500)) {
+        Some(means) => answer(means, means.role, reason, &text),
+        None if asks_for_login(status) || (300..=399).contains(&status) => {
+            Answer::alive(reason, &text)
+        }
         None => Answer::down(reason, &text),
     }
+}
+
+fn asks_for_login(status: u16) -> bool {
+    matches!(status, 401 | 403 | 407)
 }
 
 /// The status, and where it sends or what login it wants.
@@ -104,7 +116,8 @@ fn status(reply: &Reply) -> String {
 /// Old ResourceManagers answer 200 as standby, with a header that sends browsers to the active one (YARN-2605). It means what
 /// a 307 means.
 fn judge_content(reply: &Reply, ask: &HttpAsk) -> Answer {
-    if let Some(to) = reply.header("refresh")
+    if ask.below_500.is_none()
+        && let Some(to) = reply.header("refresh")
         && to.to_ascii_lowercase().contains("url=")
     {
         let text = format!("status {}, sent on: {to}", reply.status);

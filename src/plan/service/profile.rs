@@ -42,6 +42,8 @@ pub struct Profile {
     pub refuses_proxy: bool,
     /// What its servers are asked.
     pub probe: Question,
+    /// How often they are.
+    pub interval: Duration,
     /// What its clients do, as far as it matters to whoever balances them.
     pub clients: &'static str,
     /// Why the values above are what they are.
@@ -141,6 +143,9 @@ impl fmt::Debug for Service {
 }
 
 impl Profile {
+    /// Between two questions to a server, where a service does not want to be asked seldom.
+    pub const INTERVAL: Duration = Duration::from_secs(5);
+
     /// What holds where a service says nothing else: it is client-first, and its clients may be on any server.
     pub(super) const BASE: Self = Self {
         word: "",
@@ -159,6 +164,7 @@ impl Profile {
         max_connections: None,
         refuses_proxy: false,
         probe: Question::Tcp,
+        interval: Self::INTERVAL,
         clients: "",
         facts: &[],
         hints: &[],

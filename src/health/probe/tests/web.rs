@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::base::pattern::Pattern;
+use crate::plan::Meaning;
 
 /// Path, and what follows "HTTP/1.1 ".
 type Pages = &'static [(&'static str, &'static str)];
@@ -62,6 +64,37 @@ async fn status_and_body_are_judged() {
         );
     }
     assert_eq!(heads.lock().unwrap().len(), 6, "no redirect is followed");
+}
+
+#[tokio::test]
+async fn a_sign_of_life_and_a_login_may_be_up() {
+    let (address, _) = web(&[
+        ("/sent", "200 OK\r\nRefresh: 3; url=/x\r\n\r\n"),
+        ("/secret", "401 Unauthorized\r\n\r\n"),
+        ("/ill", "500 Unwell\r\n\r\n"),
+    ])
+    .await;
+    let any = |path| HttpAsk {
+        below_500: Some(Meaning::UP),
+        ..get(path)
+    };
+    for path in ["/sent", "/secret", "/nix"] {
+        assert_up(&find(address, &plan(Ask::Http(any(path)))).await);
+    }
+    let ill = find(address, &plan(Ask::Http(any("/ill")))).await;
+    assert_found(&ill, Verdict::Down, Reason::HttpStatus, "http");
+    let login = HttpAsk {
+        expect_status: vec![200, 401],
+        body: vec![(Pattern::new("known").unwrap(), Meaning::UP)],
+        ..get("/secret")
+    };
+    assert_up(&find(address, &plan(Ask::Http(login.clone()))).await);
+    let wants_text = HttpAsk {
+        expect_body: Some("known".to_owned()),
+        ..login
+    };
+    let lacks = find(address, &plan(Ask::Http(wants_text))).await;
+    assert_found(&lacks, Verdict::Alive, Reason::HttpBody, "http");
 }
 
 #[tokio::test]
