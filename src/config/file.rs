@@ -259,7 +259,7 @@ tables! {
         /// Another port than the one that takes sessions.
         port: Whole<1, 65535> = "25000 for `impala` via `web`, else the server's",
         /// Between two questions while nothing is in doubt; jittered.
-        interval: Duration = "\"5s\"",
+        interval: Duration = "\"5s\", or the service's own",
         /// The same while undecided; never above `interval`.
         fast_interval: Duration = "\"250ms\"",
         /// `hiveserver2`: between two questions at `depth`; those between are handshakes.
@@ -296,12 +296,12 @@ tables! {
         via: Via = "\"web\"",
         /// `http` and `hue`: GET, HEAD, OPTIONS or POST.
         method: String = "\"GET\"",
-        /// `http` and `hue`: begins with a slash.
-        path: String = "\"/\"; \"/desktop/debug/is_alive\" for Hue",
+        /// `http` and `hue`: begins with a slash. What a service knows of its own page does not hold for another.
+        path: String = "\"/\", or the service's own",
         /// `http` and `hue`: the Host header.
         host: String = "the server's address",
-        /// `http` and `hue`: any of these is up.
-        expect_status: Many<Whole<100, 599>> = "[200]",
+        /// `http` and `hue`: any of these is up, if the body is; 401, 403 and 407 are up whatever `body` and `json` say.
+        expect_status: Many<Whole<100, 599>> = "[200], or the service's own",
         /// `http` and `hue`: any of these is alive.
         alive_status: Many<Whole<100, 599>> = "redirects, 401, 403, 407",
         /// `http` and `hue`: must occur in the body; one without it is alive.

@@ -39,7 +39,7 @@ impl Choice for Service {
 
     fn advice(word: &str) -> Option<String> {
         match word.to_lowercase().as_str() {
-            "http" | "https" => Some("bytes of HTTP are carried as \"tcp\"; ask the servers with probe = { type = \"http\" }".into()),
+            "https" => Some("https is service = \"http\", with tls = {} in the pool".into()),
             other => meant(other),
         }
     }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::eventually;
-use crate::support::{Fault, Frame, Howdah, program, run};
+use crate::support::{Fault, Frame, Howdah, Site, program, run};
 use wire::{Wire, bytes};
 
 /// Exit codes of `howdah probe`.
@@ -270,6 +270,177 @@ async fn elasticsearch() {
     for (status, body, verdict, word) in answers {
         let server = answering(ask, status, &body).await;
         expect(&["elasticsearch", &server], (verdict, word)).await;
+    }
+}
+
+/// A refused call is an answer, and is audited: so 401 is up, and the question comes seldom.
+#[tokio::test]
+async fn hadoop_kms() {
+    let names = "GET /kms/v1/keys/names ";
+    for (status, verdict) in [
+        ("401 Unauthorized", (UP, "up")),
+        ("200 OK", (UP, "up")),
+        ("403 Forbidden", (ALIVE, "403")),
+        ("503 Service Unavailable", (DOWN, "503")),
+    ] {
+        let address = answering(names, status, "").await;
+        expect(&["hadoop-kms", &address], verdict).await;
+    }
+    let other = answering("GET /jmx ", "401 Unauthorized", "").await;
+    expect(&["hadoop-kms", &other], (DOWN, "404")).await;
+    let config = "[[listener]]\nname = \"kms\"\nbind = \"127.0.0.1:0\"\npool = \"kms\"\n\
+                  [pool.kms]\nservice = \"hadoop-kms\"\nservers = [\"kms-1.example.com\"]\n";
+    let site = Site::new();
+    let file = site.write("kms.toml", config);
+    let mut command = program();
+    command.arg("check").arg("--config").arg(file);
+    let output = run(command).await;
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(
+        said.contains("kms-1.example.com:9600") && said.contains("every 1m"),
+        "{said}"
+    );
+}
+
+/// `/kms` wants a login and is audited; `/jmx` does neither.
+#[tokio::test]
+async fn ranger_kms() {
+    let up = answering("GET /jmx ", "200 OK", "{\"beans\":[]}").await;
+    expect(&["ranger-kms", &up], (UP, "up")).await;
+    let login = answering("GET /jmx ", "401 Unauthorized", "").await;
+    expect(&["ranger-kms", &login], (ALIVE, "401")).await;
+    let other = answering("GET /kms/", "401 Unauthorized", "").await;
+    expect(&["ranger-kms", &other], (DOWN, "404")).await;
+}
+
+/// The body decides, with 503 as well.
+#[tokio::test]
+async fn ranger_admin() {
+    let health = "GET /service/actuator/health ";
+    let (ok, ill) = ("200 OK", "503 Service Unavailable");
+    for (status, body, verdict) in [
+        (ok, "{\"status\":\"UP\"}", (UP, "up")),
+        (ok, "{\"status\":\"INITIALIZING\"}", (ALIVE, "INITIALIZING")),
+        (
+            ok,
+            "{\"status\":\"INITIALIZATION_FAILURE\"}",
+            (ALIVE, "INITIALIZATION_FAILURE"),
+        ),
+        (ok, "{\"status\":\"UNKNOWN\"}", (ALIVE, "UNKNOWN")),
+        (
+            ill,
+            "{\"components\":{\"db\":{\"status\":\"UP\"}},\"status\":\"DOWN\"}",
+            (ALIVE, "DOWN"),
+        ),
+        (ill, "<html>", (DOWN, "not-json")),
+        ("302 Found", "", (ALIVE, "302")),
+    ] {
+        let address = answering(health, status, body).await;
+        expect(&["ranger-admin", &address], verdict).await;
+    }
+    let older = answering("GET /login.jsp ", ok, "<html>").await;
+    expect(
+        &["ranger-admin", &older, "--path", "/login.jsp"],
+        (UP, "up"),
+    )
+    .await;
+}
+
+/// Whoever takes a login for up is not asked for a body behind it.
+#[tokio::test]
+async fn ambari() {
+    let check = "GET /api/v1/check ";
+    let up = answering(check, "200 OK", "RUNNING").await;
+    expect(&["ambari", &up], (UP, "up")).await;
+    let other = answering(check, "200 OK", "<html>").await;
+    expect(&["ambari", &other], (DOWN, "http-body")).await;
+    let login = answering(check, "403 Forbidden", "{\"status\":403}").await;
+    expect(&["ambari", &login], (ALIVE, "403")).await;
+    let promoted = ["ambari", &login, "--expect-status", "200,403"];
+    expect(&promoted, (UP, "up")).await;
+}
+
+/// With Kerberos a healthy one answers 401: alive, until the file says that it is up.
+#[tokio::test]
+async fn yarn_timeline() {
+    let timeline = "GET /ws/v1/timeline ";
+    let up = answering(timeline, "200 OK", "{\"About\":\"Timeline API\"}").await;
+    expect(&["yarn-timeline", &up], (UP, "up")).await;
+    let login = answering(timeline, "401 Unauthorized", "").await;
+    expect(&["yarn-timeline", &login], (ALIVE, "401")).await;
+    let promoted = ["yarn-timeline", &login, "--expect-status", "200,401"];
+    expect(&promoted, (UP, "up")).await;
+    let ill = answering(timeline, "500 Internal Server Error", "").await;
+    expect(&["yarn-timeline", &ill], (DOWN, "500")).await;
+}
+
+/// Another page of status 200 is not its own.
+#[tokio::test]
+async fn mapreduce_jobhistory() {
+    let info = "GET /ws/v1/history/info ";
+    for body in [
+        "{\"historyInfo\":{\"startedOn\":1353512830963,\"hadoopVersion\":\"3.3.6\"}}",
+        "<historyInfo><startedOn>1353512830963</startedOn></historyInfo>",
+    ] {
+        let up = answering(info, "200 OK", body).await;
+        expect(&["mapreduce-jobhistory", &up], (UP, "up")).await;
+    }
+    let other = answering(info, "200 OK", "<title>Log in</title>").await;
+    expect(&["mapreduce-jobhistory", &other], (DOWN, "http-body")).await;
+    let login = answering(info, "401 Unauthorized", "").await;
+    expect(&["mapreduce-jobhistory", &login], (ALIVE, "401")).await;
+    let promoted = ["mapreduce-jobhistory", &login, "--expect-status", "200,401"];
+    expect(&promoted, (UP, "up")).await;
+}
+
+/// "Not a Leader" is none.
+#[tokio::test]
+async fn storm_ui() {
+    let summary = "GET /api/v1/nimbus/summary ";
+    for (body, verdict) in [
+        (
+            "{\"nimbuses\":[{\"host\":\"a\",\"status\":\"Not a Leader\"},{\"host\":\"b\",\"status\":\"Leader\"}]}",
+            (UP, "up"),
+        ),
+        (
+            "{\"nimbuses\":[{\"host\":\"a\",\"status\":\"Not a Leader\"},{\"host\":\"b\",\"status\":\"Dead\"}]}",
+            (ALIVE, "Not a Leader"),
+        ),
+        ("{\"nimbuses\":[]}", (ALIVE, "nimbuses")),
+        ("{\"error\":\"Internal Server Error\"}", (DOWN, "error")),
+    ] {
+        let address = answering(summary, "200 OK", body).await;
+        expect(&["storm-ui", &address], verdict).await;
+    }
+}
+
+/// Any answer below 500 is a sign of life, until the file says what it expects.
+#[tokio::test]
+async fn http() {
+    let none = answering("GET /never ", "200 OK", "").await;
+    let sent = answering("GET / ", "302 Found", "").await;
+    let login = answering("GET / ", "401 Unauthorized", "").await;
+    let ill = answering("GET / ", "502 Bad Gateway", "").await;
+    let config = format!(
+        "listener = [\n\
+           {{ name = \"any\", bind = \"127.0.0.1:0\", pool = \"any\" }},\n\
+           {{ name = \"own\", bind = \"127.0.0.1:0\", pool = \"own\" }},\n\
+         ]\n\
+         [pool.any]\nservice = \"http\"\nservers = [\"{none}\", \"{sent}\", \"{login}\", \"{ill}\"]\n\
+         probe = {{ type = \"http\", interval = \"1m\" }}\n\
+         [pool.own]\nservice = \"http\"\nservers = [\"{none}\", \"{login}\"]\n\
+         probe = {{ expect_status = [200, 204], interval = \"1m\" }}\n"
+    );
+    let howdah = Howdah::start(&config).await;
+    for (pool, server, health) in [
+        ("any", &none, "up"),
+        ("any", &sent, "up"),
+        ("any", &login, "up"),
+        ("any", &ill, "down"),
+        ("own", &none, "down"),
+        ("own", &login, "alive"),
+    ] {
+        howdah.healthy(pool, server, health).await;
     }
 }
 

@@ -29,19 +29,27 @@ services! {
     mod oozie;
     mod hdfs_namenode;
     mod httpfs;
+    mod hadoop_kms;
+    mod ranger_kms;
     mod hbase_master;
     mod hbase_rest;
     mod hbase_thrift;
     mod yarn_resourcemanager;
+    mod yarn_timeline;
+    mod mapreduce_jobhistory;
+    mod storm_ui;
     mod storm_nimbus;
     mod solr;
     mod elasticsearch;
     mod kafka;
+    mod ambari;
+    mod ranger_admin;
     mod sentry;
     mod zookeeper;
     mod ldap;
     mod kerberos_kdc;
     mod dns;
+    mod http;
     mod tcp;
     mod udp;
 }
