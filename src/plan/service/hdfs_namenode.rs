@@ -19,7 +19,7 @@ pub(super) const PROFILE: Profile = Profile {
         body: &[Rule::new("I am Active!", Meaning::ACTIVE)],
         ..Page::get("/isActive")
     }),
-    clients: "Clients of WebHDFS, Hue, Knox, scripts, browsers: short requests. Data itself goes to DataNodes, whose addresses \
+    clients: "Programs that speak WebHDFS, Hue, Knox, scripts, browsers: short requests. Data itself goes to DataNodes, whose addresses \
         the NameNode tells, past howdah.",
     facts: &[
         Fact {

@@ -14,7 +14,7 @@ pub(super) const PROFILE: Profile = Profile {
         statuses: &[(200, Meaning::UP), (401, Meaning::UP)],
         ..Page::get("/webhdfs/v1/?op=GETHOMEDIRECTORY&user.name=howdah")
     }),
-    clients: "Clients of WebHDFS, Hue, scripts. All data goes through it, so a session may last as long as a file takes.",
+    clients: "Programs that speak WebHDFS, Hue, scripts. All data goes through it, so a session may last as long as a file takes.",
     facts: &[
         Fact {
             of: "port",
