@@ -13,9 +13,11 @@ pub mod base {
         pub use loom::sync::{Mutex, MutexGuard, atomic};
     }
 
-    #[path = "../../../src/base/rate.rs"]
-    pub mod rate;
+    pub use crate::rate;
 }
+
+#[path = "../../src/base/rate.rs"]
+pub mod rate;
 
 #[path = "../../src/balance/mod.rs"]
 pub mod balance;

@@ -96,7 +96,10 @@ fn two_ends_at_once_are_both_counted_and_ranked() {
         };
         servers.end();
         other.join().expect("no panic");
-        assert_eq!((servers.loads[0].active(), servers.counters.active()), (1, 5));
+        assert_eq!(
+            (servers.loads[0].active(), servers.counters.active()),
+            (1, 5)
+        );
         assert_eq!(
             servers.pick(),
             Some(0),
@@ -133,7 +136,10 @@ fn a_choice_while_a_snapshot_is_made_is_not_forgotten() {
         assert_eq!(servers.pick(), Some(0));
         keeper.join().expect("no panic");
         assert_eq!(servers.pick(), None, "it is full");
-        assert_eq!((servers.loads[0].active(), servers.counters.active()), (1, 1));
+        assert_eq!(
+            (servers.loads[0].active(), servers.counters.active()),
+            (1, 1)
+        );
     });
 }
 
@@ -185,6 +191,7 @@ impl Servers {
             client: 0,
             random: 0,
             tried: &[],
+            now: Duration::ZERO,
         };
         let tier = self.present();
         tier.1.pick(&tier.0, &criteria)

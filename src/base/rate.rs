@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 
 /// A token bucket. It holds what one second brings, so that a burst may take that much at once. What it keeps is when it
 /// will be full again, in nanoseconds; all times are counted from one moment that its owner chose.

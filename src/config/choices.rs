@@ -204,10 +204,15 @@ impl<C: Choice> Word for C {
         }
         let what = format!("{} asks for an unknown {} {word:?}", cx.owner, C::NOUN);
         let hint = C::advice(word).or_else(|| suggest::value(word, &known, C::ALIASES));
-        let fault = cx
-            .error(&value.span(), what)
-            .why(format!("known: {}", known.join(", ")));
+        let why = match hint {
+            Some(_) if known.len() > MANY => format!("not one of the {} known", known.len()),
+            _ => format!("known: {}", known.join(", ")),
+        };
+        let fault = cx.error(&value.span(), what).why(why);
         hint.map(|hint| fault.fix(hint));
         None
     }
 }
+
+/// More than that are no help beside a better hint.
+const MANY: usize = 12;

@@ -160,7 +160,12 @@ async fn servers_are_not_blamed_when_howdah_has_no_descriptor_left() {
                 &[("reason", "own-limit")],
             )
             .await;
-    assert_eq!((blamed, failures > 0.0), (0.0, true));
+    assert_eq!(blamed, 0.0);
+    // A busy machine may accept so many at once that none is left to dial with.
+    let refused = howdah
+        .metric("howdah_listener_accept_errors_total", &[])
+        .await;
+    assert!(failures + refused > 0.0, "did the descriptors last?");
     let mut client = howdah.connect("back").await;
     timeout(SOON, exchange(&mut client, "again")).await.unwrap();
 }

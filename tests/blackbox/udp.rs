@@ -467,16 +467,12 @@ async fn a_stop_takes_no_new_sessions_and_waits_for_those_that_are_there() {
 #[tokio::test]
 async fn a_reload_keeps_sessions_and_gives_new_rules_to_new_ones() {
     let (a, b) = tokio::join!(Echo::start(b'a'), Echo::start(b'b'));
-    let howdah = Howdah::start(&config("", &plain(&[&a]), LONG)).await;
-    let front = howdah.address("front").await;
+    // An address that a reload would open anew: its sockets share the clients with those that close, and then do not.
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let front = free.local_addr().unwrap();
+    drop(free);
     let bind = format!("bind = \"{front}\"");
-    assert!(
-        howdah
-            .reload(&config(&bind, &plain(&[&a]), LONG))
-            .await
-            .status
-            .success()
-    );
+    let howdah = Howdah::start(&config(&bind, &plain(&[&a]), LONG)).await;
     let old = client(&howdah).await;
     assert_eq!(ask(&old, b"1").await, b'a');
     let drained = format!(
@@ -500,14 +496,21 @@ async fn a_reload_keeps_sessions_and_gives_new_rules_to_new_ones() {
 #[tokio::test]
 async fn an_address_that_stops_speaking_udp_and_speaks_it_again_serves() {
     let echo = Echo::start(b'a').await;
-    let mut howdah = Howdah::start(&config("", &plain(&[&echo]), LONG)).await;
-    let front = howdah.address("front").await;
+    // Nobody else gets the same number over TCP meanwhile.
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let front = held.local_addr().unwrap();
     let udp = config(&format!("bind = \"{front}\""), &plain(&[&echo]), LONG);
-    assert!(howdah.reload(&udp).await.status.success());
+    let mut howdah = Howdah::start(&udp).await;
     let tcp = udp.replace("protocol = \"udp\"", "protocol = \"tcp\"");
     let old = client(&howdah).await;
     ask(&old, b"1").await;
-    assert!(howdah.reload(&tcp).await.status.success());
+    drop(held);
+    let reloaded = howdah.reload(&tcp).await;
+    assert!(
+        reloaded.status.success(),
+        "{}",
+        String::from_utf8_lossy(&reloaded.stderr)
+    );
     // Sessions go on, and nobody else gets one.
     ask(&old, b"2").await;
     let new = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -576,7 +579,7 @@ async fn short_sessions_leave_nothing_behind() {
         ended > 0.7 * f64::from(u32::try_from(sessions).unwrap()),
         "{ended}"
     );
-    assert_eq!(files(), open);
+    eventually!(files() <= open);
     let grown = howdah.memory().saturating_sub(memory);
     assert!(
         grown < 4 << 20,
