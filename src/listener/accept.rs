@@ -18,7 +18,7 @@ use crate::base::caught::caught;
 use crate::base::word::words;
 
 /// Accepted in one go before the sessions already here get their turn.
-const BATCH: usize = 32;
+const BATCH: usize = 4;
 /// The kernel lets at most so many wait, as we open our sockets; who goes on coming while we close comes too late.
 const MOST_WAITING: usize = 4096;
 /// First pause after the descriptor table was full; doubled up to the longest.
