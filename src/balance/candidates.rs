@@ -28,10 +28,10 @@ impl Candidate {
         }
     }
 
-    /// When it has a token again; `None` where only the end of a session makes room.
-    fn next_token(&self) -> Option<Duration> {
-        let per_second = self.per_second?;
-        (self.load.active() < self.cap).then(|| self.load.next_token(per_second))
+    /// When it has a token again; `None` where it has one, or only the end of a session makes room.
+    fn next_token(&self, now: Duration) -> Option<Duration> {
+        let next = self.load.next_token(self.per_second?);
+        (next > now && self.load.active() < self.cap).then_some(next)
     }
 }
 
@@ -82,8 +82,9 @@ impl Candidates {
     }
 
     /// When the first of them has a token again that has none now; `None` where time alone makes no room.
-    pub fn next_token(&self) -> Option<Duration> {
-        self.all.iter().filter_map(Candidate::next_token).min()
+    pub fn next_token(&self, now: Duration) -> Option<Duration> {
+        let next = self.all.iter().filter_map(|one| one.next_token(now));
+        next.min()
     }
 
     /// All on offer.

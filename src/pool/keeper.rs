@@ -248,17 +248,16 @@ impl State {
         }
         // One without a verdict has no sessions yet.
         let was_wrong = care.role.is_wrong(member.role) || member.health == Health::Unknown;
-        if member.health != health {
+        let turned = member.health != health;
+        if turned {
             member.health = health;
             member.since = Instant::now();
             member.server.metrics().health(health);
-        } else if health == Health::Down {
-            return false;
         }
         member.role = role;
         let lost_role = care.role.is_wrong(role) && !was_wrong;
         let what = match health {
-            Health::Down if care.on_down != OnDown::Keep => Loss::Health,
+            Health::Down if turned && care.on_down != OnDown::Keep => Loss::Health,
             Health::Alive if lost_role && care.role.on_lost != OnRoleLost::Keep => Loss::Role,
             _ => return true,
         };

@@ -17,7 +17,6 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -142,21 +141,25 @@ impl Ticket {
     /// Serves the line at each token, for as long as this is the first in it.
     fn await_token(&mut self, cx: &mut Context<'_>) {
         let pool = Arc::clone(&self.seat.pool);
-        while let Some(at) = pool.next_token() {
-            if !pool.line.is_first(self.number) {
-                break;
+        while pool.has_rates() && pool.line.is_first(self.number) {
+            if let Some(token) = &mut self.token {
+                // A new plan may bring one sooner.
+                if let Some(at) = pool.next_token(Instant::now())
+                    && at < token.deadline()
+                {
+                    token.as_mut().reset(at);
+                }
+                if token.as_mut().poll(cx).is_pending() {
+                    return;
+                }
             }
-            // A token that nobody can use is there already when all in line have tried that server.
-            let at = at.max(Instant::now() + SHORTEST_NAP);
-            let token = self.token.get_or_insert_with(|| Box::pin(sleep_until(at)));
-            if token.deadline() > at {
-                token.as_mut().reset(at);
-            }
-            if token.as_mut().poll(cx).is_pending() {
+            // Those that came before this moment are used now or by nobody in line, and are not waited for.
+            let now = Instant::now();
+            pool.serve_line();
+            self.token = pool.next_token(now).map(|at| Box::pin(sleep_until(at)));
+            if self.token.is_none() {
                 return;
             }
-            self.token = None;
-            pool.serve_queue();
         }
         self.token = None;
     }
@@ -192,6 +195,3 @@ impl Drop for Ticket {
         drop(choice);
     }
 }
-
-/// More tokens than one may come within it; they are used together.
-const SHORTEST_NAP: Duration = Duration::from_millis(1);

@@ -85,23 +85,31 @@ impl Pool {
     /// Something became free, or the servers are others.
     pub(super) fn serve_queue(&self) {
         if !self.line.is_empty() {
-            self.line.serve();
+            self.serve_line();
             self.wake_for_token();
-            self.show_queue();
         }
+    }
+
+    pub(super) fn serve_line(&self) {
+        self.line.serve();
+        self.show_queue();
     }
 
     /// Another is the first in line, or what it sleeps for is another: it looks when the next token comes.
     pub(super) fn wake_for_token(&self) {
-        if self.snapshot.load().has_rates() {
+        if self.has_rates() {
             self.line.wake_first();
         }
     }
 
-    /// When a server that took as many new sessions in this second as it may takes the next; `None` where time alone
-    /// makes no room.
-    pub(super) fn next_token(&self) -> Option<Instant> {
-        let passed = self.snapshot.load().next_token()?;
+    pub(super) fn has_rates(&self) -> bool {
+        self.snapshot.load().has_rates()
+    }
+
+    /// When, later than `now`, a server that took as many new sessions in this second as it may takes the next; `None` where
+    /// time alone makes no room.
+    pub(super) fn next_token(&self, now: Instant) -> Option<Instant> {
+        let passed = self.snapshot.load().next_token(self.since(now))?;
         Some(self.created_at + passed)
     }
 

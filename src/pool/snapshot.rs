@@ -133,10 +133,13 @@ impl Snapshot {
         members.any(|one| one.plan.max_per_second.is_some())
     }
 
-    /// When a bound on new sessions in a second lets one in that lets none in now; `None` where time alone makes no room.
-    pub(super) fn next_token(&self) -> Option<Duration> {
+    /// When, later than `now`, a bound on new sessions in a second lets one in that lets none in now; `None` where time alone
+    /// makes no room.
+    pub(super) fn next_token(&self, now: Duration) -> Option<Duration> {
         let tiers = [&self.first, &self.backup];
-        let next = tiers.iter().filter_map(|tier| tier.candidates.next_token());
+        let next = tiers
+            .iter()
+            .filter_map(|tier| tier.candidates.next_token(now));
         next.min()
     }
 

@@ -929,6 +929,31 @@ async fn of_two_that_claim_to_be_active_the_second_gets_no_session() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_over_when_the_pool_wants_any_server() {
+    let pool = careful(
+        Balance::RoundRobin,
+        one_active(OnRoleLost::Cut),
+        &["a", "b"],
+    );
+    for name in ["a", "b"] {
+        claim(&pool, name, Health::Up, Some(Role::Active)).await;
+    }
+    sleep(Duration::from_secs(5)).await;
+    assert!(pool.load().is_conflict());
+    let any = PoolPlan {
+        care: CarePlan::DEFAULT,
+        ..PoolPlan::clone(pool.load().plan())
+    };
+    pool.send(Change::Plan(Arc::new(any)))
+        .await
+        .expect("a keeper");
+    assert!(!pool.load().is_conflict());
+    let standings = [0, 1].map(|place| pool.load().members()[place].standing);
+    assert_eq!(standings, [Standing::Ready; 2]);
+    assert_eq!(pool.metrics().conflicts_now(), 0, "the metric too");
+}
+
 /// The new active one may be asked before the old one is asked again.
 #[tokio::test(start_paused = true)]
 async fn a_failover_moves_the_sessions_and_is_no_conflict() {

@@ -4,19 +4,26 @@ use tokio::time::Instant;
 
 use super::State;
 use crate::plan::ServerName;
-use crate::pool::holder::{Dispute, Hold};
+use crate::pool::holder::Dispute;
 use crate::pool::{Server, ServerId, Standing};
 
 impl State {
-    /// One of those that are up keeps its standing.
+    /// One of those that are up keeps its standing. A pool that wants it alone no more has no holder, and no conflict.
     pub(super) fn judge_roles(&mut self, now: Instant) {
-        if !self.plan.care.role.wants_one() {
-            self.hold = Hold::default();
-            return;
-        }
-        let claimants = self.claimants();
+        let wants_one = self.plan.care.role.wants_one();
+        let claimants = if wants_one {
+            self.claimants()
+        } else {
+            Vec::new()
+        };
         let was_unclear = self.hold.is_unclear();
         let dispute = self.hold.judge(&claimants, now);
+        if let Some(dispute) = dispute {
+            self.tell_dispute(dispute, &claimants);
+        }
+        if !wants_one {
+            return;
+        }
         let holder = self.hold.holder();
         let claims = |one: &&mut super::Member| one.standing.is_on_offer();
         for member in self.members.iter_mut().filter(claims) {
@@ -26,9 +33,6 @@ impl State {
         }
         if self.hold.is_unclear() && !was_unclear {
             self.servers().for_each(Server::nudge);
-        }
-        if let Some(dispute) = dispute {
-            self.tell_dispute(dispute, &claimants);
         }
     }
 

@@ -14,8 +14,9 @@
 //! a socket and an entry, and a round of datagrams a handful of system calls.
 //!
 //! A session ends in exactly one `Outcome`, as one of TCP does: when nothing came either way for `timeouts.udp_idle`, when
-//! the last of `timeouts.udp_responses` has come, when the server's machine says that nobody listens there, when an order ends it, or when a full listener needs its
-//! place. A datagram that gets no session is counted by reason and leaves no line: anybody can forge one.
+//! the last of `timeouts.udp_responses` has come, when the server's machine says that nobody listens there, when an order
+//! ends it, or when a full listener needs its place. A datagram that gets no session is counted by reason and leaves no
+//! line: anybody can forge one.
 //!
 //! Invariants: no datagram is held back, so none is sent twice and none waits; a client stays on its server while its
 //! session lasts; an answer leaves from the address that the client asked.

@@ -87,6 +87,12 @@ impl PoolMetrics {
         self.conflicts.inc_by(u64::from(conflict));
     }
 
+    /// 1 while there is a conflict.
+    #[cfg(test)]
+    pub fn conflicts_now(&self) -> i64 {
+        self.conflict.get()
+    }
+
     /// How many clients the sticky table holds now.
     pub fn sticky_entries(&self, count: usize) {
         self.sticky_entries
