@@ -37,8 +37,9 @@ impl Peer {
         if !remote.ip().to_canonical().is_loopback() {
             return None;
         }
-        let first = look(remote, local)?;
-        let second = look(remote, local)?;
+        // The kernel prints the table in pieces: where connections come and go by the thousand, a row may fall between two.
+        let look = || (0..LOOKS).find_map(|_| look(remote, local));
+        let (first, second) = (look()?, look()?);
         (first == second).then_some(first)
     }
 }
@@ -63,6 +64,9 @@ fn look(remote: SocketAddr, local: SocketAddr) -> Option<u32> {
             rows.find_map(|row| owner(&row, remote, local))
         })
 }
+
+/// As many as it takes to find a row that is there.
+const LOOKS: usize = 4;
 
 /// The user of a row of that table, if it is this end, open, and somebody's; see proc_net_tcp(5).
 fn owner(row: &str, remote: SocketAddr, local: SocketAddr) -> Option<u32> {
