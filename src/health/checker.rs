@@ -115,11 +115,15 @@ impl<A: Asker> Checker<A> {
         if !called {
             tokio::select! {
                 () = sleep_until(self.next(probed)) => return Ok(()),
+                () = self.server.urged() => return Ok(()),
                 () = self.server.nudged() => {}
             }
         }
         self.listen().await?;
-        sleep_until(probed + pace::least(&self.plan)).await;
+        tokio::select! {
+            () = sleep_until(probed + pace::least(&self.plan)) => {}
+            () = self.server.urged() => {}
+        }
         Ok(())
     }
 

@@ -37,6 +37,7 @@ pub struct Server {
     observed: Observed,
     distrusted: AtomicBool,
     nudge: Notify,
+    urge: Notify,
     metrics: Arc<ServerMetrics>,
 }
 
@@ -77,6 +78,7 @@ impl Server {
             observed: Observed::default(),
             distrusted: AtomicBool::new(false),
             nudge: Notify::new(),
+            urge: Notify::new(),
             metrics,
         })
     }
@@ -184,6 +186,16 @@ impl Server {
     /// Asks its checker to probe now.
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// Asks its checker to probe now, however short ago it did: for what happens seldom.
+    pub fn urge(&self) {
+        self.urge.notify_one();
+    }
+
+    /// Waits for the next urge; one that came before counts. Cancel-safe. For one waiter.
+    pub async fn urged(&self) {
+        self.urge.notified().await;
     }
 
     /// Waits for the next nudge; one that came before counts. Cancel-safe. For one waiter.

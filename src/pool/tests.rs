@@ -987,7 +987,7 @@ async fn a_pool_without_an_active_server_asks_for_one() {
     claim(&pool, "a", Health::Up, Some(Role::Active)).await;
     claim(&pool, "b", Health::Alive, Some(Role::Standby)).await;
     let other = find(&pool, "b");
-    let asked = tokio::spawn(async move { other.nudged().await });
+    let asked = tokio::spawn(async move { other.urged().await });
     claim(&pool, "a", Health::Down, None).await;
     timeout(Duration::from_secs(1), asked)
         .await

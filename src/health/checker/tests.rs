@@ -577,3 +577,32 @@ async fn a_failover_takes_one_probe_however_long_the_rise() {
     );
     assert_eq!(watched.pool.load().members()[0].role, Some(Role::Active));
 }
+
+/// A pool that does not know its active server cannot wait for the pace of probes.
+#[tokio::test(start_paused = true)]
+async fn an_urge_asks_at_once_and_a_nudge_within_the_pace() {
+    let watched = watch(Verdict::Up, false);
+    watched.until(Health::Up).await;
+    sleep(secs(30)).await;
+    let gap = async |call: fn(&Server)| {
+        // Right after a question, whichever it was.
+        watched.asked();
+        while watched.asked().is_empty() {
+            sleep(ms(1)).await;
+        }
+        sleep(ms(10)).await;
+        let called = Instant::now();
+        call(&watched.server);
+        while watched.asked().is_empty() {
+            sleep(ms(1)).await;
+        }
+        called.elapsed()
+    };
+    let urged = gap(Server::urge).await;
+    assert!(urged <= ms(10), "{urged:?}");
+    let nudged = gap(Server::nudge).await;
+    assert!(
+        nudged > ms(100) && nudged <= probe().fast_interval,
+        "{nudged:?}"
+    );
+}

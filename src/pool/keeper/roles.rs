@@ -32,7 +32,7 @@ impl State {
             }
         }
         if self.hold.is_unclear() && !was_unclear {
-            self.servers().for_each(Server::nudge);
+            self.servers().for_each(Server::urge);
         }
     }
 
