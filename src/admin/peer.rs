@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 
 /// One end of an admin connection: the other one.
@@ -59,7 +59,9 @@ fn look(remote: SocketAddr, local: SocketAddr) -> Option<u32> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .find_map(|path| {
-            let table = BufReader::new(File::open(path).ok()?);
+            let table = File::open(path);
+            let unread = |error: &io::Error| tracing::warn!(path, %error, "cannot read who is connected: nobody is taken for root");
+            let table = BufReader::new(table.inspect_err(unread).ok()?);
             let mut rows = table.lines().map_while(Result::ok);
             rows.find_map(|row| owner(&row, remote, local))
         })
