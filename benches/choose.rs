@@ -64,6 +64,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
     };
     let plan = PoolPlan {
         name: PoolName::new("bench"),
+        discover: None,
         service: Service::TCP,
         balance,
         servers: (0..size).map(server).collect(),

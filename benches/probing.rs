@@ -107,6 +107,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
     let long = Duration::from_secs(3600);
     Arc::new(PoolPlan {
         name: PoolName::new("bench"),
+        discover: None,
         service: Service::TCP,
         balance: Balance::LeastConnection,
         servers: (0..SERVERS).map(server).collect(),

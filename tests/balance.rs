@@ -36,6 +36,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
     };
     let plan = PoolPlan {
         name: PoolName::new("hive"),
+        discover: None,
         service: Service::TCP,
         balance,
         servers: (0..).zip(weights).map(server).collect(),

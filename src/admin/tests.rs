@@ -47,6 +47,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
     let hour = Duration::from_secs(3600);
     Arc::new(PoolPlan {
         name: PoolName::new(name),
+        discover: None,
         service: Service::HIVESERVER2,
         balance: Balance::RoundRobin,
         servers: servers.iter().map(server).collect(),

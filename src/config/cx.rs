@@ -76,7 +76,7 @@ impl Cx {
     /// The same for another key of the same owner.
     pub(super) fn subject_of(&self, key: &str) -> String {
         let owner = &self.owner;
-        let inside = ["[", "timeouts", "sticky", "tls", "the file"];
+        let inside = ["[", "timeouts", "sticky", "tls", "discover", "the file"];
         let word = if inside.iter().any(|start| owner.starts_with(start)) {
             "in"
         } else {

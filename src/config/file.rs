@@ -193,8 +193,10 @@ tables! {
         service: Service = "required",
         /// How a server is picked for a session; weights count in each.
         balance: Balance = "by service",
-        /// `"HOST"`, `"HOST:PORT"` or a table each; at least one.
-        servers: List<ServerWord> = "required",
+        /// `"HOST"`, `"HOST:PORT"` or a table each; at least one, unless `discover` names who lists others.
+        servers: List<ServerWord> = "required without `discover`",
+        /// Who lists servers beside those of `servers`, now and from now on.
+        discover: Discover = "nobody",
         /// Announce the client's address to the servers. Not for HiveServer2 or Impala, which do not read it.
         send_proxy: ProxyVersion = "no header",
         /// Sessions that wait, in order, while every server has `max_connections`; 0 refuses them at once.
@@ -240,6 +242,23 @@ tables! {
         max_per_second: Whole<1, 10_000_000> = "no bound",
         /// Takes sessions only when no other server is up.
         backup: bool = "false",
+    }
+
+    /// Who lists a pool's servers: one of `zookeeper`, `dns_srv`, `file` and `impala`. What is not listed any more takes no
+    /// new sessions, and keeps those it has. An empty answer, and none, leave the last list in force.
+    Discover "[pool.NAME.discover]" discover {
+        /// `"HOST"` or `"HOST:PORT"` each: a ZooKeeper ensemble, in which servers register. Port 2181.
+        zookeeper: Many<String> = "none",
+        /// `zookeeper`: the node below which they register.
+        path: String = "\"/hiveserver2\" for `hiveserver2`, else required",
+        /// A name whose SRV records are the servers, as in `"_solr._tcp.example.com"`. Of their priorities the lowest serves,
+        /// the next one are backups; their weights are weights.
+        dns_srv: String = "none",
+        /// A file with `servers = [...]` as in a pool; taken as soon as it changes.
+        file: FilePath = "none",
+        /// `"HOST"` or `"HOST:PORT"`, one or several: the web server of an Impala coordinator, which knows the others. Port
+        /// 25000.
+        impala: Many<String> = "none",
     }
 
     /// Stickiness, on top of any `balance`.
@@ -615,6 +634,7 @@ pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> 
         one::<Route>(),
         one::<Pool>(),
         one::<Server>(),
+        one::<Discover>(),
         one::<Sticky>(),
         one::<Probe>(),
         one::<Step>(),
@@ -674,6 +694,10 @@ fn inner_tls(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
 
 fn route(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
     format!("a route of {}", cx.owner)
+}
+
+fn discover(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("discover of {}", cx.owner)
 }
 
 fn sticky(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {

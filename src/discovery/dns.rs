@@ -252,6 +252,7 @@ mod tests {
         };
         let plan = PoolPlan {
             name: PoolName::new("hive"),
+            discover: None,
             service: Service::TCP,
             balance: Balance::RoundRobin,
             servers: hosts.iter().map(server).collect(),

@@ -1,9 +1,15 @@
-//! Where servers are: addresses for the names in the file.
+//! Where servers are: who lists them beside the file, and the addresses for their names.
 //!
-//! Servers written as numbers need nothing from here. Names are looked up at start and again while running, by
-//! one task for each pool on the control thread, which tells each [`Server`](crate::pool::Server) its addresses and
-//! nudges its checker when they changed. No snapshot is made for that: a session reads the addresses when it dials.
+//! ```text
+//!  source ──► Listing ──► roster of the pool ──► keeper ──► Snapshot ──► names, checkers
+//! ```
+//! A source is a task on the control thread that says what it [`Found`], again whenever that changes, or that it hears
+//! nothing. Servers written as numbers need no more. Names are looked up at start and again while running, by one task for
+//! each pool, which tells each [`Server`](crate::pool::Server) its addresses and nudges its checker when they changed. No
+//! snapshot is made for that: a session reads the addresses when it dials.
 
 mod dns;
+mod listing;
 
 pub use self::dns::Names;
+pub use self::listing::{Found, Listing, Reports};

@@ -287,6 +287,7 @@ mod tests {
         };
         Arc::new(PoolPlan {
             name: PoolName::new("hive"),
+            discover: None,
             service: Service::TCP,
             balance: Balance::RoundRobin,
             servers: servers.iter().map(server).collect(),

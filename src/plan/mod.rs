@@ -4,10 +4,12 @@
 //! references are resolved, files are read, defaults are filled in. Two plans compare by value, file contents
 //! included, so "what changed?" is a question that [`diff`] answers without touching a disk.
 
+mod address;
 mod admin;
 mod care;
 mod clients;
 pub mod diff;
+mod discover;
 mod exchange;
 mod limits;
 mod listener;
@@ -24,16 +26,18 @@ mod way;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::address::{Address, Host};
 pub use self::admin::{AdminPlan, AdminSocket};
 pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
+pub use self::discover::{DiscoverPlan, ZooKeeperPlan};
 pub use self::exchange::{AnswerEnd, Meaning, Rule, STEPS_MAX, Says, Script, Step};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
 pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
-pub use self::pool::{Address, Host, PoolPlan, QueuePlan, ServerPlan};
+pub use self::pool::{PoolPlan, QueuePlan, ServerPlan};
 pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, Observe, ObservePlan, ProbePlan};
 pub use self::role::{OnRoleLost, Role, RolePlan};
 pub use self::service::{Fact, Profile, Question, Service};

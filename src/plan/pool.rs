@@ -1,13 +1,11 @@
 //! A set of interchangeable servers, and how to treat them.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Balance, CarePlan, ConnectTls, Dial, PoolName, ProbePlan, ProxyVersion, ServerName, Service,
-    StickyPlan, Timeouts,
+    Address, Balance, CarePlan, ConnectTls, Dial, DiscoverPlan, PoolName, ProbePlan, ProxyVersion,
+    ServerName, Service, StickyPlan, Timeouts,
 };
 
 /// One `[pool.NAME]`.
@@ -19,7 +17,9 @@ pub struct PoolPlan {
     pub service: Service,
     /// How a server is picked.
     pub balance: Balance,
-    /// In the order of the file; names are unique; at least one.
+    /// What else lists servers; `None`: the file's are all.
+    pub discover: Option<DiscoverPlan>,
+    /// In the order of the file; names are unique; at least one where nothing else lists any.
     pub servers: Vec<Arc<ServerPlan>>,
     /// Announce the client's address with a PROXY protocol header.
     pub send_proxy: Option<ProxyVersion>,
@@ -74,32 +74,4 @@ pub struct ServerPlan {
     pub max_per_second: Option<u32>,
     /// Only when no other server is up.
     pub backup: bool,
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// Name or number.
-    pub host: Host,
-    /// 1 to 65535.
-    pub port: u16,
-}
-
-/// The host half of an [`Address`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// Written as a number: never resolved.
-    Ip(IpAddr),
-    /// Resolved at start and again while running.
-    Name(String),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
-            Host::Ip(ip) => write!(f, "{ip}:{}", self.port),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-        }
-    }
 }

@@ -55,6 +55,7 @@ fn backup(name: &str) -> ServerPlan {
 pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPlan>) -> PoolPlan {
     PoolPlan {
         name: PoolName::new("hive"),
+        discover: None,
         service: Service::TCP,
         balance,
         servers: servers.into_iter().map(Arc::new).collect(),

@@ -130,6 +130,9 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
             },
         )?;
     }
+    if let Some(source) = &plan.discover {
+        row(f, "servers of", source)?;
+    }
     match &plan.probe {
         None => row(f, "probe", "none: every server counts as up")?,
         Some(probe) => probe::show(f, probe)?,

@@ -1,6 +1,6 @@
 //! Where a server listens, as text → [`Address`]; and what a host name is.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use crate::config::cx::Cx;
 use crate::config::source::Span;
@@ -15,29 +15,35 @@ pub(super) fn lower(
     span: &Span,
     cx: &mut Cx,
 ) -> Option<Address> {
+    let (host, port) = judged(text, span, cx)?;
+    let Some(port) = port.or(service.usual_port(tls)) else {
+        let what = format!("{} has no port", cx.owner);
+        let example = Address { host, port: 5432 };
+        cx.error(span, what)
+            .why(format!(
+                "service {:?} has no default port",
+                service.as_str()
+            ))
+            .fix(format!("write it behind the host, as in \"{example}\""));
+        return None;
+    };
+    Some(Address { host, port })
+}
+
+/// The same with another usual port.
+pub(super) fn with_port(text: &str, usual: u16, span: &Span, cx: &mut Cx) -> Option<Address> {
+    let (host, port) = judged(text, span, cx)?;
+    let port = port.unwrap_or(usual);
+    Some(Address { host, port })
+}
+
+fn judged(text: &str, span: &Span, cx: &mut Cx) -> Option<(Host, Option<u16>)> {
     match read(text) {
+        Ok(read) => Some(read),
         Err((why, fix)) => {
             let what = format!("{} has no usable address", cx.owner);
             cx.error(span, what).why(why).fix(fix);
             None
-        }
-        Ok((host, Some(port))) => Some(Address { host, port }),
-        Ok((host, None)) => {
-            let port = service.tls_port.filter(|_| tls).or(service.port);
-            if port.is_none() {
-                let what = format!("{} has no port", cx.owner);
-                let example = Address {
-                    host: host.clone(),
-                    port: 5432,
-                };
-                cx.error(span, what)
-                    .why(format!(
-                        "service {:?} has no default port",
-                        service.as_str()
-                    ))
-                    .fix(format!("write it behind the host, as in \"{example}\""));
-            }
-            port.map(|port| Address { host, port })
         }
     }
 }
@@ -109,47 +115,13 @@ fn split(text: &str) -> Result<(&str, Option<u16>), Why> {
 }
 
 fn judge_host(host: &str) -> Result<Host, Why> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(Host::Ip(ip));
-    }
-    match host_name(host) {
-        Ok(()) => Ok(Host::Name(host.trim_end_matches('.').to_ascii_lowercase())),
-        Err(why) => Err((
-            why.to_owned(),
-            "a host is a name as \"hs2-1.example.com\" or a number as \"10.0.0.7\"".into(),
-        )),
-    }
+    Host::read(host).map_err(|why| {
+        let fix = "a host is a name as \"hs2-1.example.com\" or a number as \"10.0.0.7\"";
+        (why.to_owned(), fix.into())
+    })
 }
 
-/// RFC 1123 §2.1, with the underscore that some sites use.
+/// Whether a host may be called so.
 pub(super) fn host_name(host: &str) -> Result<(), &'static str> {
-    let labels = host.strip_suffix('.').unwrap_or(host);
-    if labels.is_empty() {
-        return Err("the host is missing");
-    }
-    if labels.len() > 253 {
-        return Err("longer than 253 characters");
-    }
-    for label in labels.split('.') {
-        if label.is_empty() {
-            return Err("two dots in a row");
-        }
-        if label.len() > 63 {
-            return Err("a part between dots is longer than 63 characters");
-        }
-        if label.starts_with('-') || label.ends_with('-') {
-            return Err("a part between dots begins or ends with \"-\"");
-        }
-        if !label
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        {
-            return Err("a host name has letters, digits, \"-\" and dots only");
-        }
-    }
-    let last = labels.rsplit('.').next().unwrap_or(labels);
-    if last.bytes().all(|b| b.is_ascii_digit()) && labels.parse::<Ipv4Addr>().is_err() {
-        return Err("it looks like an IPv4 address, but is none");
-    }
-    Ok(())
+    Host::read(host).map(drop)
 }

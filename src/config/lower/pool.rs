@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tls::connect_tls;
-use super::{count, judge_name, missing, probe, server};
+use super::{count, discover, judge_name, missing, probe, server};
 use crate::base::keepalive;
 use crate::config::choices::{StickyBy, WantedRole};
 use crate::config::cx::Cx;
@@ -50,6 +50,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     }
     PoolPlan {
         name: PoolName::new(name),
+        discover: discover::lower(&words.discover, service, cx),
         service,
         balance: words.balance.or(service.balance),
         servers: server::lower(words, service, cx),

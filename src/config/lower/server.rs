@@ -12,13 +12,15 @@ use crate::plan::{Address, ServerName, ServerPlan, Service};
 
 pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<ServerPlan>> {
     let owner = cx.owner.clone();
-    if words.servers.is_absent() {
-        super::missing(&words.span, "servers", "servers = [\"HOST\", \"HOST\"]", cx);
+    if words.servers.is_absent() && words.discover.is_absent() {
+        let example =
+            "servers = [\"HOST\", \"HOST\"], or discover = { ... }, which names who lists them";
+        super::missing(&words.span, "servers", example, cx);
     }
     let Some(list) = words.servers.get() else {
         return Vec::new();
     };
-    if list.value.written == 0 {
+    if list.value.written == 0 && words.discover.is_absent() {
         let what = format!("{owner} has no servers");
         cx.error(&list.span, what)
             .why("empty")
@@ -33,6 +35,7 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
     }
     let plans = seen.plans;
     if plans.len() == list.value.written
+        && words.discover.is_absent()
         && !plans.is_empty()
         && plans.iter().all(|plan| plan.backup)
     {

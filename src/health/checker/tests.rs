@@ -100,6 +100,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
     };
     PoolPlan {
         name: PoolName::new("hive"),
+        discover: None,
         service: Service::TCP,
         balance: Balance::RoundRobin,
         servers: servers.iter().map(server).map(Arc::new).collect(),

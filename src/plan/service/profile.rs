@@ -119,6 +119,13 @@ impl Service {
     }
 }
 
+impl Profile {
+    /// Where its servers listen, with TLS or without.
+    pub fn usual_port(&self, tls: bool) -> Option<u16> {
+        self.tls_port.filter(|_| tls).or(self.port)
+    }
+}
+
 impl Deref for Service {
     type Target = Profile;
 

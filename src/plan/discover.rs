@@ -1,0 +1,66 @@
+//! Who lists a pool's servers beside the file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Address;
+
+/// Table `[pool.NAME.discover]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiscoverPlan {
+    /// Servers register in ZooKeeper.
+    ZooKeeper(ZooKeeperPlan),
+    /// They are the SRV records of a name.
+    DnsSrv {
+        /// Without the dot at its end.
+        name: String,
+    },
+    /// A file has them, and is read again when it changes.
+    File {
+        /// Made absolute, as far as the configuration's own path was.
+        path: PathBuf,
+    },
+    /// An Impala coordinator knows the others.
+    Impala {
+        /// Web servers of coordinators to begin with; at least one.
+        coordinators: Vec<Address>,
+    },
+}
+
+/// Keys `zookeeper` and `path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZooKeeperPlan {
+    /// At least one.
+    pub ensemble: Vec<Address>,
+    /// The node whose children are the servers: begins with a slash and does not end with one.
+    pub path: String,
+}
+
+impl DiscoverPlan {
+    /// The key that names it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::ZooKeeper(_) => "zookeeper",
+            Self::DnsSrv { .. } => "dns_srv",
+            Self::File { .. } => "file",
+            Self::Impala { .. } => "impala",
+        }
+    }
+}
+
+/// Like `zookeeper zk1:2181,zk2:2181/hiveserver2`.
+impl fmt::Display for DiscoverPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |all: &[Address]| {
+            let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
+            texts.join(",")
+        };
+        write!(f, "{} ", self.as_str())?;
+        match self {
+            Self::ZooKeeper(plan) => write!(f, "{}{}", joined(&plan.ensemble), plan.path),
+            Self::DnsSrv { name } => f.write_str(name),
+            Self::File { path } => write!(f, "{}", path.display()),
+            Self::Impala { coordinators } => f.write_str(&joined(coordinators)),
+        }
+    }
+}
