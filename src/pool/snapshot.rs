@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub(super) members: Box<[Member]>,
     /// How many of the members are the file's.
     pub(super) configured: usize,
-    pub(super) roster: Arc<Roster>,
+    pub(super) places: Arc<Places>,
     /// So few are up that those that are down take sessions too.
     pub(super) panic: bool,
     /// Of pools that want the active server alone.
@@ -74,7 +74,7 @@ pub enum Loss {
 }
 
 /// Where each server stands among the members; shared by snapshots while no server comes or goes.
-pub(super) struct Roster(HashMap<ServerId, u32>);
+pub(super) struct Places(HashMap<ServerId, u32>);
 
 /// Servers that may take sessions, and who picks among them.
 pub(super) struct Tier {
@@ -124,7 +124,7 @@ impl Snapshot {
     }
 
     pub(super) fn find(&self, server: ServerId) -> Option<u32> {
-        self.roster.find(server)
+        self.places.find(server)
     }
 
     /// Whether a server has `max_per_second`.
@@ -179,7 +179,7 @@ impl Member {
     }
 }
 
-impl Roster {
+impl Places {
     pub(super) fn new<'a>(servers: impl Iterator<Item = &'a Arc<Server>>) -> Self {
         Self(servers.map(|server| server.id()).zip(0..).collect())
     }

@@ -2,9 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::State;
+use super::state::State;
 use crate::plan::ServerName;
 use crate::pool::holder::Dispute;
+use crate::pool::snapshot::Member;
 use crate::pool::{Server, ServerId, Standing};
 
 impl State {
@@ -25,7 +26,7 @@ impl State {
             return;
         }
         let holder = self.hold.holder();
-        let claims = |one: &&mut super::Member| one.standing.is_on_offer();
+        let claims = |one: &&mut Member| one.standing.is_on_offer();
         for member in self.members.iter_mut().filter(claims) {
             if Some(member.server.id()) != holder {
                 member.standing = Standing::Conflict;

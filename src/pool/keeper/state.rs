@@ -1,0 +1,175 @@
+//! Everything that a pool's snapshots are made from, and what each change does to it.
+
+use std::sync::{Arc, Weak};
+
+use tokio::time::Instant;
+
+use crate::balance::{Counters, Ring};
+use crate::plan::{OnDown, OnRoleLost, PoolPlan, Role, ServerName, WEIGHT_MAX};
+use crate::pool::holder::Hold;
+use crate::pool::snapshot::{Fall, Loss, Member, Places, Snapshot};
+use crate::pool::{Change, Health, Order, Refused, Server, ServerId};
+use crate::telemetry::Metrics;
+
+/// Everything that a snapshot is made from.
+pub(super) struct State {
+    pub(super) plan: Arc<PoolPlan>,
+    /// The file's, in its order; after them those that leave and still serve.
+    pub(super) members: Vec<Member>,
+    /// How many of the members are the file's.
+    pub(super) configured: usize,
+    /// Until when those that leave may serve.
+    pub(super) leave_by: Instant,
+    /// The pool left the file.
+    pub(super) closed: bool,
+    pub(super) places: Arc<Places>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) created_at: Instant,
+    /// Of the first tier and of the backups; `None` when it must be made again.
+    pub(super) rings: [Option<Arc<Ring>>; 2],
+    pub(super) generation: u64,
+    /// Removed from the file, and perhaps still held by sessions.
+    pub(super) removed: Vec<Weak<Server>>,
+    /// Of members whose fall is not told yet.
+    pub(super) falls: Vec<Fall>,
+    pub(super) panic: bool,
+    pub(super) hold: Hold,
+    /// When the weight of a server that came up grows next.
+    pub(super) grows_at: Option<Instant>,
+    pub(super) metrics: Metrics,
+}
+
+impl State {
+    pub(super) fn new(plan: Arc<PoolPlan>, metrics: Metrics) -> Self {
+        let mut state = Self {
+            members: Vec::new(),
+            configured: 0,
+            leave_by: Instant::now(),
+            closed: false,
+            places: Arc::new(Places::new([].iter())),
+            counters: Arc::default(),
+            created_at: Instant::now(),
+            rings: [None, None],
+            generation: 0,
+            removed: Vec::new(),
+            falls: Vec::new(),
+            panic: false,
+            hold: Hold::default(),
+            grows_at: None,
+            metrics,
+            plan,
+        };
+        state.replan(Arc::clone(&state.plan));
+        state
+    }
+
+    /// Whether a snapshot is due.
+    pub(super) fn apply(&mut self, change: Change) -> Result<bool, Refused> {
+        match change {
+            Change::Plan(plan) => {
+                self.replan(plan);
+                Ok(true)
+            }
+            Change::Close { by } => {
+                self.closed = true;
+                for member in &self.members[..self.configured] {
+                    member.server.set_retire_at(Some(by));
+                }
+                Ok(false)
+            }
+            #[cfg(test)]
+            Change::Panic => panic!("a test asked for it"),
+            Change::Health {
+                server,
+                health,
+                role,
+            } => Ok(self.conclude(server, health, role)),
+            Change::Order { server, order } => self.obey(&server, order),
+            Change::Weight { weight, .. } if !(1..=WEIGHT_MAX).contains(&weight) => {
+                Err(Refused::Weight(weight))
+            }
+            Change::Weight { server, weight } => {
+                let member = self.member(&server)?;
+                let changed = member.weight != weight;
+                member.weight = weight;
+                member.server.metrics().weight(weight);
+                if changed {
+                    self.rings = [None, None];
+                }
+                Ok(changed)
+            }
+        }
+    }
+
+    fn conclude(&mut self, server: ServerId, health: Health, role: Option<Role>) -> bool {
+        let (probed, care) = (self.plan.probe.is_some(), &self.plan.care);
+        let Some(place) = self.places.find(server) else {
+            return false;
+        };
+        let member = &mut self.members[place as usize];
+        let changed = probed && (member.health, member.role) != (health, role);
+        if !changed {
+            return false;
+        }
+        // One without a verdict has no sessions yet.
+        let was_wrong = care.role.is_wrong(member.role) || member.health == Health::Unknown;
+        let turned = member.health != health;
+        if turned {
+            member.health = health;
+            member.since = Instant::now();
+            member.server.metrics().health(health);
+        }
+        member.role = role;
+        let lost_role = care.role.is_wrong(role) && !was_wrong;
+        let what = match health {
+            Health::Down if turned && care.on_down != OnDown::Keep => Loss::Health,
+            Health::Alive if lost_role && care.role.on_lost != OnRoleLost::Keep => Loss::Role,
+            _ => return true,
+        };
+        self.falls.push(Fall {
+            what,
+            server: Arc::downgrade(&member.server),
+            at: member.since,
+        });
+        true
+    }
+
+    /// Under one name two may serve: the file's, and one that leaves.
+    fn obey(&mut self, name: &ServerName, order: Order) -> Result<bool, Refused> {
+        self.member(name)?;
+        let mut changed = false;
+        for member in self.members.iter_mut().filter(|one| one.plan.name == *name) {
+            changed |= member.admin != order;
+            member.admin = order;
+            member.server.metrics().admin(order);
+        }
+        Ok(changed)
+    }
+
+    fn member(&mut self, name: &ServerName) -> Result<&mut Member, Refused> {
+        let pool = &self.plan.name;
+        (self.members.iter_mut().find(|one| one.plan.name == *name)).ok_or_else(|| {
+            Refused::UnknownServer {
+                pool: pool.clone(),
+                server: name.clone(),
+            }
+        })
+    }
+
+    /// When there is something to do without a change.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let leave_by = self.has_leavers().then_some(self.leave_by);
+        let dues = leave_by.into_iter().chain(self.grows_at);
+        dues.chain(self.hold.due()).min()
+    }
+
+    /// Begins anew from what everybody sees.
+    pub(super) fn recover(&mut self, last: &Snapshot) {
+        self.plan = Arc::clone(&last.plan);
+        self.members = last.members.to_vec();
+        self.configured = last.configured;
+        self.places = Arc::clone(&last.places);
+        self.generation = last.generation;
+        self.rings = [None, None];
+    }
+}
