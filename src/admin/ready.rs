@@ -56,5 +56,21 @@ fn census(pool: &Pool) -> String {
         (count > 0).then(|| format!("{count} {standing}"))
     });
     let counted: Vec<String> = counted.collect();
+    if members.is_empty() {
+        return unlisted(pool);
+    }
     format!("pool \"{}\" has {}", pool.name(), counted.join(", "))
+}
+
+/// Like `pool "hive" has no server yet, as zookeeper zk1:2181/hiveserver2 lists none: connection refused`.
+fn unlisted(pool: &Pool) -> String {
+    let name = pool.name();
+    let snapshot = pool.load();
+    let Some(source) = &snapshot.plan().discover else {
+        return format!("pool \"{name}\" has no server");
+    };
+    let why = pool.freshness().map(|one| one.why.clone());
+    let why = why.filter(|why| !why.is_empty());
+    let why = why.unwrap_or_else(|| "not heard yet".to_owned());
+    format!("pool \"{name}\" has no server yet, as {source} lists none: {why}")
 }

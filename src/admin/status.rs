@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{ListenerView, Refusal, RuntimeView};
-use crate::plan::Protocol;
-use crate::pool::{LastProbe, Member, Pool};
+use crate::plan::{DiscoverPlan, Protocol};
+use crate::pool::{LastProbe, Member, Pool, Server};
 use crate::telemetry::Metrics;
 
 /// Everything at once.
@@ -112,8 +112,44 @@ pub struct PoolStatus {
     /// Several servers say that they are the active one; the first has the sessions.
     #[serde(default)]
     pub conflict: bool,
-    /// In the order of the file.
+    /// Who lists servers beside the file; absent where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoveryStatus>,
+    /// In the order of the file; those that are listed after them.
     pub servers: Vec<ServerStatus>,
+    /// Servers that left the file, or are listed no more, and still have sessions; absent where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub departed: Vec<DepartedStatus>,
+}
+
+/// How old the list of a pool's servers is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiscoveryStatus {
+    /// zookeeper, dns_srv, file or impala.
+    pub source: String,
+    /// live, or stale: then the last list is in force.
+    pub state: String,
+    /// Since the list was last known to be right; null before the first.
+    pub age_seconds: Option<f64>,
+    /// What is asked.
+    #[serde(default)]
+    pub target: String,
+    /// Why it is stale.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// A server that is no member any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DepartedStatus {
+    /// Which it had.
+    pub name: String,
+    /// Which it has.
+    pub address: String,
+    /// Held now.
+    pub sessions_active: u64,
+    /// Until those are ended; null: they are not.
+    pub seconds_left: Option<f64>,
 }
 
 /// One server.
@@ -204,7 +240,40 @@ impl PoolStatus {
             balance: plan.balance.as_str().into(),
             panic: snapshot.is_panic(),
             conflict: snapshot.is_conflict(),
+            discovery: (plan.discover.as_ref()).map(|source| DiscoveryStatus::of(source, pool)),
             servers: snapshot.members().iter().map(ServerStatus::of).collect(),
+            departed: (snapshot.departed())
+                .map(|server| DepartedStatus::of(&server))
+                .collect(),
+        }
+    }
+}
+
+impl DiscoveryStatus {
+    fn of(source: &DiscoverPlan, pool: &Pool) -> Self {
+        let freshness = pool.freshness();
+        let known = freshness.as_deref();
+        let live = known.is_some_and(|one| one.live);
+        let age = known.and_then(|one| one.age(tokio::time::Instant::now()));
+        Self {
+            source: source.as_str().into(),
+            state: if live { "live" } else { "stale" }.into(),
+            age_seconds: age.map(seconds),
+            target: source.target(),
+            error: (known.filter(|one| !one.live)).map(|one| one.why.clone()),
+        }
+    }
+}
+
+impl DepartedStatus {
+    fn of(server: &Server) -> Self {
+        let left =
+            |at: tokio::time::Instant| at.saturating_duration_since(tokio::time::Instant::now());
+        Self {
+            name: server.name().to_string(),
+            address: server.address().to_string(),
+            sessions_active: u64::from(server.sessions_active()),
+            seconds_left: server.retire_at().map(|at| seconds(left(at))),
         }
     }
 }

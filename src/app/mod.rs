@@ -34,7 +34,8 @@ use self::reloads::Reloads;
 use self::signal::Signal;
 use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, HandlerContext, RuntimeView};
-use crate::discovery::Names;
+use crate::config;
+use crate::discovery::{Names, Sources};
 use crate::health::Checkers;
 use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
@@ -72,6 +73,9 @@ pub struct App {
     needs_restart: Vec<&'static str>,
     checkers: Checkers,
     names: Names,
+    sources: Sources,
+    /// Pools whose sources list others now.
+    listed: mpsc::Receiver<PoolName>,
     /// Keepers and deadlines; they end with the app.
     tasks: Tasks,
     /// What the admin server shows.
@@ -126,6 +130,9 @@ impl App {
         let (handles, threads) =
             WorkerHandles::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
+        let (sources, listed) = Sources::new(|path, pool| {
+            config::members(path, pool).map_err(|report| report.to_string())
+        });
         let mut app = Self {
             plan: Plan {
                 listeners: Vec::new(),
@@ -151,6 +158,8 @@ impl App {
             needs_restart: Vec::new(),
             checkers: Checkers::new(),
             names: Names::new(),
+            sources,
+            listed,
             tasks: Tasks::default(),
             view: Arc::new(ArcSwap::from_pointee(RuntimeView {
                 started: std::time::Instant::now(),
@@ -193,6 +202,7 @@ impl App {
                     Some(Signal::Stop) | None => break,
                 },
                 Some(command) = self.commands.recv() => self.obey(command).await,
+                Some(pool) = self.listed.recv() => self.look_after(&pool),
                 read = self.reloads.read() => self.reload(read).await,
                 () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
             }
@@ -237,10 +247,19 @@ impl App {
         self.admin_address
     }
 
-    /// Names are looked up and servers probed as the pool's present plan says.
+    /// Servers are listed, names looked up and servers probed as the pool's present plan says.
     fn attend(&mut self, pool: &Arc<Pool>) {
+        self.sources.reconcile(pool);
         self.names.reconcile(pool);
         self.checkers.reconcile(pool);
+    }
+
+    /// A source lists others now.
+    fn look_after(&mut self, pool: &PoolName) {
+        if let Some(runtime) = self.pools.get(pool) {
+            self.names.reconcile(&runtime.pool);
+            self.checkers.reconcile(&runtime.pool);
+        }
     }
 }
 
@@ -288,7 +307,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("howdah.toml");
         file(&path, "\"127.0.0.1:1\", \"127.0.0.1:2\"");
-        let plan = crate::config::load(&path).expect("valid").plan;
+        let plan = config::load(&path).expect("valid").plan;
         let app = App::start(plan, Some(path.clone()), Metrics::new()).await;
         let app = app.expect("starts");
         let view = Arc::clone(&app.view);

@@ -46,9 +46,18 @@ impl App {
         runtime.connector = connector;
         let pool = Arc::clone(&runtime.pool);
         let before = Arc::clone(&pool.load());
+        let unbounded: Vec<_> = (before.departed())
+            .filter(|server| server.retire_at().is_none())
+            .collect();
         self.tell(&pool, Change::Plan(Arc::clone(plan))).await;
         self.attend(&pool);
         self.retire(&before, &pool.load());
+        // Those that a source listed no more had no deadline while the file named a source.
+        for server in unbounded {
+            if let Some(deadline) = server.retire_at() {
+                self.end_sessions_at(&server, deadline);
+            }
+        }
     }
 
     async fn tell(&self, pool: &Pool, change: Change) {
@@ -63,11 +72,15 @@ impl App {
         };
         self.checkers.forget(name);
         self.names.forget(name);
+        self.sources.forget(name);
         let last = Arc::clone(&runtime.pool.load());
         let by = Instant::now() + last.plan().drain_timeout;
         self.tell(&runtime.pool, Change::Close { by }).await;
         for member in last.members() {
             self.end_sessions_at(&member.server, by);
+        }
+        for server in last.departed() {
+            self.end_sessions_at(&server, by);
         }
         self.gone.retain(|_, pool| pool.strong_count() > 0);
         self.gone

@@ -78,9 +78,13 @@ impl Waiting {
     }
 }
 
+/// Also where nobody says who the servers are.
 fn is_decided(pool: &Pool) -> bool {
     let now = pool.load();
-    now.can_serve() || (now.members().iter()).all(|member| member.health != Health::Unknown)
+    let silent = || pool.freshness().is_some_and(|one| !one.live);
+    let listed = now.is_listed() || silent();
+    let asked = || (now.members().iter()).all(|member| member.health != Health::Unknown);
+    now.can_serve() || listed && asked()
 }
 
 /// Puts steps of listeners that share a handover into one group.

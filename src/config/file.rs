@@ -251,14 +251,20 @@ tables! {
         zookeeper: Many<String> = "none",
         /// `zookeeper`: the node below which they register.
         path: String = "\"/hiveserver2\" for `hiveserver2`, else required",
-        /// A name whose SRV records are the servers, as in `"_solr._tcp.example.com"`. Of their priorities the lowest serves,
-        /// the next one are backups; their weights are weights.
+        /// A name whose SRV records are the servers, as in `"_solr._tcp.example.com"`. Those of the lowest priority serve, all
+        /// others are backups; their weights are weights.
         dns_srv: String = "none",
         /// A file with `servers = [...]` as in a pool; taken as soon as it changes.
         file: FilePath = "none",
         /// `"HOST"` or `"HOST:PORT"`, one or several: the web server of an Impala coordinator, which knows the others. Port
         /// 25000.
         impala: Many<String> = "none",
+    }
+
+    /// The file that `discover.file` names.
+    Members "" members {
+        /// As in a pool.
+        servers: List<ServerWord> = "required",
     }
 
     /// Stickiness, on top of any `balance`.
@@ -698,6 +704,10 @@ fn route(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
 
 fn discover(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
     format!("discover of {}", cx.owner)
+}
+
+fn members(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "the list of servers".into()
 }
 
 fn sticky(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {

@@ -16,6 +16,7 @@ mod field;
 mod file;
 mod foreign;
 mod lower;
+mod members;
 mod opaque;
 mod question;
 mod reference;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::card::card;
 use self::cx::Cx;
+pub use self::members::members;
 pub use self::question::{address, probe, probe_types};
 pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};
@@ -56,6 +58,10 @@ pub struct Loaded {
 /// # Errors
 /// Every fault at once, the file itself missing or not being text included.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
+    judge(path, read(path)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Report> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
     match read {
@@ -63,7 +69,7 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
             path,
             &io::Error::other("it is larger than 64 MiB"),
         )),
-        Ok(_) => judge(path, bytes),
+        Ok(_) => Ok(bytes),
         Err(error) => Err(unreadable(path, &error)),
     }
 }
@@ -82,13 +88,8 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
         let file = file::File::read(&root, &mut cx)?;
         lower::lower(&file, &mut cx)
     });
-    let files = cx.files;
-    let mut faults = cx.faults;
-    faults.sort_by_key(|fault| fault.place.as_ref().map(|place| (place.line, place.column)));
-    let report = Report {
-        path: path.to_owned(),
-        faults,
-    };
+    let files = std::mem::take(&mut cx.files);
+    let report = report_of(path, cx);
     match plan {
         Some(plan) if report.errors() == 0 => Ok(Loaded {
             plan,
@@ -96,6 +97,16 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
             files,
         }),
         _ => Err(report),
+    }
+}
+
+/// What was noted, in the order of the file.
+fn report_of(path: &Path, cx: Cx) -> Report {
+    let mut faults = cx.faults;
+    faults.sort_by_key(|fault| fault.place.as_ref().map(|place| (place.line, place.column)));
+    Report {
+        path: path.to_owned(),
+        faults,
     }
 }
 

@@ -59,3 +59,12 @@ impl Found {
         })
     }
 }
+
+impl From<ServerPlan> for Found {
+    fn from(server: ServerPlan) -> Self {
+        Self {
+            server,
+            warnings: Vec::new(),
+        }
+    }
+}

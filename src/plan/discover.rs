@@ -46,21 +46,25 @@ impl DiscoverPlan {
             Self::Impala { .. } => "impala",
         }
     }
+
+    /// What is asked, like `zk1:2181,zk2:2181/hiveserver2`.
+    pub fn target(&self) -> String {
+        let joined = |all: &[Address]| {
+            let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
+            texts.join(",")
+        };
+        match self {
+            Self::ZooKeeper(plan) => format!("{}{}", joined(&plan.ensemble), plan.path),
+            Self::DnsSrv { name } => name.clone(),
+            Self::File { path } => path.display().to_string(),
+            Self::Impala { coordinators } => joined(coordinators),
+        }
+    }
 }
 
 /// Like `zookeeper zk1:2181,zk2:2181/hiveserver2`.
 impl fmt::Display for DiscoverPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let joined = |all: &[Address]| {
-            let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
-            texts.join(",")
-        };
-        write!(f, "{} ", self.as_str())?;
-        match self {
-            Self::ZooKeeper(plan) => write!(f, "{}{}", joined(&plan.ensemble), plan.path),
-            Self::DnsSrv { name } => f.write_str(name),
-            Self::File { path } => write!(f, "{}", path.display()),
-            Self::Impala { coordinators } => f.write_str(&joined(coordinators)),
-        }
+        write!(f, "{} {}", self.as_str(), self.target())
     }
 }

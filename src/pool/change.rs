@@ -6,12 +6,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Health, Order, ServerId};
-use crate::plan::{PoolName, PoolPlan, Role, ServerName};
+use crate::plan::{PoolName, PoolPlan, Role, ServerName, ServerPlan};
 
 /// What can happen to a pool.
 pub enum Change {
     /// A reload brought another plan of the same name.
     Plan(Arc<PoolPlan>),
+    /// A source lists these servers now, whatever it listed before.
+    Roster(Vec<Arc<ServerPlan>>),
     /// The pool left the file. A plan takes that back.
     Close {
         /// When sessions on its servers must be gone.

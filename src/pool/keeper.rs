@@ -9,9 +9,12 @@
 //! without one. They serve until one of the file's servers is up, until all of these have a verdict, or until a probe's
 //! time is over.
 //!
+//! Those that a source lists no more take none either, and nobody ends what they have: who deregisters lets its work end.
+//!
 //! A keeper that panics in the middle of a change goes on from the last snapshot, which is whole.
 
 mod compose;
+mod departed;
 mod members;
 mod roles;
 mod state;
@@ -20,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -46,6 +49,7 @@ fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
     let pool = Arc::new(Pool {
         name: state.plan.name.clone(),
         snapshot: ArcSwap::from_pointee(state.snapshot()),
+        freshness: ArcSwapOption::empty(),
         affinity: std::sync::Mutex::default(),
         line: Line::default(),
         keeper,
@@ -120,6 +124,7 @@ impl Keeper {
         }
         let now = Instant::now();
         changed |= self.state.dismiss_leavers(now);
+        self.state.departed.forget(now);
         changed |= self.state.grows_at.is_some_and(|at| at <= now);
         changed |= self.state.hold.due().is_some_and(|at| at <= now);
         if changed {

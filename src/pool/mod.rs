@@ -11,6 +11,7 @@
 mod affinity;
 mod change;
 mod choose;
+mod freshness;
 mod holder;
 mod keeper;
 mod lease;
@@ -27,6 +28,7 @@ mod weight;
 
 pub use self::change::{Change, Refused};
 pub use self::choose::NoServer;
+pub use self::freshness::Freshness;
 pub use self::keeper::Keeper;
 pub use self::lease::{Lease, Pick};
 pub use self::observed::{DialFailure, Observed, Reach, SessionFault};

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::affinity::Affinity;
 use super::change::Request;
 use super::line::Line;
-use super::{Change, Fall, Refused, Server, Snapshot};
+use super::{Change, Fall, Freshness, Refused, Server, Snapshot};
 use crate::plan::{PoolName, StickyPlan};
 use crate::telemetry::PoolMetrics;
 
@@ -19,6 +19,8 @@ use crate::telemetry::PoolMetrics;
 pub struct Pool {
     pub(super) name: PoolName,
     pub(super) snapshot: ArcSwap<Snapshot>,
+    /// Of what a source lists; `None` before its first word.
+    pub(super) freshness: ArcSwapOption<Freshness>,
     pub(super) affinity: Mutex<Affinity>,
     /// Sessions that wait while every server is full.
     pub(super) line: Line,
@@ -40,6 +42,16 @@ impl Pool {
     /// The present state. The guard is for reading now: do not hold it across an `await`.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
+    }
+
+    /// How old the list of its servers is; `None` where no source was heard yet.
+    pub fn freshness(&self) -> Option<Arc<Freshness>> {
+        self.freshness.load_full()
+    }
+
+    /// A source was heard, or was not. Makes no snapshot.
+    pub fn set_freshness(&self, freshness: Freshness) {
+        self.freshness.store(Some(Arc::new(freshness)));
     }
 
     /// Its counters.

@@ -15,10 +15,14 @@ use crate::plan::{PoolPlan, Role, ServerName, ServerPlan};
 pub struct Snapshot {
     pub(super) generation: u64,
     pub(super) plan: Arc<PoolPlan>,
-    /// The file's, in its order; after them those that leave and serve until one of the file's can.
+    /// The file's, in its order; those that a source lists; after them those that leave and serve until another can.
     pub(super) members: Box<[Member]>,
-    /// How many of the members are the file's.
+    /// How many of the members do not leave.
     pub(super) configured: usize,
+    /// A source has listed servers.
+    pub(super) listed: bool,
+    /// Members no more, and perhaps with sessions.
+    pub(super) departed: Box<[Weak<Server>]>,
     pub(super) places: Arc<Places>,
     /// So few are up that those that are down take sessions too.
     pub(super) panic: bool,
@@ -35,8 +39,10 @@ pub struct Snapshot {
 pub struct Member {
     /// Identity and live numbers.
     pub server: Arc<Server>,
-    /// Its entry in the file.
+    /// Its entry in the file, or what a source says of it.
     pub plan: Arc<ServerPlan>,
+    /// A source lists it, and the file does not.
+    pub listed: bool,
     /// The one in force: the file's, or the operator's.
     pub weight: u16,
     /// What probes concluded.
@@ -108,7 +114,25 @@ impl Snapshot {
         self.plan.care.role.wants_one() && self.hold.is_unclear()
     }
 
-    /// In the order of the file.
+    /// Whether it is known who the servers are: no source is asked for them, or one has answered.
+    pub fn is_listed(&self) -> bool {
+        self.listed || self.plan.discover.is_none()
+    }
+
+    /// Servers that left, and still have sessions.
+    pub fn departed(&self) -> impl Iterator<Item = Arc<Server>> {
+        let living = self.departed.iter().filter_map(Weak::upgrade);
+        living.filter(|server| self.find(server.id()).is_none() && server.sessions_active() > 0)
+    }
+
+    /// What a source listed, as far as it made members.
+    pub(super) fn roster(&self) -> Option<Vec<Arc<ServerPlan>>> {
+        let listed = self.members().iter().filter(|member| member.listed);
+        let roster = listed.map(|member| Arc::clone(&member.plan)).collect();
+        self.listed.then_some(roster)
+    }
+
+    /// The file's in its order, then those that a source lists.
     pub fn members(&self) -> &[Member] {
         &self.members[..self.configured]
     }

@@ -1,5 +1,7 @@
 //! The pool as sessions, operators and reloads see it.
 
+mod roster;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

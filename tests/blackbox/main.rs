@@ -27,6 +27,7 @@ mod chaos;
 mod confine;
 mod demo;
 mod dial;
+mod discovery;
 mod drain;
 mod failover;
 mod faults;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::admin::status::{PoolStatus, ServerStatus, Status};
+use crate::admin::status::{DepartedStatus, DiscoveryStatus, PoolStatus, ServerStatus, Status};
 
 /// Lines that end with a newline; `now` gives probes their age.
 pub(super) fn print(status: &Status, now: SystemTime, colour: bool) -> String {
@@ -16,6 +16,7 @@ pub(super) fn print(status: &Status, now: SystemTime, colour: bool) -> String {
         text.push('\n');
         text.push_str(&headline(pool));
         text.push_str(&servers(pool, now).print(colour));
+        text.push_str(&departed(pool));
     }
     text
 }
@@ -87,9 +88,40 @@ fn headline(pool: &PoolStatus) -> String {
     } else {
         ""
     };
+    let source = pool.discovery.as_ref().map(source).unwrap_or_default();
     format!(
-        "pool {name}: {service}, {balance}, {taking} of {all} servers take sessions{waiting}{conflict}\n"
+        "pool {name}: {service}, {balance}, {taking} of {all} servers take sessions{waiting}{source}{conflict}\n"
     )
+}
+
+/// Who lists servers, and in a line of its own that the list is old.
+fn source(discovery: &DiscoveryStatus) -> String {
+    let word = clean(&discovery.source);
+    if discovery.state == "live" {
+        return format!(", listed by {word}");
+    }
+    let age = discovery.age_seconds.map(Duration::try_from_secs_f64);
+    let age = match age {
+        Some(age) => format!("the list is {} old", span(age.unwrap_or_default())),
+        None => "no list yet".into(),
+    };
+    let why = discovery.error.as_deref().unwrap_or("not heard yet");
+    let why = clean(why.lines().next().unwrap_or_default());
+    format!(", listed by {word}\n  STALE: {age}: {why}")
+}
+
+/// Servers that left and still have sessions.
+fn departed(pool: &PoolStatus) -> String {
+    let line = |one: &DepartedStatus| {
+        let (name, sessions) = (clean(&one.name), one.sessions_active);
+        let left = one.seconds_left.map(Duration::try_from_secs_f64);
+        let end = match left {
+            Some(left) => format!("ended in {}", span(left.unwrap_or_default())),
+            None => "until they end".into(),
+        };
+        format!("  left: {name}, {sessions} sessions, {end}\n")
+    };
+    pool.departed.iter().map(line).collect()
 }
 
 fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
@@ -305,6 +337,8 @@ mod tests {
                 balance: "least-connection".into(),
                 panic: false,
                 conflict: false,
+                discovery: None,
+                departed: Vec::new(),
                 servers: vec![
                     server("hs2-1.example.com", "hs2-1.example.com:10000", "up", 120),
                     server("old", "hs2-3.example.com:10000", "down", 0),

@@ -15,6 +15,7 @@ mod exchange;
 mod http;
 mod listener;
 mod material;
+pub(super) mod members;
 mod names;
 mod networks;
 mod pool;

@@ -8,6 +8,7 @@ use crate::config::cx::Cx;
 use crate::config::field::{Field, Spot};
 use crate::config::file::{Pool, Server, ServerWord};
 use crate::config::source::Span;
+use crate::config::words::List;
 use crate::plan::{Address, ServerName, ServerPlan, Service};
 
 pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<ServerPlan>> {
@@ -26,14 +27,7 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
             .why("empty")
             .fix("servers = [\"HOST\", \"HOST\"]");
     }
-    let usual = (service, !words.tls.is_absent());
-    let mut seen = Seen::default();
-    for entry in &list.value.items {
-        if let Some(plan) = one(entry, usual, &owner, cx) {
-            seen.add(plan, &entry.span, &owner, cx);
-        }
-    }
-    let plans = seen.plans;
+    let plans = all(&list.value, (service, !words.tls.is_absent()), cx);
     if plans.len() == list.value.written
         && words.discover.is_absent()
         && !plans.is_empty()
@@ -44,8 +38,24 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
             .why("none to stand behind")
             .fix("a backup waits until no other server is up: take backup = true from one of them at least");
     }
-    cx.owner = owner;
     plans
+}
+
+/// Each entry of a list of servers, with the port that is usual in the pool.
+pub(super) fn all(
+    list: &List<ServerWord>,
+    usual: (Service, bool),
+    cx: &mut Cx,
+) -> Vec<Arc<ServerPlan>> {
+    let owner = cx.owner.clone();
+    let mut seen = Seen::default();
+    for entry in &list.items {
+        if let Some(plan) = one(entry, usual, &owner, cx) {
+            seen.add(plan, &entry.span, &owner, cx);
+        }
+    }
+    cx.owner = owner;
+    seen.plans
 }
 
 fn one(

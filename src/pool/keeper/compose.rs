@@ -23,6 +23,8 @@ impl State {
             plan: Arc::clone(&self.plan),
             members: self.members.clone().into(),
             configured: self.configured,
+            listed: self.roster.is_some(),
+            departed: self.removed.clone().into(),
             places: Arc::clone(&self.places),
             panic: self.panic,
             hold: self.hold,

@@ -1,11 +1,13 @@
-//! Who the members are: what a plan makes of those that were, who leaves, and who serves on for a while.
+//! Who the members are: the plan's servers and those that a source lists, what becomes of them when either changes, who
+//! leaves, and who serves on for a while.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::departed::Orders;
 use super::state::State;
 use crate::balance::Load;
 use crate::plan::{PoolPlan, ServerName, ServerPlan};
@@ -13,25 +15,84 @@ use crate::pool::snapshot::{Member, Places};
 use crate::pool::{Health, Order, Server, Standing};
 
 impl State {
+    /// A reload. While it names a source, what was listed stays until something else is.
     pub(super) fn replan(&mut self, plan: Arc<PoolPlan>) {
         self.reopen();
+        self.plan = plan;
+        let patience = self.plan.probe.as_ref().map(|probe| probe.timeout);
+        self.leave_by = Instant::now() + patience.unwrap_or_default() + SPREAD;
+        if self.plan.discover.is_none() {
+            self.roster = None;
+        }
+        self.reseat();
+        if self.plan.discover.is_none() {
+            self.bound_departed(Instant::now() + self.plan.drain_timeout);
+        }
+    }
+
+    /// A source lists these now. True when a snapshot is due.
+    pub(super) fn enroll(&mut self, listed: Vec<Arc<ServerPlan>>) -> bool {
+        // One that was asked before the reload that took it out of the file.
+        if self.plan.discover.is_none() || self.closed {
+            return false;
+        }
+        self.roster = Some(listed);
+        self.reseat();
+        true
+    }
+
+    /// Members anew, out of plan and roster.
+    fn reseat(&mut self) {
+        let now = Instant::now();
         let leaving = self.members.split_off(self.configured);
         let old = std::mem::take(&mut self.members);
-        let named: HashMap<&ServerName, &Member> =
-            old.iter().map(|one| (&one.plan.name, one)).collect();
-        self.plan = plan;
-        let plans = self.plan.servers.clone();
-        self.members = (plans.into_iter())
-            .map(|plan| self.succeed(named.get(&plan.name).copied(), plan, &leaving))
-            .collect();
+        self.departed.forget(now);
+        self.members = self.succeed_all(&old, &leaving);
         self.configured = self.members.len();
         self.places = Arc::new(Places::new(self.members.iter().map(|one| &one.server)));
         let left = |one: &Member| self.places.find(one.server.id()).is_none();
-        let gone: Vec<Member> = old.into_iter().filter(left).collect();
+        let (gone, departed): (Vec<_>, Vec<_>) = (old.into_iter())
+            .filter(left)
+            .partition(|one| !one.listed || self.plan.discover.is_none());
         self.retire(&gone);
+        self.depart(departed, now);
         self.keep_leavers(leaving.into_iter().chain(gone).collect());
         self.places = Arc::new(Places::new(self.members.iter().map(|one| &one.server)));
         self.rings = [None, None];
+    }
+
+    fn succeed_all(&self, old: &[Member], leaving: &[Member]) -> Vec<Member> {
+        let known = self.departed.members().chain(old);
+        let named: HashMap<&ServerName, &Member> = known.map(|one| (&one.plan.name, one)).collect();
+        let wanted = self.wanted().into_iter();
+        wanted
+            .map(|(plan, listed)| {
+                let before = named.get(&plan.name).copied();
+                self.succeed(before, plan, listed, leaving)
+            })
+            .collect()
+    }
+
+    /// The file's servers, then those that are listed; who is both is the file's. True: listed alone.
+    fn wanted(&self) -> Vec<(Arc<ServerPlan>, bool)> {
+        let own = &self.plan.servers;
+        let mut wanted: Vec<_> = own.iter().map(|one| (Arc::clone(one), false)).collect();
+        let mut names: HashSet<_> = own.iter().map(|one| one.name.clone()).collect();
+        let mut addresses: HashSet<_> = own.iter().map(|one| one.address.clone()).collect();
+        for found in self.roster.iter().flatten() {
+            if !addresses.insert(found.address.clone()) {
+                continue;
+            }
+            let mut found = Arc::clone(found);
+            if names.contains(&found.name) {
+                // The name is another server's: it goes by its address.
+                Arc::make_mut(&mut found).name = ServerName::new(&found.address.to_string());
+            }
+            if names.insert(found.name.clone()) {
+                wanted.push((found, true));
+            }
+        }
+        wanted
     }
 
     /// A pool that was out of the file comes back: nobody asked its servers meanwhile, and orders left with it.
@@ -49,18 +110,31 @@ impl State {
     /// From now on their sessions have the pool's drain time.
     fn retire(&mut self, gone: &[Member]) {
         let retire_at = Instant::now() + self.plan.drain_timeout;
-        let is_out = |server: &Weak<Server>| {
-            server
-                .upgrade()
-                .is_some_and(|one| one.retire_at().is_some())
-        };
-        self.removed.retain(is_out);
+        let is_out = |one: Arc<Server>| self.places.find(one.id()).is_none();
+        (self.removed).retain(|server| server.upgrade().is_some_and(is_out));
         for member in gone {
             // With its pool it may have left before.
             if member.server.retire_at().is_none() {
                 member.server.set_retire_at(Some(retire_at));
             }
             self.removed.push(Arc::downgrade(&member.server));
+        }
+    }
+
+    /// Nobody lists them any more: they take no new session, and those they have are not ended.
+    fn depart(&mut self, departed: Vec<Member>, now: Instant) {
+        self.departed.welcome(&self.members, &self.places);
+        for member in departed {
+            self.removed.push(Arc::downgrade(&member.server));
+            self.departed.remember(member, now);
+        }
+    }
+
+    /// The sessions of those that are listed no more end by then after all: the pool, or its source, left the file.
+    pub(super) fn bound_departed(&mut self, by: Instant) {
+        let left = self.removed.iter().filter_map(Weak::upgrade);
+        for server in left.filter(|one| one.retire_at().is_none()) {
+            server.set_retire_at(Some(by));
         }
     }
 
@@ -72,8 +146,6 @@ impl State {
             .into_iter()
             .filter(|one| !returned(one) && one.is_on_offer())
             .collect();
-        let patience = self.plan.probe.as_ref().map(|probe| probe.timeout);
-        self.leave_by = Instant::now() + patience.unwrap_or_default() + SPREAD;
         self.members.extend(leavers);
         self.dismiss_leavers(Instant::now());
     }
@@ -96,12 +168,13 @@ impl State {
         true
     }
 
-    /// What the member `before` becomes under the new plan. Orders, and a weight that the file did not
+    /// What the member `before` becomes under the new plan. Orders, and a weight that the plan did not
     /// change, belong to the name; health and counters belong to name and address.
     fn succeed(
         &self,
         before: Option<&Member>,
         plan: Arc<ServerPlan>,
+        listed: bool,
         leaving: &[Member],
     ) -> Member {
         let same = before.filter(|before| before.plan.address == plan.address);
@@ -122,10 +195,14 @@ impl State {
             (Some(_), None) => Health::Unknown,
         };
         let role = same.or_else(leaver).and_then(|before| before.role);
-        let kept = before.filter(|before| before.plan.weight == plan.weight);
+        let orders = before
+            .map(Orders::of)
+            .or_else(|| self.departed.orders(&plan.name));
+        let kept = orders.filter(|orders| orders.planned == plan.weight);
         let member = Member {
-            weight: kept.map_or(plan.weight, |before| before.weight),
-            admin: before.map_or(Order::Ready, |before| before.admin),
+            weight: kept.map_or(plan.weight, |orders| orders.weight),
+            admin: orders.map_or(Order::Ready, |orders| orders.admin),
+            listed,
             standing: same.map_or(Standing::Waiting, |before| before.standing),
             since: same.map_or_else(Instant::now, |before| before.since),
             came_up: same.and_then(|before| before.came_up),

@@ -4,8 +4,9 @@ use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
+use super::departed::Departed;
 use crate::balance::{Counters, Ring};
-use crate::plan::{OnDown, OnRoleLost, PoolPlan, Role, ServerName, WEIGHT_MAX};
+use crate::plan::{OnDown, OnRoleLost, PoolPlan, Role, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::pool::holder::Hold;
 use crate::pool::snapshot::{Fall, Loss, Member, Places, Snapshot};
 use crate::pool::{Change, Health, Order, Refused, Server, ServerId};
@@ -14,9 +15,11 @@ use crate::telemetry::Metrics;
 /// Everything that a snapshot is made from.
 pub(super) struct State {
     pub(super) plan: Arc<PoolPlan>,
-    /// The file's, in its order; after them those that leave and still serve.
+    /// What a source lists beside the plan's servers; `None`: nobody has listed anything yet.
+    pub(super) roster: Option<Vec<Arc<ServerPlan>>>,
+    /// The file's, in its order; the roster's, in its order; after them those that leave and still serve.
     pub(super) members: Vec<Member>,
-    /// How many of the members are the file's.
+    /// How many of the members do not leave.
     pub(super) configured: usize,
     /// Until when those that leave may serve.
     pub(super) leave_by: Instant,
@@ -28,8 +31,10 @@ pub(super) struct State {
     /// Of the first tier and of the backups; `None` when it must be made again.
     pub(super) rings: [Option<Arc<Ring>>; 2],
     pub(super) generation: u64,
-    /// Removed from the file, and perhaps still held by sessions.
+    /// Removed from the file, or listed no more, and perhaps still held by sessions.
     pub(super) removed: Vec<Weak<Server>>,
+    /// Listed no more.
+    pub(super) departed: Departed,
     /// Of members whose fall is not told yet.
     pub(super) falls: Vec<Fall>,
     pub(super) panic: bool,
@@ -42,6 +47,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(plan: Arc<PoolPlan>, metrics: Metrics) -> Self {
         let mut state = Self {
+            roster: None,
             members: Vec::new(),
             configured: 0,
             leave_by: Instant::now(),
@@ -52,6 +58,7 @@ impl State {
             rings: [None, None],
             generation: 0,
             removed: Vec::new(),
+            departed: Departed::default(),
             falls: Vec::new(),
             panic: false,
             hold: Hold::default(),
@@ -70,11 +77,13 @@ impl State {
                 self.replan(plan);
                 Ok(true)
             }
+            Change::Roster(listed) => Ok(self.enroll(listed)),
             Change::Close { by } => {
                 self.closed = true;
                 for member in &self.members[..self.configured] {
                     member.server.set_retire_at(Some(by));
                 }
+                self.bound_departed(by);
                 Ok(false)
             }
             #[cfg(test)]
@@ -160,7 +169,7 @@ impl State {
     pub(super) fn due(&self) -> Option<Instant> {
         let leave_by = self.has_leavers().then_some(self.leave_by);
         let dues = leave_by.into_iter().chain(self.grows_at);
-        dues.chain(self.hold.due()).min()
+        dues.chain(self.hold.due()).chain(self.departed.due()).min()
     }
 
     /// Begins anew from what everybody sees.
@@ -168,6 +177,7 @@ impl State {
         self.plan = Arc::clone(&last.plan);
         self.members = last.members.to_vec();
         self.configured = last.configured;
+        self.roster = last.roster();
         self.places = Arc::clone(&last.places);
         self.generation = last.generation;
         self.rings = [None, None];

@@ -54,6 +54,10 @@ pub(super) struct Families {
     pub(super) health_panics: IntCounterVec,
     pub(super) health_transitions: IntCounterVec,
     pub(super) discovery_answers: IntCounterVec,
+    pub(super) discovery_listings: IntCounterVec,
+    pub(super) discovery_members: IntGaugeVec,
+    pub(super) discovery_stale: IntGaugeVec,
+    pub(super) discovery_heard: GaugeVec,
     pub(super) app_reloads: IntCounterVec,
     pub(super) app_last_reload: Gauge,
     pub(super) app_generation: IntGauge,
@@ -283,6 +287,26 @@ impl Families {
                 "howdah_discovery_answers_total",
                 "Name resolutions of a pool's servers, by result.",
                 &["pool", "result"],
+            ),
+            discovery_listings: to.counters(
+                "howdah_discovery_listings_total",
+                "Answers of who lists a pool's servers, by result (changed, same, empty, silent).",
+                &["pool", "result"],
+            ),
+            discovery_members: to.gauges(
+                "howdah_discovery_members",
+                "Servers that are listed, and that the file does not name.",
+                POOL,
+            ),
+            discovery_stale: to.gauges(
+                "howdah_discovery_stale",
+                "1 while who lists the servers is silent or lists none: the last list is in force.",
+                POOL,
+            ),
+            discovery_heard: to.gauges_float(
+                "howdah_discovery_heard_timestamp_seconds",
+                "When the list of servers was last known to be right, as Unix time.",
+                POOL,
             ),
             app_reloads: to.counters(
                 "howdah_app_reloads_total",

@@ -1,6 +1,6 @@
 //! Counters of one pool.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
@@ -8,12 +8,14 @@ use super::by_word::Counters;
 use super::living::Registered;
 use crate::base::word::Label;
 use crate::plan::PoolName;
+use crate::telemetry::families::Families;
 
 /// One pool's counters.
 pub struct PoolMetrics {
     picks: Counters,
     no_server: Counters,
     answers: Counters,
+    listings: Counters,
     queue_length: IntGauge,
     queue_ends: Counters,
     queue_wait: Histogram,
@@ -35,6 +37,7 @@ impl PoolMetrics {
             picks: Counters::new(&all.pool_picks, own),
             no_server: Counters::new(&all.pool_no_server, own),
             answers: Counters::new(&all.discovery_answers, own),
+            listings: Counters::new(&all.discovery_listings, own),
             queue_length: all.pool_queue_length.with_label_values(own),
             queue_ends: Counters::new(&all.pool_queue_ends, own),
             queue_wait: all.pool_queue_wait.with_label_values(own),
@@ -114,6 +117,32 @@ impl PoolMetrics {
         self.answers.inc(result);
     }
 
+    /// Who lists the servers answered, or did not.
+    pub fn listed<L: Label>(&self, result: L) {
+        self.listings.inc(result);
+    }
+
+    /// How many servers are listed now, and since when that is known; `stale`: it may be so no more. Only pools with a
+    /// source have these series.
+    pub fn roster(&self, count: usize, stale: bool, heard: Option<SystemTime>) {
+        let (all, own) = (&self.registered.families, &[self.registered.name.as_str()]);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        all.discovery_members.with_label_values(own).set(count);
+        let stale = i64::from(stale);
+        all.discovery_stale.with_label_values(own).set(stale);
+        let heard = heard.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        if let Some(heard) = heard {
+            let heard = heard.as_secs_f64();
+            all.discovery_heard.with_label_values(own).set(heard);
+        }
+    }
+
+    /// No source is asked any more.
+    pub fn no_roster(&self) {
+        let (all, own) = (&self.registered.families, &[self.registered.name.as_str()]);
+        forget_roster(all, own);
+    }
+
     /// Whose these are.
     pub fn name(&self) -> &PoolName {
         &self.registered.name
@@ -137,6 +166,14 @@ impl Drop for PoolMetrics {
             self.picks.remove();
             self.no_server.remove();
             self.answers.remove();
+            self.listings.remove();
+            forget_roster(all, own);
         });
     }
+}
+
+fn forget_roster(all: &Families, own: &[&str]) {
+    let _ = all.discovery_members.remove_label_values(own);
+    let _ = all.discovery_stale.remove_label_values(own);
+    let _ = all.discovery_heard.remove_label_values(own);
 }

@@ -1,0 +1,189 @@
+//! Makes of what a source says what a pool should know: who its members are, and how old that is.
+//!
+//! A list that differs from the one before becomes a change of the pool. One that is empty, and silence, change nothing but
+//! the pool's freshness; a source that turns silent or speaks again is told once in the log, however often it says so.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Found, Listing};
+use crate::base::word::words;
+use crate::plan::{PoolName, PoolPlan, ServerName, ServerPlan};
+use crate::pool::{Change, Freshness, Pool, Snapshot};
+
+words! {
+    /// What an answer of a source brought.
+    pub(super) enum Heard {
+        /// Other servers than before, or the same with other settings.
+        Changed = "changed",
+        /// The same.
+        Same = "same",
+        /// A list of nobody; the last one stays.
+        Empty = "empty",
+        /// No answer; the last list stays.
+        Silent = "silent",
+    }
+}
+
+/// See the module.
+pub(super) struct Hearer {
+    pool: Arc<Pool>,
+    plan: Arc<PoolPlan>,
+    changed: mpsc::Sender<PoolName>,
+    /// The list in force, by name, once this source has given one.
+    known: Option<Vec<ServerPlan>>,
+    /// The last list was one of nobody.
+    empty: bool,
+    /// What was said of servers and still is.
+    warned: HashSet<(ServerName, String)>,
+    /// Since the last word; `None` before the first.
+    live: Option<bool>,
+    heard_at: Option<Instant>,
+    heard: Option<SystemTime>,
+}
+
+impl Hearer {
+    /// For a source that is asked from now on. What another listed before it is as old as it is.
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        plan: Arc<PoolPlan>,
+        changed: mpsc::Sender<PoolName>,
+    ) -> Self {
+        let before = pool.freshness().and_then(|before| before.heard_at);
+        Self {
+            pool,
+            plan,
+            changed,
+            known: None,
+            empty: false,
+            warned: HashSet::new(),
+            live: None,
+            heard_at: before,
+            heard: None,
+        }
+    }
+
+    pub(super) async fn hear(&mut self, listing: Listing) {
+        let heard = match listing {
+            Listing::Listed(found) => {
+                self.empty = found.is_empty();
+                match self.empty {
+                    true => self.stale("it lists no server", Heard::Empty),
+                    false => self.listed(found).await,
+                }
+            }
+            Listing::Same if self.known.is_none() || self.empty => return,
+            Listing::Same => self.fresh(Heard::Same),
+            Listing::Silent { why } => self.stale(&why, Heard::Silent),
+        };
+        self.pool.metrics().listed(heard);
+    }
+
+    async fn listed(&mut self, found: Vec<Found>) -> Heard {
+        self.warn(&found);
+        let listed: Vec<ServerPlan> = found.into_iter().map(|one| one.server).collect();
+        let mut sorted = listed.clone();
+        sorted.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        if self.known.as_ref() == Some(&sorted) {
+            return self.fresh(Heard::Same);
+        }
+        let before = Arc::clone(&self.pool.load());
+        let roster = listed.into_iter().map(Arc::new).collect();
+        // Refused only where howdah ends.
+        if self.pool.send(Change::Roster(roster)).await.is_err() {
+            return Heard::Same;
+        }
+        self.known = Some(sorted);
+        self.tell(&before);
+        let heard = self.fresh(Heard::Changed);
+        let _ = self.changed.send(self.pool.name().clone()).await;
+        heard
+    }
+
+    fn fresh(&mut self, heard: Heard) -> Heard {
+        self.heard_at = Some(Instant::now());
+        self.heard = Some(SystemTime::now());
+        if self.live.replace(true) == Some(false) {
+            let (pool, source) = (&self.plan.name, self.source());
+            tracing::info!(%pool, %source, "servers are listed again");
+        }
+        self.show(true, "");
+        heard
+    }
+
+    fn stale(&mut self, why: &str, heard: Heard) -> Heard {
+        if self.live.replace(false) != Some(false) {
+            let (pool, source) = (&self.plan.name, self.source());
+            let servers = self.pool.load().members().len();
+            tracing::warn!(%pool, %source, servers, %why, "no list of servers: the last one stays in force");
+        }
+        self.show(false, why);
+        heard
+    }
+
+    fn show(&self, live: bool, why: &str) {
+        let listed = self.pool.load();
+        let listed = listed.members().iter().filter(|member| member.listed);
+        let metrics = self.pool.metrics();
+        metrics.roster(listed.count(), !live, self.heard);
+        self.pool.set_freshness(Freshness {
+            live,
+            heard_at: self.heard_at,
+            why: why.to_owned(),
+        });
+    }
+
+    /// Who came and who went, by name as far as people read.
+    fn tell(&self, before: &Snapshot) {
+        let after = self.pool.load();
+        let ids = |all: &Snapshot| -> HashSet<_> {
+            all.members().iter().map(|one| one.server.id()).collect()
+        };
+        let (were, are) = (ids(before), ids(&after));
+        let others = |all: &Snapshot, known: &HashSet<_>| {
+            let new = all.members().iter().map(|member| &member.server);
+            let names = new.filter(|one| !known.contains(&one.id()));
+            names.map(|one| one.name().to_string()).collect::<Vec<_>>()
+        };
+        let (came, went) = (others(&after, &were), others(before, &are));
+        let (pool, source) = (&self.plan.name, self.source());
+        tracing::info!(
+            %pool, %source, servers = after.members().len(),
+            came = few(&came), went = few(&went), "servers are listed"
+        );
+    }
+
+    fn warn(&mut self, found: &[Found]) {
+        let mut said = HashSet::new();
+        for one in found {
+            let (pool, server) = (&self.plan.name, &one.server.name);
+            for warning in &one.warnings {
+                let known = (server.clone(), warning.clone());
+                if !self.warned.contains(&known) {
+                    tracing::warn!(%pool, %server, "{warning}");
+                }
+                said.insert(known);
+            }
+        }
+        self.warned = said;
+    }
+
+    fn source(&self) -> String {
+        let source = self.plan.discover.as_ref();
+        source.map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+/// Like `a, b, and 3 more`.
+fn few(names: &[String]) -> String {
+    match names.get(..FEW) {
+        None => names.join(", "),
+        Some(few) => format!("{}, and {} more", few.join(", "), names.len() - FEW),
+    }
+}
+
+const FEW: usize = 10;
