@@ -83,6 +83,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
         },
         queue: QueuePlan::default(),
         care: howdah::plan::CarePlan::DEFAULT,
+        load: None,
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     };

@@ -137,6 +137,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
         },
         queue: QueuePlan::default(),
         care: howdah::plan::CarePlan::DEFAULT,
+        load: None,
         dial: Dial::Late,
         drain_timeout: long,
     })

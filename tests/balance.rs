@@ -55,6 +55,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
         },
         queue: QueuePlan::default(),
         care: howdah::plan::CarePlan::DEFAULT,
+        load: None,
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     };

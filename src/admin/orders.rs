@@ -58,7 +58,8 @@ pub(super) fn show(view: &RuntimeView, named: &Named) -> Result<Answer, Fault> {
     let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;
     let snapshot = pool.load();
     let member = find(&snapshot, named)?;
-    Ok(json(&ServerStatus::of(member)))
+    let says_load = snapshot.plan().load.is_some();
+    Ok(json(&ServerStatus::of(member, says_load)))
 }
 
 /// By its name, else by its `host:port` where one server alone has that.

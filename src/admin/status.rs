@@ -169,6 +169,9 @@ pub struct ServerStatus {
     /// active or standby, as the server says; null where it says nothing.
     #[serde(default)]
     pub role: Option<String>,
+    /// What it says of its own load; not there where it is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadStatus>,
     /// It takes new sessions now, or would as a backup.
     #[serde(default = "yes")]
     pub on_offer: bool,
@@ -182,6 +185,21 @@ pub struct ServerStatus {
     pub reason: Option<String>,
     /// Null before the first, and without probes.
     pub last_probe: Option<ProbeStatus>,
+}
+
+/// What a server says of its load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadStatus {
+    /// Of its weight: above 0, at most 1.
+    pub factor: f64,
+    /// live or silent: then it has its whole weight again; waiting before the first answer.
+    pub state: String,
+    /// The word by which its agent wants no new sessions: drain, maint, down, fail, stopped or 0%.
+    pub withdrawn: Option<String>,
+    /// Sessions at once, if it says so.
+    pub max_connections: Option<u32>,
+    /// One sentence: what decided, or why there is no answer.
+    pub detail: String,
 }
 
 /// What the last probe said.
@@ -241,7 +259,9 @@ impl PoolStatus {
             panic: snapshot.is_panic(),
             conflict: snapshot.is_conflict(),
             discovery: (plan.discover.as_ref()).map(|source| DiscoveryStatus::of(source, pool)),
-            servers: snapshot.members().iter().map(ServerStatus::of).collect(),
+            servers: (snapshot.members().iter())
+                .map(|member| ServerStatus::of(member, plan.load.is_some()))
+                .collect(),
             departed: (snapshot.departed())
                 .map(|server| DepartedStatus::of(&server))
                 .collect(),
@@ -292,7 +312,7 @@ impl PoolStatus {
 }
 
 impl ServerStatus {
-    pub(super) fn of(member: &Member) -> Self {
+    pub(super) fn of(member: &Member, says_load: bool) -> Self {
         let server = &member.server;
         let last = server.last_probe();
         Self {
@@ -302,12 +322,31 @@ impl ServerStatus {
             backup: member.plan.backup,
             health: member.health.as_str().into(),
             role: member.role.map(|role| role.as_str().into()),
+            load: says_load.then(|| LoadStatus::of(member)),
             on_offer: member.standing.is_on_offer(),
             admin: member.admin.as_str().into(),
             sessions_active: u64::from(server.sessions_active()),
             sessions_total: server.sessions_total(),
             reason: last.as_ref().map(|last| last.reason.into()),
             last_probe: last.as_deref().map(ProbeStatus::of),
+        }
+    }
+}
+
+impl LoadStatus {
+    fn of(member: &Member) -> Self {
+        let last = member.server.last_load();
+        let state = match last.as_deref() {
+            None => "waiting",
+            Some(last) if last.is_silent => "silent",
+            Some(_) => "live",
+        };
+        Self {
+            factor: f64::from(member.said.percent) / 100.0,
+            state: state.into(),
+            withdrawn: member.said.withdrawn.map(Into::into),
+            max_connections: member.said.most,
+            detail: last.map(|last| last.detail.clone()).unwrap_or_default(),
         }
     }
 }

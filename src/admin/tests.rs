@@ -66,6 +66,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
         },
         queue: crate::plan::QueuePlan::default(),
         care: crate::plan::CarePlan::DEFAULT,
+        load: None,
         dial: Dial::Late,
         drain_timeout: hour,
     })

@@ -36,7 +36,7 @@ use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, HandlerContext, RuntimeView};
 use crate::config;
 use crate::discovery::{Names, Sources};
-use crate::health::Checkers;
+use crate::health::{Checkers, LoadReaders};
 use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, Plan, PoolName, Protocol};
@@ -72,6 +72,7 @@ pub struct App {
     /// Settings of the file that wait for the next start.
     needs_restart: Vec<&'static str>,
     checkers: Checkers,
+    load_readers: LoadReaders,
     names: Names,
     sources: Sources,
     /// Pools whose sources list others now.
@@ -157,6 +158,7 @@ impl App {
             reloads: Reloads::default(),
             needs_restart: Vec::new(),
             checkers: Checkers::new(),
+            load_readers: LoadReaders::new(),
             names: Names::new(),
             sources,
             listed,
@@ -252,6 +254,7 @@ impl App {
         self.sources.reconcile(pool);
         self.names.reconcile(pool);
         self.checkers.reconcile(pool);
+        self.load_readers.reconcile(pool);
     }
 
     /// A source lists others now.
@@ -259,6 +262,7 @@ impl App {
         if let Some(runtime) = self.pools.get(pool) {
             self.names.reconcile(&runtime.pool);
             self.checkers.reconcile(&runtime.pool);
+            self.load_readers.reconcile(&runtime.pool);
         }
     }
 }

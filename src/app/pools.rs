@@ -71,6 +71,7 @@ impl App {
             return;
         };
         self.checkers.forget(name);
+        self.load_readers.forget(name);
         self.names.forget(name);
         self.sources.forget(name);
         let last = Arc::clone(&runtime.pool.load());

@@ -348,6 +348,7 @@ mod tests {
             backup: false,
             health: "up".into(),
             role: None,
+            load: None,
             on_offer: true,
             admin: admin.into(),
             sessions_active,

@@ -6,8 +6,9 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::base::word::{Label, words};
 use crate::plan::{
-    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel,
-    Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Sni, TlsVersion,
+    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LoadSource, LogFormat,
+    LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Sni,
+    TlsVersion,
 };
 
 words! {
@@ -143,6 +144,12 @@ choices! {
         _ => None,
     };
     Depth, "depth";
+    LoadSource, "source of load", advice |word: &str| match word {
+        "agent-check" | "haproxy" | "tcp" => Some("did you mean \"agent\"?"),
+        "hiveserver2" | "hive" | "hs2" | "jmx" => Some("did you mean \"hiveserver2-web\"?"),
+        "impala" | "impalad" | "web" => Some("did you mean \"impala-web\"?"),
+        _ => None,
+    };
     Auth, "auth", advice |word: &str| {
         match word.to_lowercase().as_str() {
             "kerberos" | "gssapi" => Some(

@@ -21,9 +21,9 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LogFormat, LogLevel,
-    Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Service, Sni,
-    TlsVersion,
+    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LoadSource, LogFormat,
+    LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Service,
+    Sni, TlsVersion,
 };
 
 tables! {
@@ -222,10 +222,32 @@ tables! {
         sticky: Sticky = "by service",
         /// How servers are asked for their health, or `"none"`: all count as up.
         probe: ProbeWord = "by service",
+        /// Weights follow what servers say of their own load.
+        load: Load = "the weights of the file",
         /// Encrypt towards the servers.
         tls: ConnectTls = "plain TCP",
         /// Bounds in time.
         timeouts: Timeouts = "by service",
+    }
+
+    /// What servers say of their own load. It lowers their weight, and no server goes down by it; one that says nothing has
+    /// its whole weight.
+    Load "[pool.NAME.load]" load {
+        /// Who is asked: the metrics of HiveServer2's or Impala's web server, or an agent, which says one line (`75%`,
+        /// `drain`, `ready`, `maxconn:30` ...) to everyone who connects, as HAProxy's agent-check has it.
+        from: LoadSource = "required",
+        /// Where, on each server's own host.
+        port: Whole<1, 65535> = "10002 for `hiveserver2-web`, 25000 for `impala-web`; of an agent required",
+        /// Between two questions to a server; jittered. No longer than this is waited for an answer.
+        interval: Duration = "\"5s\"",
+        /// Percent of its weight that a server keeps whatever it says, but for an agent's `0%`.
+        floor: Whole<1, 100> = "10, of an agent 1",
+        /// Open sessions of a HiveServer2, or registered queries of an Impala, at which it counts as full.
+        full_at: Whole<1, 10_000_000> = "only what waits in the server counts",
+        /// Whether TLS is spoken there, or a table as `[pool.NAME.tls]`.
+        tls: ProbeTls = "plain",
+        /// `agent`: what is sent to it first.
+        send: String = "nothing",
     }
 
     /// A server in a table: `{ address = "HOST:PORT", weight = 3 }`.
@@ -704,6 +726,10 @@ fn route(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
 
 fn discover(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
     format!("discover of {}", cx.owner)
+}
+
+fn load(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("load of {}", cx.owner)
 }
 
 fn members(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {

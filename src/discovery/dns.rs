@@ -271,6 +271,7 @@ mod tests {
             },
             queue: crate::plan::QueuePlan::default(),
             care: crate::plan::CarePlan::DEFAULT,
+            load: None,
             dial: Dial::Late,
             drain_timeout: PATIENCE,
         };

@@ -1,6 +1,5 @@
 //! Who is watched: starts and stops a checker for each server of each pool.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,9 +11,9 @@ use tokio::time::Instant;
 use super::cap::Cap;
 use super::checker::{Asker, Checker};
 use super::probe::ProbeMemory;
-use super::{Effort, Endpoint, Finding, Reason, Verdict, pace, probe};
+use super::{Effort, Endpoint, Finding, Reason, Verdict, host, pace, probe};
 use crate::base::caught::caught;
-use crate::plan::{Host, PoolName, PoolPlan, ProbePlan};
+use crate::plan::{PoolName, PoolPlan, ProbePlan};
 use crate::pool::{Health, Member, Pool, Server, ServerId};
 use crate::tls::connect::Connector;
 
@@ -215,13 +214,6 @@ impl Prober {
     }
 }
 
-fn host(server: &Server) -> Cow<'_, str> {
-    match &server.address().host {
-        Host::Name(name) => name.into(),
-        Host::Ip(ip) => ip.to_string().into(),
-    }
-}
-
 fn unresolved(server: &Server) -> Finding {
     let detail = format!("{} has no address yet", server.address());
     unasked(Reason::ResolveFailed, "resolve", detail)
@@ -252,7 +244,9 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::plan::{Address, Ask, Balance, Dial, ServerName, ServerPlan, Service, Timeouts};
+    use crate::plan::{
+        Address, Ask, Balance, Dial, Host, ServerName, ServerPlan, Service, Timeouts,
+    };
     use crate::pool::Change;
     use crate::telemetry::Metrics;
 
@@ -306,6 +300,7 @@ mod tests {
             },
             queue: crate::plan::QueuePlan::default(),
             care: crate::plan::CarePlan::DEFAULT,
+            load: None,
             dial: Dial::Late,
             drain_timeout: PATIENCE,
         })

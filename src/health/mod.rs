@@ -9,6 +9,7 @@ pub mod cap;
 mod checker;
 mod checkers;
 pub mod conclusion;
+mod load;
 pub mod machine;
 pub mod pace;
 mod passive;
@@ -17,13 +18,16 @@ mod quarantine;
 mod role;
 mod trust;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use self::checkers::Checkers;
+pub use self::load::LoadReaders;
 pub use self::role::wanted as in_role;
 use crate::base::word::words;
-use crate::plan::{ProxyVersion, Role};
+use crate::plan::{Host, ProxyVersion, Role};
+use crate::pool::Server;
 
 words! {
     /// What an answer means for new sessions.
@@ -167,6 +171,14 @@ pub struct Endpoint<'a> {
     /// [`crate::plan::PoolPlan::send_proxy`]: such servers want the header of every connection, so a probe sends the one
     /// that says "on my own behalf"; not to another port.
     pub send_proxy: Option<ProxyVersion>,
+}
+
+/// The host of a server as configured, for [`Endpoint`].
+fn host(server: &Server) -> Cow<'_, str> {
+    match &server.address().host {
+        Host::Name(name) => name.into(),
+        Host::Ip(ip) => ip.to_string().into(),
+    }
 }
 
 /// How much of the question to put.

@@ -57,7 +57,8 @@ pub fn align(at: Duration, wait: Duration) -> Duration {
     Duration::from_millis(u64::try_from(at).unwrap_or(u64::MAX))
 }
 
-fn jitter(interval: Duration, random: Random) -> Duration {
+/// Up to a tenth more or less.
+pub fn jitter(interval: Duration, random: Random) -> Duration {
     interval.mul_f64(1.0 - JITTER + 2.0 * JITTER * random)
 }
 

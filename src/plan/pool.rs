@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Address, Balance, CarePlan, ConnectTls, Dial, DiscoverPlan, PoolName, ProbePlan, ProxyVersion,
-    ServerName, Service, StickyPlan, Timeouts,
+    Address, Balance, CarePlan, ConnectTls, Dial, DiscoverPlan, LoadPlan, PoolName, ProbePlan,
+    ProxyVersion, ServerName, Service, StickyPlan, Timeouts,
 };
 
 /// One `[pool.NAME]`.
@@ -35,6 +35,8 @@ pub struct PoolPlan {
     pub queue: QueuePlan,
     /// Servers that go down and come back.
     pub care: CarePlan,
+    /// What servers say of their own load; `None`: they are not asked.
+    pub load: Option<LoadPlan>,
     /// When to connect to the server.
     pub dial: Dial,
     /// How long a removed server keeps its sessions; from `global.drain_timeout`.

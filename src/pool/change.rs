@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Health, Order, ServerId};
+use super::{Health, Order, Said, ServerId};
 use crate::plan::{PoolName, PoolPlan, Role, ServerName, ServerPlan};
 
 /// What can happen to a pool.
@@ -30,6 +30,13 @@ pub enum Change {
         health: Health,
         /// What the server said that it is, if it did.
         role: Option<Role>,
+    },
+    /// A server speaks of its load. One that left meanwhile is no fault.
+    Said {
+        /// Which.
+        server: ServerId,
+        /// What of it bears on sessions.
+        said: Said,
     },
     /// The operator wants this.
     Order {

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{DialFailure, Health, Observed, Reach, SessionFault};
+use super::{DialFailure, Health, LastLoad, Observed, Reach, SessionFault};
 use crate::balance::Load;
 use crate::plan::{Address, Host, ServerName, ServerPlan};
 use crate::telemetry::ServerMetrics;
@@ -30,6 +30,7 @@ pub struct Server {
     load: Arc<Load>,
     addresses: ArcSwap<Arc<[SocketAddr]>>,
     last_probe: ArcSwapOption<LastProbe>,
+    last_load: ArcSwapOption<LastLoad>,
     retire_at: ArcSwapOption<Instant>,
     dial_failed: AtomicBool,
     /// A session was reset, and the checker has begun no question since.
@@ -72,6 +73,7 @@ impl Server {
             load: Arc::new(load),
             addresses: ArcSwap::from_pointee(known),
             last_probe: ArcSwapOption::empty(),
+            last_load: ArcSwapOption::empty(),
             retire_at: ArcSwapOption::empty(),
             dial_failed: AtomicBool::new(false),
             reset: AtomicBool::new(false),
@@ -211,6 +213,16 @@ impl Server {
     /// Shows what a probe said; makes no snapshot.
     pub fn set_last_probe(&self, last: LastProbe) {
         self.last_probe.store(Some(Arc::new(last)));
+    }
+
+    /// What it said last of its load; `None` where it is not asked.
+    pub fn last_load(&self) -> Option<Arc<LastLoad>> {
+        self.last_load.load_full()
+    }
+
+    /// Shows what a server said of its load; makes no snapshot.
+    pub fn set_last_load(&self, last: LastLoad) {
+        self.last_load.store(Some(Arc::new(last)));
     }
 
     /// When the sessions of a server that was removed from the file must be gone; `None` while it is a member.

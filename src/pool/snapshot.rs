@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::holder::Hold;
-use super::{Health, Order, Server, ServerId, Standing};
+use super::{Health, Order, Said, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidates};
 use crate::plan::{PoolPlan, Role, ServerName, ServerPlan};
 
@@ -49,6 +49,8 @@ pub struct Member {
     pub health: Health,
     /// What it said last that it is; `None`: nothing, or it does not answer.
     pub role: Option<Role>,
+    /// What it says of its own load.
+    pub said: Said,
     /// What the operator wants.
     pub admin: Order,
     /// What follows from these, fullness left aside.
@@ -189,17 +191,26 @@ impl Member {
 
     /// Whether balancers may offer it.
     pub(super) fn is_on_offer(&self) -> bool {
-        Standing::of(self.admin, self.health, false).is_on_offer()
+        self.standing_if(false).is_on_offer()
+    }
+
+    /// Sessions at once.
+    pub(super) fn cap(&self) -> u32 {
+        self.said.cap(self.plan.max_connections)
+    }
+
+    /// Its standing, were it `full`. One whose agent wants no new sessions is as one that says so to its probes.
+    pub(super) fn standing_if(&self, full: bool) -> Standing {
+        let health = match (self.health, self.said.withdrawn) {
+            (Health::Up, Some(_)) => Health::Alive,
+            (health, _) => health,
+        };
+        Standing::of(self.admin, health, full)
     }
 
     /// Its standing at this moment, fullness included.
     pub fn standing_now(&self) -> Standing {
-        let cap = self.plan.max_connections.unwrap_or(u32::MAX);
-        Standing::of(
-            self.admin,
-            self.health,
-            self.server.sessions_active() >= cap,
-        )
+        self.standing_if(self.server.sessions_active() >= self.cap())
     }
 }
 

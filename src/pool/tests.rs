@@ -76,6 +76,7 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
         },
         queue: crate::plan::QueuePlan::default(),
         care: CarePlan::DEFAULT,
+        load: None,
         dial: Dial::Late,
         drain_timeout: Duration::from_secs(1800),
     }
@@ -946,6 +947,7 @@ async fn a_conflict_is_over_when_the_pool_wants_any_server() {
     assert!(pool.load().is_conflict());
     let any = PoolPlan {
         care: CarePlan::DEFAULT,
+        load: None,
         ..PoolPlan::clone(pool.load().plan())
     };
     pool.send(Change::Plan(Arc::new(any)))

@@ -1,8 +1,8 @@
 //! What a server weighs that came up a moment ago: slow start. Pure.
 //!
 //! Its weight grows in [`STEPS`] equal steps over `slow_start`. Balancers know nothing but weights, so each of them follows:
-//! turns, ranks, draws and the bound of source-hash. Weights are whole numbers and most are 1, so while somebody is new all
-//! weights of the pool are told in units of a step; while nobody is, they are what they are.
+//! turns, ranks, draws and the bound of source-hash. Weights are whole numbers and most are 1, so while somebody has less
+//! than the whole of its weight all weights of the pool are told in finer units; while nobody has, they are what they are.
 
 use std::time::Duration;
 
@@ -27,23 +27,44 @@ pub(super) fn next_step(up_for: Option<Duration>, slow_start: Duration) -> Optio
     (reached < STEPS).then(|| (slow_start * reached / STEPS).saturating_sub(up_for))
 }
 
-/// The weights that balancers see, from weight and step.
-pub(super) fn eased(servers: &[(u16, u32)]) -> Vec<u16> {
-    let total: u64 = servers.iter().map(|(weight, _)| u64::from(*weight)).sum();
-    let anew = servers.iter().any(|(_, step)| *step < STEPS);
-    let units = match anew && total <= FINE {
-        true => STEPS,
-        false => 1,
-    };
-    let eased = |(weight, step): &(u16, u32)| {
-        let eased = u32::from(*weight) * units * step / STEPS;
-        u16::try_from(eased.max(1)).unwrap_or(u16::MAX)
-    };
-    servers.iter().map(eased).collect()
+/// Of a weight: of [`WHOLE`] parts.
+pub(super) type Share = u32;
+
+/// The whole weight.
+pub(super) const WHOLE: Share = STEPS * 100;
+
+/// What is left of a weight at a step of slow start, for a server that says it bears `percent` of it.
+pub(super) fn share(step: u32, percent: u8) -> Share {
+    step * u32::from(percent)
 }
 
-/// Where weights sum up to more, they are fine enough; the layout of round-robin is as long as their sum.
-const FINE: u64 = 65_536;
+/// The weights that balancers see.
+pub(super) fn eased(servers: &[(u16, Share)]) -> Vec<u16> {
+    if servers.iter().all(|(_, share)| *share == WHOLE) {
+        return servers.iter().map(|(weight, _)| *weight).collect();
+    }
+    let parts = servers.iter();
+    let parts: Vec<u64> = parts
+        .map(|(weight, share)| u64::from(*weight) * u64::from(*share))
+        .collect();
+    let common = parts.iter().copied().fold(0, common_divisor).max(1);
+    let largest = parts.iter().max().copied().unwrap_or(0) / common;
+    let total = parts.iter().sum::<u64>() / common;
+    let coarse = largest.div_ceil(u64::from(u16::MAX));
+    let unit = common * coarse.max(total.div_ceil(FINE)).max(1);
+    let eased = |parts: &u64| u16::try_from((parts / unit).max(1)).unwrap_or(u16::MAX);
+    parts.iter().map(eased).collect()
+}
+
+fn common_divisor(one: u64, other: u64) -> u64 {
+    match other {
+        0 => one,
+        _ => common_divisor(other, one % other),
+    }
+}
+
+/// Where weights sum up to more, they are told more coarsely; the layout of round-robin is as long as their sum.
+const FINE: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -81,20 +102,29 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_as_they_are_while_nobody_is_new() {
-        assert_eq!(eased(&[(1, 16), (3, 16)]), [1, 3]);
-        assert_eq!(eased(&[(1, 16), (3, 1)]), [16, 3]);
-        assert_eq!(eased(&[(1, 8), (1, 16)]), [8, 16]);
+    fn weights_are_as_they_are_while_nobody_has_less() {
+        let whole = share(16, 100);
+        assert_eq!(eased(&[(2, whole), (6, whole)]), [2, 6]);
+        assert_eq!(eased(&[(1, whole), (3, share(1, 100))]), [16, 3]);
+        assert_eq!(eased(&[(1, share(8, 100)), (1, whole)]), [1, 2]);
+        assert_eq!(eased(&[(1, share(16, 37)), (1, whole)]), [37, 100]);
+        assert_eq!(eased(&[(1, share(16, 1)), (256, whole)]), [1, 25_600]);
+        assert_eq!(eased(&[(2, share(4, 50)), (1, whole)]), [1, 4]);
+        assert_eq!(eased(&[]), [0; 0]);
     }
 
     proptest! {
         #[test]
-        fn a_share_is_that_of_weight_and_step(servers in prop::collection::vec((1..=WEIGHT_MAX, 1..=STEPS), 1..50)) {
+        fn a_share_is_that_of_weight_and_step(servers in prop::collection::vec((1..=WEIGHT_MAX, 1..=WHOLE), 1..50)) {
             let weights = eased(&servers);
-            let anew = servers.iter().any(|(_, step)| *step < STEPS);
-            for (eased, (weight, step)) in weights.iter().zip(&servers) {
-                let whole = u32::from(*weight) * if anew { step } else { &1 };
-                prop_assert_eq!(u32::from(*eased), whole);
+            let parts = |(weight, share): &(u16, Share)| f64::from(*weight) * f64::from(*share);
+            let total: f64 = servers.iter().map(parts).sum();
+            let told: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
+            prop_assert!(told <= FINE as f64 + servers.len() as f64);
+            for (eased, server) in weights.iter().zip(&servers) {
+                let (is, must) = (f64::from(*eased) / told, parts(server) / total);
+                // One part of the largest weight is lost at most, or a weight that is less than one.
+                prop_assert!((is - must).abs() < 2e-4 + 0.02 * must, "{is} {must}");
             }
         }
     }

@@ -4,8 +4,10 @@
 //! value, "not complete yet" included; whatever the network sends, none of them panics, loops, or reserves
 //! memory for a length that it has only been told.
 
+pub mod agent;
 pub mod client_hello;
 pub mod exchange;
+pub mod gauges;
 pub mod hive;
 pub mod http;
 pub mod json;

@@ -34,6 +34,7 @@ mod faults;
 mod health;
 mod hostile;
 mod limits;
+mod load;
 mod locks;
 mod probe;
 mod probes;

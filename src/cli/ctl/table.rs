@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::admin::status::{DepartedStatus, DiscoveryStatus, PoolStatus, ServerStatus, Status};
+use crate::admin::status::{
+    DepartedStatus, DiscoveryStatus, LoadStatus, PoolStatus, ServerStatus, Status,
+};
 
 /// Lines that end with a newline; `now` gives probes their age.
 pub(super) fn print(status: &Status, now: SystemTime, colour: bool) -> String {
@@ -154,7 +156,7 @@ fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
             clean(&one.health),
             clean(&one.admin),
             clean(one.role.as_deref().unwrap_or("-")),
-            one.weight.to_string(),
+            weight(one),
             one.sessions_active.to_string(),
             one.sessions_total.to_string(),
             probe(one, now),
@@ -168,6 +170,20 @@ fn servers(pool: &PoolStatus, now: SystemTime) -> Table {
         table.row(row);
     }
     table
+}
+
+/// Like `3`, or `3 at 45%` where it says that it bears no more.
+fn weight(server: &ServerStatus) -> String {
+    match &server.load {
+        Some(LoadStatus {
+            withdrawn: Some(word),
+            ..
+        }) => format!("{} {}", server.weight, clean(word)),
+        Some(load) if load.factor < 1.0 => {
+            format!("{} at {:.0}%", server.weight, load.factor * 100.0)
+        }
+        _ => server.weight.to_string(),
+    }
 }
 
 /// Like `ok in 1.2 ms, 3 s ago`, or `connect-refused: nobody listens, 3 s ago`.
@@ -301,6 +317,7 @@ mod tests {
             backup: name == "standby",
             health: health.into(),
             role: None,
+            load: None,
             on_offer: up,
             admin: "ready".into(),
             sessions_active: active,

@@ -137,6 +137,13 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
         None => row(f, "probe", "none: every server counts as up")?,
         Some(probe) => probe::show(f, probe)?,
     }
+    if let Some(load) = &plan.load {
+        let every = show_duration(load.interval);
+        let tls = if load.tls.is_some() { " over TLS" } else { "" };
+        let (from, port) = (load.from, load.port);
+        let what = format_args!("weights follow {from} on port {port}{tls}, every {every}");
+        row(f, "load", what)?;
+    }
     let dial = match plan.dial {
         Dial::Late => "when the client's first byte is there",
         Dial::AtOnce => "as soon as the client is there",

@@ -14,6 +14,7 @@ mod discover;
 mod exchange;
 mod http;
 mod listener;
+mod load;
 mod material;
 pub(super) mod members;
 mod names;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tls::connect_tls;
-use super::{count, discover, judge_name, missing, probe, server};
+use super::{count, discover, judge_name, load, missing, probe, server};
 use crate::base::keepalive;
 use crate::config::choices::{StickyBy, WantedRole};
 use crate::config::cx::Cx;
@@ -57,10 +57,11 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         send_proxy: words.send_proxy.value().copied(),
         sticky: sticky(&words.sticky, service, cx),
         probe: probe::lower(&words.probe, service, tls.as_ref(), cx),
-        tls,
         timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
         queue: queue(words),
         care: care(words, service, cx),
+        load: load::lower(&words.load, service, tls.as_ref(), cx),
+        tls,
         dial: words.dial.or(service.dial),
         drain_timeout: global.drain_timeout,
     }

@@ -119,6 +119,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
         },
         queue: crate::plan::QueuePlan::default(),
         care: crate::plan::CarePlan::DEFAULT,
+        load: None,
         dial: Dial::Late,
         drain_timeout: secs(1800),
     }

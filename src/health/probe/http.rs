@@ -98,7 +98,7 @@ fn asks_for_login(status: u16) -> bool {
 }
 
 /// The status, and where it sends or what login it wants.
-fn status(reply: &Reply) -> String {
+pub(super) fn status(reply: &Reply) -> String {
     let text = format!("status {}", reply.status);
     match reply.status {
         300..=399 => {

@@ -8,6 +8,7 @@
 pub mod datagram;
 mod exchange;
 mod fault;
+pub(super) mod hear;
 mod hive;
 mod http;
 mod hue;

@@ -53,7 +53,7 @@ impl State {
         let mut grows_in = None;
         for member in &mut self.members {
             let before = member.standing;
-            member.standing = Standing::of(member.admin, member.health, false);
+            member.standing = member.standing_if(false);
             if !member.standing.is_on_offer() {
                 member.came_up = None;
                 continue;
@@ -101,18 +101,18 @@ impl State {
             .filter(|(_, one)| one.plan.backup == backup)
             .filter(|(_, one)| one.standing.is_on_offer() || in_panic(one))
             .collect();
-        let steps = offered.iter().map(|(_, member)| {
+        let shares = offered.iter().map(|(_, member)| {
             let step = weight::step(member.up_for(now), slow_start);
-            (member.weight, step)
+            (member.weight, weight::share(step, member.said.percent))
         });
-        let weights = weight::eased(&steps.collect::<Vec<_>>());
+        let weights = weight::eased(&shares.collect::<Vec<_>>());
         let candidates = offered
             .iter()
             .zip(weights)
             .map(|((place, member), weight)| Candidate {
                 member: *place,
                 weight,
-                cap: member.plan.max_connections.unwrap_or(u32::MAX),
+                cap: member.cap(),
                 per_second: member.plan.max_per_second,
                 load: Arc::clone(member.server.load()),
             });

@@ -12,12 +12,16 @@ use super::state::State;
 use crate::balance::Load;
 use crate::plan::{PoolPlan, ServerName, ServerPlan};
 use crate::pool::snapshot::{Member, Places};
-use crate::pool::{Health, Order, Server, Standing};
+use crate::pool::{Health, Order, Said, Server, Standing};
 
 impl State {
     /// A reload. While it names a source, what was listed stays until something else is.
     pub(super) fn replan(&mut self, plan: Arc<PoolPlan>) {
         self.reopen();
+        if self.plan.load != plan.load {
+            // What a source said that is asked no more.
+            (self.members.iter_mut()).for_each(|one| one.said = Said::NOTHING);
+        }
         self.plan = plan;
         let patience = self.plan.probe.as_ref().map(|probe| probe.timeout);
         self.leave_by = Instant::now() + patience.unwrap_or_default() + SPREAD;
@@ -202,6 +206,7 @@ impl State {
         let member = Member {
             weight: kept.map_or(plan.weight, |orders| orders.weight),
             admin: orders.map_or(Order::Ready, |orders| orders.admin),
+            said: same.map_or(Said::NOTHING, |before| before.said),
             listed,
             standing: same.map_or(Standing::Waiting, |before| before.standing),
             since: same.map_or_else(Instant::now, |before| before.since),
@@ -215,6 +220,8 @@ impl State {
         metrics.weight(member.weight);
         metrics.health(member.health);
         metrics.admin(member.admin);
+        let is_asked = self.plan.load.is_some();
+        metrics.share(is_asked.then_some(member.said.percent));
         member
     }
 

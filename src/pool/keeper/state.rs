@@ -9,7 +9,7 @@ use crate::balance::{Counters, Ring};
 use crate::plan::{OnDown, OnRoleLost, PoolPlan, Role, ServerName, ServerPlan, WEIGHT_MAX};
 use crate::pool::holder::Hold;
 use crate::pool::snapshot::{Fall, Loss, Member, Places, Snapshot};
-use crate::pool::{Change, Health, Order, Refused, Server, ServerId};
+use crate::pool::{Change, Health, Order, Refused, Said, Server, ServerId};
 use crate::telemetry::Metrics;
 
 /// Everything that a snapshot is made from.
@@ -93,6 +93,7 @@ impl State {
                 health,
                 role,
             } => Ok(self.conclude(server, health, role)),
+            Change::Said { server, said } => Ok(self.hear(server, said)),
             Change::Order { server, order } => self.obey(&server, order),
             Change::Weight { weight, .. } if !(1..=WEIGHT_MAX).contains(&weight) => {
                 Err(Refused::Weight(weight))
@@ -141,6 +142,15 @@ impl State {
             at: member.since,
         });
         true
+    }
+
+    fn hear(&mut self, server: ServerId, said: Said) -> bool {
+        let Some(place) = self.places.find(server) else {
+            return false;
+        };
+        let member = &mut self.members[place as usize];
+        member.server.metrics().share(Some(said.percent));
+        std::mem::replace(&mut member.said, said) != said
     }
 
     /// Under one name two may serve: the file's, and one that leaves.

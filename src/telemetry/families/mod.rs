@@ -45,6 +45,8 @@ pub(super) struct Families {
     pub(super) server_dial_failures: IntCounterVec,
     pub(super) server_session_faults: IntCounterVec,
     pub(super) server_weight: IntGaugeVec,
+    pub(super) server_load_share: GaugeVec,
+    pub(super) server_load_misses: IntCounterVec,
     pub(super) server_health: IntGaugeVec,
     pub(super) server_admin: IntGaugeVec,
     pub(super) health_probes: IntCounterVec,
@@ -240,6 +242,16 @@ impl Families {
             server_weight: to.gauges(
                 "howdah_server_weight",
                 "Weight of a server in its pool's balance.",
+                SERVER,
+            ),
+            server_load_share: to.gauges_float(
+                "howdah_server_load_share",
+                "Share of its weight that a server bears by what it says of its load: above 0, at most 1.",
+                SERVER,
+            ),
+            server_load_misses: to.counters(
+                "howdah_server_load_misses_total",
+                "Questions for the load of a server that had no answer, or none of use.",
                 SERVER,
             ),
             server_health: to.gauges(

@@ -101,6 +101,27 @@ impl ServerMetrics {
         self.weight.set(i64::from(weight));
     }
 
+    /// By what it says of its load, so many percent of its weight from now on; `None`: it is not asked.
+    pub fn share(&self, percent: Option<u8>) {
+        let (pool, name) = &self.registered.name;
+        let own = &[pool.as_str(), name.as_str()];
+        let shares = &self.registered.families.server_load_share;
+        match percent {
+            Some(percent) => shares
+                .with_label_values(own)
+                .set(f64::from(percent) / 100.0),
+            None => drop(shares.remove_label_values(own)),
+        }
+    }
+
+    /// It did not say how loaded it is.
+    pub fn load_missed(&self) {
+        let (pool, name) = &self.registered.name;
+        let own = &[pool.as_str(), name.as_str()];
+        let misses = &self.registered.families.server_load_misses;
+        misses.with_label_values(own).inc();
+    }
+
     /// The health from now on; not a transition by itself.
     pub fn health<L: Label>(&self, health: L) {
         self.health.set(health);
@@ -146,6 +167,8 @@ impl Drop for ServerMetrics {
             let _ = all.session_connect.remove_label_values(own);
             let _ = all.session_first_byte.remove_label_values(own);
             let _ = all.server_weight.remove_label_values(own);
+            let _ = all.server_load_share.remove_label_values(own);
+            let _ = all.server_load_misses.remove_label_values(own);
             let _ = all.health_probe.remove_label_values(own);
             let _ = all.health_panics.remove_label_values(own);
             self.bytes.remove();

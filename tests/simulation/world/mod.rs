@@ -153,6 +153,7 @@ impl World {
                 let names = listed.iter().map(|server| server.name.as_str());
                 format!("listed: {}", names.collect::<Vec<_>>().join(" "))
             }
+            Change::Said { server, said } => format!("{server:?} {said:?}"),
             Change::Close { .. } => "the pool left the file".to_owned(),
         });
         self.pool.send(change).await
