@@ -84,6 +84,16 @@ fn json() {
 }
 
 #[test]
+fn zookeeper() {
+    examine("zookeeper", 200_000);
+}
+
+#[test]
+fn znode() {
+    examine("znode", 100_000);
+}
+
+#[test]
 fn config() {
     examine("config", 20_000);
 }

@@ -7,6 +7,7 @@
 mod admin;
 mod expected;
 mod secure;
+mod zookeeper;
 
 use std::path::Path;
 
@@ -19,12 +20,13 @@ use howdah::wire::{http, sasl};
 pub use self::admin::admin;
 pub use self::expected::{exchange, json};
 pub use self::secure::client_hello;
+pub use self::zookeeper::{znode, zookeeper};
 
 /// A decoder's name, and what its bytes go through.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -33,6 +35,8 @@ pub const TARGETS: [Target; 10] = [
     ("client_hello", client_hello),
     ("exchange", exchange),
     ("json", json),
+    ("zookeeper", zookeeper),
+    ("znode", znode),
     ("config", config),
     ("admin", admin),
 ];

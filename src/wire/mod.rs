@@ -14,3 +14,5 @@ pub mod json;
 pub mod proxy_protocol;
 pub mod sasl;
 pub mod thrift;
+pub mod znode;
+pub mod zookeeper;
