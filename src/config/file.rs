@@ -273,6 +273,12 @@ tables! {
         zookeeper: Many<String> = "none",
         /// `zookeeper`: the node below which they register.
         path: String = "\"/hiveserver2\" for `hiveserver2`, else required",
+        /// `zookeeper`: the user of a login by scheme `digest`, where the node's ACL does not let the world read.
+        username: String = "no login",
+        /// `zookeeper`: that user's password is in this file.
+        password_file: FilePath = "no login",
+        /// `zookeeper`: speak TLS with the ensemble.
+        tls: ConnectTls = "plain TCP",
         /// A name whose SRV records are the servers, as in `"_solr._tcp.example.com"`. Those of the lowest priority serve, all
         /// others are backups; their weights are weights.
         dns_srv: String = "none",

@@ -13,6 +13,7 @@ mod file;
 mod hearer;
 mod listing;
 mod sources;
+mod zookeeper;
 
 pub use self::dns::Names;
 pub use self::file::ReadMembers;

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::file::{self, ReadMembers};
 use super::hearer::Hearer;
-use super::{Listing, Reports};
+use super::{Listing, Reports, zookeeper};
 use crate::base::caught::caught;
 use crate::plan::{DiscoverPlan, PoolName, PoolPlan};
 use crate::pool::Pool;
@@ -117,9 +117,10 @@ async fn follow(
 async fn ask(plan: &Arc<PoolPlan>, reports: Reports, read: ReadMembers) {
     match &plan.discover {
         Some(DiscoverPlan::File { path }) => file::watch(path, plan, &reports, read).await,
-        Some(
-            DiscoverPlan::ZooKeeper(_) | DiscoverPlan::DnsSrv { .. } | DiscoverPlan::Impala { .. },
-        ) => std::future::pending().await,
+        Some(DiscoverPlan::ZooKeeper(from)) => zookeeper::watch(from, plan, &reports).await,
+        Some(DiscoverPlan::DnsSrv { .. } | DiscoverPlan::Impala { .. }) => {
+            std::future::pending().await
+        }
         None => {}
     }
 }

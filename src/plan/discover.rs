@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::Address;
+use super::{Address, ConnectTls, Secret};
 
 /// Table `[pool.NAME.discover]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum DiscoverPlan {
     /// Servers register in ZooKeeper.
     ZooKeeper(ZooKeeperPlan),
@@ -27,13 +27,17 @@ pub enum DiscoverPlan {
     },
 }
 
-/// Keys `zookeeper` and `path`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Keys `zookeeper`, `path`, and what a closed ensemble wants.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ZooKeeperPlan {
     /// At least one.
     pub ensemble: Vec<Address>,
     /// The node whose children are the servers: begins with a slash and does not end with one.
     pub path: String,
+    /// User and password of scheme `digest`.
+    pub account: Option<(String, Secret)>,
+    /// `None`: plain TCP.
+    pub tls: Option<ConnectTls>,
 }
 
 impl DiscoverPlan {

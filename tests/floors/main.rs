@@ -128,7 +128,10 @@ const ARROWS: [(&str, &str); 4] = [
 /// Rooms that see less than everything below them.
 const NARROW: [(&str, &[&str]); 10] = [
     ("config", &["plan", "base"]),
-    ("discovery", &["pool", "plan", "telemetry", "base"]),
+    (
+        "discovery",
+        &["pool", "tls", "wire", "plan", "telemetry", "base"],
+    ),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),
     ("confine", &["plan", "base"]),

@@ -9,9 +9,9 @@ class Refused(AssertionError):
     """The client ended with an error; the text is its own."""
 
 
-def beeline(host, port, sql, user="u", password="p", tls=None, timeout=60):
-    """Runs one statement and gives what beeline prints."""
-    url = f"jdbc:hive2://{host}:{port}/default"
+def beeline(host, port, sql, user="u", password="p", tls=None, timeout=60, url=None):
+    """Runs one statement and gives what beeline prints. `url` stands for host and port, where they are to be found out."""
+    url = url or f"jdbc:hive2://{host}:{port}/default"
     if tls:
         url += f";ssl=true;sslTrustStore={tls.truststore};trustStorePassword={tls.PASSWORD}"
     done = subprocess.run(

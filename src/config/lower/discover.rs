@@ -1,12 +1,12 @@
 //! `discover` → [`DiscoverPlan`]: one source, and nothing beside it that only another would understand.
 
-use super::address;
+use super::{address, material, tls};
 use crate::base::reach;
 use crate::config::cx::Cx;
 use crate::config::field::{Field, Spot};
 use crate::config::file::Discover;
 use crate::config::words::{FilePath, Many};
-use crate::plan::{Address, DiscoverPlan, Host, Service, ZooKeeperPlan};
+use crate::plan::{Address, DiscoverPlan, Host, Secret, Service, ZooKeeperPlan};
 
 pub(super) fn lower(
     field: &Field<Discover>,
@@ -52,13 +52,41 @@ fn judge(words: &Discover, cx: &mut Cx) {
                 ));
         }
     }
-    if let Some(span) = words.path.span()
-        && *first != "zookeeper"
-    {
-        let what = format!("{} has a path without zookeeper", cx.owner);
-        cx.error(&span, what)
-            .why("it is the node below which servers register in ZooKeeper")
-            .fix("leave path out, or say zookeeper = [\"zk1.example.com\"]");
+    if *first != "zookeeper" {
+        judge_keys_of_zookeeper(words, cx);
+    }
+}
+
+fn judge_keys_of_zookeeper(words: &Discover, cx: &mut Cx) {
+    let keys = [
+        (
+            "path",
+            words.path.span(),
+            "it is the node below which servers register in ZooKeeper",
+        ),
+        (
+            "username",
+            words.username.span(),
+            "it is for a login at ZooKeeper",
+        ),
+        (
+            "password_file",
+            words.password_file.span(),
+            "it is for a login at ZooKeeper",
+        ),
+        (
+            "tls",
+            words.tls.span(),
+            "it is for connections to ZooKeeper",
+        ),
+    ];
+    for (key, span, why) in keys {
+        if let Some(span) = span {
+            let what = format!("{} has a {key} without zookeeper", cx.owner);
+            cx.error(&span, what).why(why).fix(format!(
+                "leave {key} out, or say zookeeper = [\"zk1.example.com\"]"
+            ));
+        }
     }
 }
 
@@ -66,7 +94,14 @@ fn source(words: &Discover, service: Service, cx: &mut Cx) -> Option<DiscoverPla
     if let Some(ensemble) = words.zookeeper.get() {
         let ensemble = addresses(ensemble, "zookeeper", ZOOKEEPER, cx);
         let path = path(words, service, cx)?;
-        return Some(DiscoverPlan::ZooKeeper(ZooKeeperPlan { ensemble, path }));
+        let account = account(words, cx);
+        let tls = words.tls.value().map(|words| tls::connect_tls(words, cx));
+        return Some(DiscoverPlan::ZooKeeper(ZooKeeperPlan {
+            ensemble,
+            path,
+            account,
+            tls,
+        }));
     }
     if let Some(name) = words.dns_srv.get() {
         return srv(name, cx);
@@ -147,6 +182,41 @@ fn path(words: &Discover, service: Service, cx: &mut Cx) -> Option<String> {
         .why(why)
         .fix(format!("write {:?}", format!("/{}", meant.join("/"))));
     None
+}
+
+/// A user with a password, or neither.
+fn account(words: &Discover, cx: &mut Cx) -> Option<(String, Secret)> {
+    let password = words.password_file.get();
+    let password = password.and_then(|path| material::secret(path, "password_file", cx));
+    for (key, given, other, absent) in [
+        (
+            "username",
+            words.username.span(),
+            "password_file",
+            words.password_file.is_absent(),
+        ),
+        (
+            "password_file",
+            words.password_file.span(),
+            "username",
+            words.username.is_absent(),
+        ),
+    ] {
+        if let Some(span) = given.filter(|_| absent) {
+            let what = format!("{} has a {key} without a {other}", cx.owner);
+            cx.error(&span, what)
+                .why("a login at ZooKeeper takes both")
+                .fix(format!("add {other}, or leave {key} out"));
+        }
+    }
+    let user = words.username.get()?;
+    if user.value.is_empty() || user.value.contains(':') {
+        let what = format!("username in {} is no user of ZooKeeper", cx.owner);
+        cx.error(&user.span, what)
+            .why("a name is at least one letter long, and what follows a \":\" is the password")
+            .fix("username = \"NAME\", with the password in password_file");
+    }
+    Some((user.value.clone(), password?))
 }
 
 fn srv(name: &Spot<String>, cx: &mut Cx) -> Option<DiscoverPlan> {

@@ -1,0 +1,430 @@
+//! One connection to one ZooKeeper server: a session of its own, questions and answers in order, pings, notices.
+//!
+//! Whoever only looks leaves nothing behind in a session, so a connection that broke is not taken up again: the next one is
+//! a new session, and watches everything anew. The server is pinged when nothing else was said for a third of the session's
+//! time, and given up when it was silent for two thirds.
+//!
+//! * What comes in is bounded by one frame and a read; notices that wait by [`NOTICES_MAX`].
+//! * No future here is dropped half way and used again: a question and its answer belong together.
+
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::wire::zookeeper::{
+    self, AUTH_FAILED, FRAME_MAX, LOGIN, NOTICE, PING, Request, WANTS_SASL, ZooKeeperError,
+};
+
+/// Why a connection is of no use any more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// Of a socket, a name or TLS.
+    #[error("{0}")]
+    Io(io::Error),
+    /// FIN, or a reset, where an answer was due: so does a server without a quorum, and one that was asked in plain where it wants TLS.
+    #[error("it closes connections: it has no quorum, wants TLS, or refuses this address")]
+    Closed,
+    /// For so long.
+    #[error("silent for {0:?}")]
+    Silent(Duration),
+    /// It is no ZooKeeper, or a broken one.
+    #[error("{0}")]
+    Protocol(#[from] ZooKeeperError),
+    /// An answer to a question that nobody asked, or too many notices.
+    #[error("it answers what nobody asked")]
+    Unasked,
+    /// The session has no time.
+    #[error("it refuses the session")]
+    Refused,
+    /// The account is wrong, or SASL is wanted.
+    #[error("it refuses the login")]
+    Login,
+    /// An error of its own.
+    #[error("it answers with error {0}")]
+    Code(i32),
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+                Self::Closed
+            }
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// What came while nothing was asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Watches fired for these paths.
+    Changed(Vec<String>),
+    /// The server answered a ping: what is watched is as it was.
+    Nothing,
+}
+
+/// An answer: its code, and where in the inbox its content is.
+struct Answer {
+    code: i32,
+    content: Range<usize>,
+}
+
+/// See the module.
+pub(super) struct Connection<S> {
+    stream: S,
+    inbox: Vec<u8>,
+    /// So much of the inbox is read.
+    taken: usize,
+    notices: Vec<String>,
+    noticed_bytes: usize,
+    next_xid: i32,
+    zxid: i64,
+    /// Of the session.
+    timeout: Duration,
+    said: Instant,
+}
+
+/// What a new connection has to say first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hello<'a> {
+    /// The last change that we have seen: a server that has not is refused by itself.
+    pub(super) zxid: i64,
+    /// A login by scheme `digest`.
+    pub(super) account: Option<&'a str>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// See [`Broken`].
+    pub(super) async fn open(stream: S, hello: Hello<'_>) -> Result<Self, Broken> {
+        let mut connection = Self {
+            stream,
+            inbox: Vec::new(),
+            taken: 0,
+            notices: Vec::new(),
+            noticed_bytes: 0,
+            next_xid: 1,
+            zxid: hello.zxid,
+            timeout: SESSION,
+            said: Instant::now(),
+        };
+        let mut out = Vec::new();
+        let millis = i32::try_from(SESSION.as_millis()).unwrap_or(i32::MAX);
+        zookeeper::put_connect(hello.zxid, millis, &mut out);
+        if let Some(account) = hello.account {
+            Request::Digest { account }.put(LOGIN, &mut out);
+        }
+        connection.send(&out).await?;
+        let first = connection.frame().await?;
+        let connected = zookeeper::connected(&connection.inbox[first])?;
+        let granted = u64::try_from(connected.timeout_millis).unwrap_or(0);
+        if granted == 0 {
+            return Err(Broken::Refused);
+        }
+        connection.timeout = Duration::from_millis(granted).clamp(SHORTEST, SESSION);
+        if hello.account.is_some() {
+            connection.answer(LOGIN).await?;
+        }
+        Ok(connection)
+    }
+
+    /// The last change that its server has shown.
+    pub(super) fn zxid(&self) -> i64 {
+        self.zxid
+    }
+
+    /// One question that has a path; what it answers, or the code of its refusal.
+    ///
+    /// # Errors
+    /// See [`Broken`].
+    pub(super) async fn ask(&mut self, request: Request<'_>) -> Result<Result<&[u8], i32>, Broken> {
+        let xid = self.xid();
+        let mut out = Vec::new();
+        request.put(xid, &mut out);
+        self.send(&out).await?;
+        let answer = self.answer(xid).await?;
+        Ok(match answer.code {
+            0 => Ok(&self.inbox[answer.content]),
+            code => Err(code),
+        })
+    }
+
+    /// What each of `paths` holds, all asked at once: `told` hears their places, in order.
+    ///
+    /// # Errors
+    /// See [`Broken`].
+    pub(super) async fn read_all(
+        &mut self,
+        paths: &[String],
+        mut told: impl FnMut(usize, Result<&[u8], i32>),
+    ) -> Result<(), Broken> {
+        let mut out = Vec::new();
+        let first = self.next_xid;
+        for path in paths {
+            Request::Data { path }.put(self.xid(), &mut out);
+        }
+        self.send(&out).await?;
+        for (place, xid) in (0..paths.len()).zip(first..) {
+            let answer = self.answer(xid).await?;
+            match answer.code {
+                0 => told(place, Ok(zookeeper::data(&self.inbox[answer.content])?)),
+                code => told(place, Err(code)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a watch fires, or a ping is answered.
+    ///
+    /// # Errors
+    /// See [`Broken`].
+    pub(super) async fn hear(&mut self) -> Result<Heard, Broken> {
+        while self.notices.is_empty() {
+            let frame = self.frame().await?;
+            let answer = self.sort(frame)?;
+            match answer {
+                None => {}
+                Some((PING, _)) => return Ok(Heard::Nothing),
+                Some(_) => return Err(Broken::Unasked),
+            }
+        }
+        self.noticed_bytes = 0;
+        Ok(Heard::Changed(std::mem::take(&mut self.notices)))
+    }
+
+    /// Ends the session, so that the server need not wait for its time.
+    pub(super) async fn close(mut self) {
+        let mut out = Vec::new();
+        Request::Close.put(self.next_xid, &mut out);
+        let _ = timeout_at(Instant::now() + PART, async {
+            self.send(&out).await?;
+            Ok::<_, Broken>(self.stream.shutdown().await?)
+        })
+        .await;
+    }
+
+    fn xid(&mut self) -> i32 {
+        let xid = self.next_xid;
+        // Never those that have a meaning of their own, which are below zero.
+        self.next_xid = xid.checked_add(1).unwrap_or(1);
+        xid
+    }
+
+    async fn answer(&mut self, wanted: i32) -> Result<Answer, Broken> {
+        loop {
+            let frame = self.frame().await?;
+            match self.sort(frame)? {
+                Some((xid, answer)) if xid == wanted => return Ok(answer),
+                None | Some((PING, _)) => {}
+                Some(_) => return Err(Broken::Unasked),
+            }
+        }
+    }
+
+    /// A notice is kept; anything else is an answer to that number.
+    fn sort(&mut self, frame: Range<usize>) -> Result<Option<(i32, Answer)>, Broken> {
+        let reply = zookeeper::reply(&self.inbox[frame.clone()])?;
+        if reply.xid == NOTICE {
+            let path = zookeeper::changed(reply.content)?;
+            self.noticed_bytes += path.len();
+            self.notices.push(path.to_owned());
+            let few = self.notices.len() <= NOTICES_MAX && self.noticed_bytes <= FRAME_MAX;
+            return if few { Ok(None) } else { Err(Broken::Unasked) };
+        }
+        if matches!(reply.code, AUTH_FAILED | WANTS_SASL) {
+            return Err(Broken::Login);
+        }
+        self.zxid = self.zxid.max(reply.zxid);
+        let content = frame.end - reply.content.len()..frame.end;
+        let code = reply.code;
+        Ok(Some((reply.xid, Answer { code, content })))
+    }
+
+    /// Where in the inbox the next frame is. What was there before is gone.
+    async fn frame(&mut self) -> Result<Range<usize>, Broken> {
+        loop {
+            if let Some(body) = zookeeper::frame(&self.inbox[self.taken..])? {
+                let start = self.taken + 4;
+                self.taken = start + body.len();
+                return Ok(start..self.taken);
+            }
+            self.inbox.drain(..std::mem::take(&mut self.taken));
+            self.receive().await?;
+        }
+    }
+
+    /// Silence counts from when it is listened to.
+    async fn receive(&mut self) -> Result<(), Broken> {
+        let patience = self.timeout * 2 / 3;
+        let dead_at = Instant::now() + patience;
+        loop {
+            let ping_at = self.said + self.timeout / 3;
+            if self.inbox.capacity() > INBOX && self.inbox.is_empty() {
+                self.inbox = Vec::new();
+            }
+            self.inbox.reserve(INBOX);
+            tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut self.inbox) => {
+                    return if read? == 0 { Err(Broken::Closed) } else { Ok(()) };
+                }
+                () = sleep_until(ping_at.min(dead_at)) => {}
+            }
+            if Instant::now() >= dead_at {
+                return Err(Broken::Silent(patience));
+            }
+            let mut ping = Vec::new();
+            Request::Ping.put(PING, &mut ping);
+            self.send(&ping).await?;
+        }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let patience = self.timeout * 2 / 3;
+        self.said = Instant::now();
+        let sent = timeout_at(self.said + patience, async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        });
+        match sent.await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(Broken::Silent(patience)),
+        }
+    }
+}
+
+/// Of a session, as we ask for it: a server that hangs is left after two thirds. What a server grants is taken where it
+/// is shorter.
+pub(super) const SESSION: Duration = Duration::from_secs(9);
+
+/// A server that grants less would be pinged all the time.
+const SHORTEST: Duration = Duration::from_millis(600);
+
+/// A goodbye is not waited for.
+const PART: Duration = Duration::from_millis(200);
+
+/// Read at once; a larger inbox is given back when it is empty.
+const INBOX: usize = 16 * 1024;
+
+/// Watches that fired and were not looked at yet.
+const NOTICES_MAX: usize = 200_000;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// Frames as a server sends them.
+    fn framed(parts: &[&[u8]]) -> Vec<u8> {
+        let body = parts.concat();
+        [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+    }
+
+    fn welcome() -> Vec<u8> {
+        let (none, password) = ([0; 4], [0; 17]);
+        framed(&[
+            &none,
+            &9000u32.to_be_bytes(),
+            &7u64.to_be_bytes(),
+            &16u32.to_be_bytes(),
+            &password,
+        ])
+    }
+
+    fn answer(xid: i32, code: i32, content: &[u8]) -> Vec<u8> {
+        framed(&[
+            &xid.to_be_bytes(),
+            &3i64.to_be_bytes(),
+            &code.to_be_bytes(),
+            content,
+        ])
+    }
+
+    fn notice(path: &str) -> Vec<u8> {
+        let length = u32::try_from(path.len()).unwrap().to_be_bytes();
+        answer(NOTICE, 0, &[&[0; 8][..], &length, path.as_bytes()].concat())
+    }
+
+    async fn opened(first: &[u8]) -> (Result<Connection<DuplexStream>, Broken>, DuplexStream) {
+        let (ours, mut theirs) = duplex(1 << 20);
+        theirs.write_all(first).await.unwrap();
+        let hello = Hello {
+            zxid: 0,
+            account: None,
+        };
+        (Connection::open(ours, hello).await, theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_pings_and_notices_may_come_in_any_order_and_in_pieces() {
+        let (connection, mut theirs) = opened(&welcome()).await;
+        let mut connection = connection.unwrap();
+        let names = [&1u32.to_be_bytes()[..], &1u32.to_be_bytes(), b"a"].concat();
+        let bytes = [answer(PING, 0, &[]), notice("/h"), answer(1, 0, &names)].concat();
+        let server = tokio::spawn(async move {
+            for byte in bytes {
+                theirs.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            theirs
+        });
+        let content = connection
+            .ask(Request::Children { path: "/h" })
+            .await
+            .unwrap();
+        assert_eq!(zookeeper::children(content.unwrap()), Ok(vec!["a"]));
+        assert_eq!(
+            connection.hear().await.unwrap(),
+            Heard::Changed(vec!["/h".into()])
+        );
+        assert_eq!(connection.zxid(), 3);
+        drop(server.await.unwrap());
+        assert!(matches!(connection.hear().await, Err(Broken::Closed)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_pinged_and_given_up_when_it_stays_silent() {
+        let (connection, mut theirs) = opened(&welcome()).await;
+        let mut connection = connection.unwrap();
+        theirs.write_all(&answer(PING, 0, &[])).await.unwrap();
+        assert_eq!(connection.hear().await.unwrap(), Heard::Nothing);
+        let began = Instant::now();
+        assert!(matches!(connection.hear().await, Err(Broken::Silent(_))));
+        assert_eq!(began.elapsed(), SESSION * 2 / 3);
+        let mut said = vec![0; 256];
+        let count = theirs.read(&mut said).await.unwrap();
+        let mut ping = Vec::new();
+        Request::Ping.put(PING, &mut ping);
+        assert!(said[..count].ends_with(&ping), "no ping");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_zookeeper_is_named() {
+        for (first, said) in [
+            (b"HTTP/1.1 400 Bad Request\r\n".to_vec(), "it speaks HTTP"),
+            (vec![0x15, 3, 1, 0, 2, 2, 40], "it speaks TLS"),
+            (framed(&[&[0; 20]]), "it refuses the session"),
+            (framed(&[&[0; 3]]), "an answer is cut short"),
+        ] {
+            let (connection, _theirs) = opened(&first).await;
+            assert_eq!(connection.err().expect("refused").to_string(), said);
+        }
+        for (unasked, said) in [
+            (answer(77, 0, &[]), "it answers what nobody asked"),
+            (answer(1, WANTS_SASL, &[]), "it refuses the login"),
+        ] {
+            let (connection, mut theirs) = opened(&welcome()).await;
+            theirs.write_all(&unasked).await.unwrap();
+            let mut connection = connection.unwrap();
+            let asked = connection.ask(Request::Exists { path: "/h" }).await;
+            assert_eq!(asked.unwrap_err().to_string(), said);
+        }
+    }
+}
