@@ -18,7 +18,7 @@ use howdah::wire::thrift::{Reader, ThriftError, Type, message_length};
 use howdah::wire::{http, sasl};
 
 pub use self::admin::admin;
-pub use self::expected::{exchange, json};
+pub use self::expected::{dns, exchange, json};
 pub use self::secure::client_hello;
 pub use self::zookeeper::{znode, zookeeper};
 
@@ -26,7 +26,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -37,6 +37,7 @@ pub const TARGETS: [Target; 12] = [
     ("json", json),
     ("zookeeper", zookeeper),
     ("znode", znode),
+    ("dns", dns),
     ("config", config),
     ("admin", admin),
 ];
