@@ -11,9 +11,12 @@ BINARY = os.environ.get("HOWDAH_BINARY") or str(kit.ROOT / "target/ci/howdah")
 
 
 class Howdah(kit.Process):
-    """`howdah run` with a configuration; `{admin}` and `{access}` in its text are filled in."""
+    """`howdah run` with a configuration; `{admin}` and `{access}` in its text are filled in.
 
-    def __init__(self, folder, name, config, netns=None):
+    `resolver` is its /etc/resolv.conf, in a mount namespace of its own, which needs root.
+    """
+
+    def __init__(self, folder, name, config, netns=None, resolver=None):
         home = folder / name
         home.mkdir(parents=True)
         self.admin = f"127.0.0.1:{kit.free_port()}"
@@ -24,7 +27,8 @@ class Howdah(kit.Process):
         if way := os.environ.get("HOWDAH_TEST_RELAY"):
             self.head += f'[global]\nrelay = "{way}"\n\n'
         self.config.write_text(self.head + config)
-        super().__init__(name, [*self.inside, BINARY, "run", "--config", self.config], home)
+        names = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver] if resolver else []
+        super().__init__(name, [*self.inside, *names, BINARY, "run", "--config", self.config], home)
         kit.until(f"{name} to answer at {self.admin}", self._serves, 20)
 
     def _serves(self):
@@ -51,6 +55,11 @@ class Howdah(kit.Process):
         status = json.loads(self.told("status", "--json") if self.inside else self.get("/api/v1/status"))
         [found] = [server for each in status["pools"] if each["name"] == pool
                    for server in each["servers"] if server["name"] == name]
+        return found
+
+    def pool(self, name):
+        """One pool as the status tells it."""
+        [found] = [pool for pool in json.loads(self.get("/api/v1/status"))["pools"] if pool["name"] == name]
         return found
 
     def awaits(self, pool, name, health, seconds=30):
