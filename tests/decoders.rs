@@ -79,11 +79,6 @@ fn exchange() {
 }
 
 #[test]
-fn dns() {
-    examine("dns", 200_000);
-}
-
-#[test]
 fn json() {
     examine("json", 100_000);
 }
@@ -96,6 +91,16 @@ fn zookeeper() {
 #[test]
 fn znode() {
     examine("znode", 100_000);
+}
+
+#[test]
+fn mysql() {
+    examine("mysql", 150_000);
+}
+
+#[test]
+fn postgres() {
+    examine("postgres", 150_000);
 }
 
 #[test]

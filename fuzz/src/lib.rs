@@ -5,6 +5,7 @@
 //! part of the bytes does not change when more come.
 
 mod admin;
+mod database;
 mod expected;
 mod secure;
 mod zookeeper;
@@ -18,7 +19,8 @@ use howdah::wire::thrift::{Reader, ThriftError, Type, message_length};
 use howdah::wire::{http, sasl};
 
 pub use self::admin::admin;
-pub use self::expected::{dns, exchange, json};
+pub use self::database::{mysql, postgres};
+pub use self::expected::{exchange, json};
 pub use self::secure::client_hello;
 pub use self::zookeeper::{znode, zookeeper};
 
@@ -26,7 +28,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -37,7 +39,8 @@ pub const TARGETS: [Target; 13] = [
     ("json", json),
     ("zookeeper", zookeeper),
     ("znode", znode),
-    ("dns", dns),
+    ("mysql", mysql),
+    ("postgres", postgres),
     ("config", config),
     ("admin", admin),
 ];

@@ -90,6 +90,8 @@ fn question(question: Question) -> String {
         Question::Page(page) => format!("{} `{}`", page.method, page.path),
         Question::Exchange { .. } => "an exchange".into(),
         Question::HiveServer2 { .. } => "SASL handshake".into(),
+        Question::PostgreSql => "startup".into(),
+        Question::MySql => "login".into(),
         Question::Impala { web_port, .. } => format!("web server on {web_port}"),
     }
 }

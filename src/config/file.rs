@@ -290,7 +290,7 @@ tables! {
     }
 
     /// The file that `discover.file` names.
-    Members "a list of servers" members {
+    Members "" members {
         /// As in a pool.
         servers: List<ServerWord> = "required",
     }
@@ -341,10 +341,14 @@ tables! {
         http_path: String = "\"/cliservice\"",
         /// `hiveserver2`, and `impala` via `thrift`: SASL PLAIN, or no SASL.
         auth: Auth = "\"plain\", for Impala \"nosasl\"",
-        /// For auth `plain`.
-        username: String = "\"anonymous\"",
+        /// For auth `plain`; `postgresql` and `mysql`: who logs in to ask for the role.
+        username: String = "\"anonymous\", for databases nobody",
         /// Its password.
         password_file: FilePath = "none",
+        /// `postgresql` and `mysql`: where `username` logs in.
+        database: String = "\"postgres\", for `mysql` none",
+        /// `postgresql` and `mysql`: a standby that is further behind is alive, and takes no sessions.
+        max_lag: Duration = "however far",
         /// `impala`: the web server of `port`, or a Thrift ping on the port that takes sessions.
         via: Via = "\"web\"",
         /// `http` and `hue`: GET, HEAD, OPTIONS or POST.

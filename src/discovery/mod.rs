@@ -11,10 +11,8 @@
 mod dns;
 mod file;
 mod hearer;
-mod impala;
 mod listing;
 mod sources;
-mod srv;
 mod zookeeper;
 
 pub use self::dns::Names;

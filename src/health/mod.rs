@@ -118,6 +118,10 @@ words! {
         SessionRefused = "session-refused",
         /// The query did not come to its result.
         QueryFailed = "query-failed",
+        /// A standby that no longer copies: its replication has stopped.
+        ReplicaBroken = "replica-broken",
+        /// A standby that is further behind than `max_lag`, or of which nobody knows how far.
+        ReplicaLag = "replica-lag",
         /// Sessions that connected were not answered, where the probe does not look: the server is out for a time.
         SessionsFail = "sessions-fail",
         /// It answers, and yet it is out for a time: it fell again and again, or its sessions failed.

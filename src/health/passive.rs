@@ -23,6 +23,7 @@ pub(super) fn reach(plan: &ProbePlan, port: u16, effort: Effort) -> Option<Reach
         return None;
     }
     Some(match (&plan.ask, effort) {
+        (Ask::PostgreSql(_) | Ask::MySql(_), _) => Reach::Answer,
         (Ask::Tcp, _) | (_, Effort::Connect) => Reach::Connect,
         (Ask::Tls, _) => Reach::Opening,
         _ => Reach::Answer,

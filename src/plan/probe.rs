@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectTls, HttpAsk, Script, Secret};
+use super::{ConnectTls, DatabaseAsk, HttpAsk, Script, Secret};
 use crate::base::word::words;
 
 /// Table `[pool.*.probe]`, or what the service brings.
@@ -88,6 +88,32 @@ pub enum Ask {
     },
     /// `is_alive`.
     Hue(HttpAsk),
+    /// Its first answer, or by a login its role.
+    PostgreSql(DatabaseAsk),
+    /// The same; a handshake is always brought to its end.
+    MySql(DatabaseAsk),
+}
+
+impl Ask {
+    /// What a database is asked, if this asks one.
+    pub fn database(&self) -> Option<&DatabaseAsk> {
+        match self {
+            Self::PostgreSql(ask) | Self::MySql(ask) => Some(ask),
+            _ => None,
+        }
+    }
+
+    /// Whether the probe sends something, or ends, before it hears the server.
+    pub fn speaks_first(&self) -> bool {
+        match self {
+            Self::MySql(_) => false,
+            Self::Exchange(script) => {
+                let first = script.steps().next();
+                first.is_none_or(|(step, _)| !step.send.is_empty() || step.rules.is_empty())
+            }
+            _ => true,
+        }
+    }
 }
 
 words! {

@@ -6,12 +6,13 @@
 
 pub mod agent;
 pub mod client_hello;
-pub mod dns;
 pub mod exchange;
 pub mod gauges;
 pub mod hive;
 pub mod http;
 pub mod json;
+pub mod mysql;
+pub mod postgres;
 pub mod proxy_protocol;
 pub mod sasl;
 pub mod thrift;

@@ -2,6 +2,7 @@
 //!
 //! The question is the one that the service brings, so that nothing but its word and the address is said.
 
+mod database;
 mod wire;
 
 use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala};
@@ -580,6 +581,267 @@ async fn kerberos_kdc() {
         (&bytes("00000004 6a023000"), (DOWN, "unexpected")),
     ];
     judged("kerberos-kdc", &asked, answers).await;
+}
+
+/// Without a login: what it says of somebody it does not know.
+#[tokio::test]
+async fn postgresql() {
+    use database::{error, told};
+    let asked = bytes(
+        "0000003f 00030000 7573657200 686f7764616800 646174616261736500 706f73746772657300 \
+         6170706c69636174696f6e5f6e616d6500 686f7764616800 00",
+    );
+    let answers: &[(&[u8], _)] = &[
+        (&told(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0"), (UP, "up")),
+        (&told(b'R', b"\0\0\0\x05salt"), (UP, "up")),
+        (&told(b'R', &[0; 4]), (UP, "no password")),
+        (
+            &error("28000", "no pg_hba.conf entry"),
+            (UP, "account-needed"),
+        ),
+        (&error("3D000", "no such database"), (UP, "account-needed")),
+        (&error("57P03", "is starting up"), (ALIVE, "starting up")),
+        (&error("57P01", "terminating"), (ALIVE, "shutting-down")),
+        (&error("53300", "too many clients"), (ALIVE, "too many")),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", (DOWN, "speaks-http")),
+        (b"\x15\x03\x03\0\x02\x02\x28", (DOWN, "speaks-tls")),
+        (b"E\x7f\xff\xff\xff", (DOWN, "unexpected")),
+        (b"E\0\0\0\x05\0", (DOWN, "unexpected")),
+    ];
+    judged("postgresql", &asked, answers).await;
+    let trusting = Wire::start(&asked, &told(b'R', &[0; 4])).await;
+    expect(&["postgresql", &trusting.address.to_string()], (UP, "up")).await;
+    eventually!(trusting.heard().ends_with(b"X\0\0\0\x04"));
+}
+
+/// By a login it tells its role, and is left with a goodbye.
+#[tokio::test]
+async fn postgresql_by_a_login() {
+    use database::{Database, Frames, Turn, error, roles, told, welcome};
+    let startup: Turn = Turn::Hear(b"application_name\0howdah\0");
+    let ask = |answers: Vec<Vec<u8>>| {
+        let mut turns = vec![startup.clone()];
+        for (answer, hear) in answers.into_iter().zip([&b"pg_is_in_recovery"[..], b"X"]) {
+            turns.extend([Turn::Say(answer), Turn::Hear(hear)]);
+        }
+        Database::start(Frames::Postgres, turns)
+    };
+    let role = |values: [Option<&str>; 5]| ask(vec![welcome(), roles(values)]);
+    let (yes, no) = (Some("t"), Some("f"));
+    let old = Some("3600.25");
+    for (values, expected) in [
+        ([no, None, None, None, None], (UP, "primary")),
+        ([yes, yes, yes, no, old], (UP, "0.0 s behind")),
+        ([yes, yes, no, no, Some("2.5")], (UP, "2.5 s behind")),
+        ([yes, yes, no, no, old], (ALIVE, "replica-lag")),
+        ([yes, no, yes, no, old], (ALIVE, "receives nothing")),
+        ([yes, no, None, no, None], (ALIVE, "nobody knows")),
+        ([yes, yes, yes, yes, old], (ALIVE, "replica-broken")),
+        ([Some("?"), None, None, None, None], (ALIVE, "query-failed")),
+        ([yes, yes, no, no, Some("NaN")], (ALIVE, "nobody knows")),
+    ] {
+        let server = role(values).await;
+        let question = [
+            "postgresql",
+            &server.address,
+            "--user",
+            "howdah",
+            "--max-lag",
+            "30s",
+        ];
+        expect(&question, expected).await;
+        assert_eq!(server.heard(), b"X\0\0\0\x04", "{values:?}");
+    }
+    let endless = [
+        welcome(),
+        b"D\x7f\xff\xff\xff".to_vec(),
+        vec![b'a'; 200_000],
+    ]
+    .concat();
+    let bound = told(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0");
+    for (answer, expected) in [
+        (
+            error("28P01", "password authentication failed"),
+            (ALIVE, "bad-credentials"),
+        ),
+        (error("3D000", "does not exist"), (ALIVE, "session-refused")),
+        (error("57P03", "is starting up"), (ALIVE, "not-serving")),
+        (bound, (ALIVE, "account-needed")),
+        (told(b'R', b"\0\0\0\x07"), (ALIVE, "unsupported-mechanism")),
+        (endless, (DOWN, "endless")),
+        (b"\x15\x03\x03\0\x02\x02\x28".to_vec(), (DOWN, "unexpected")),
+        (Vec::new(), (DOWN, "closed")),
+    ] {
+        let turns = vec![startup.clone(), Turn::Say(answer)];
+        let server = Database::start(Frames::Postgres, turns).await;
+        expect(
+            &["postgresql", &server.address, "--user", "howdah"],
+            expected,
+        )
+        .await;
+    }
+}
+
+/// It speaks first, and its handshake is never left: who is refused has finished it.
+#[tokio::test]
+async fn mysql() {
+    use Turn::{Hear, Say};
+    use database::{Database, Frames, Turn, fine, greeting, refusal};
+    for (greeting, expected) in [
+        (refusal(0, 1040, "Too many connections"), (ALIVE, "1040")),
+        (
+            refusal(0, 1129, "Host is blocked"),
+            (ALIVE, "session-refused"),
+        ),
+        (
+            refusal(0, 1053, "Server shutdown in progress"),
+            (ALIVE, "shutting-down"),
+        ),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            (DOWN, "speaks-http"),
+        ),
+        (b"\x05\0\0\0\x0910.0\0".to_vec(), (DOWN, "unexpected")),
+        (b"\x4a\0\0\0\x0a5.5.5".to_vec(), (DOWN, "closed")),
+        (Vec::new(), (DOWN, "closed")),
+    ] {
+        let server = Database::start(Frames::MySql, vec![Say(greeting)]).await;
+        expect(&["mysql", &server.address], expected).await;
+    }
+    let version = "5.5.5-10.11.6-MariaDB";
+    let switch = database::packet(2, b"\xfemysql_native_password\0abcdefghijklmnopqrst\0");
+    for (answers, last, expected) in [
+        (
+            vec![refusal(2, 1045, "#28000Access denied")],
+            b"howdah\0\0mysql_native".as_slice(),
+            (UP, "account-needed"),
+        ),
+        (
+            vec![switch, refusal(4, 1045, "#28000Access denied")],
+            b"\0\0\0\x03",
+            (UP, "account-needed"),
+        ),
+        (vec![fine(2)], b"\x01\0\0\0\x01", (UP, "no password")),
+        (
+            vec![refusal(2, 1203, "#42000too many")],
+            b"howdah",
+            (ALIVE, "1203"),
+        ),
+    ] {
+        let mut turns = vec![Say(greeting(version)), Hear(b"howdah")];
+        for answer in answers {
+            turns.extend([Say(answer), Hear(b"")]);
+        }
+        let server = Database::start(Frames::MySql, turns).await;
+        expect(&["mysql", &server.address], expected).await;
+        eventually!(server.heard().windows(last.len()).any(|has| has == last));
+    }
+}
+
+/// By a login it tells its role, and is left with a goodbye.
+#[tokio::test]
+async fn mysql_by_a_login() {
+    use Turn::{Hear, Say};
+    use database::{Database, Frames, Turn, fine, greeting, refusal, table};
+    let state = |names: [&str; 3], values: [Option<&str>; 3]| table(&names, &values);
+    let maria = |values| {
+        state(
+            [
+                "Slave_IO_Running",
+                "Slave_SQL_Running",
+                "Seconds_Behind_Master",
+            ],
+            values,
+        )
+    };
+    let mysql = |values| {
+        state(
+            [
+                "Replica_IO_Running",
+                "Replica_SQL_Running",
+                "Seconds_Behind_Source",
+            ],
+            values,
+        )
+    };
+    let (yes, no, few, many) = (Some("Yes"), Some("No"), Some("3"), Some("900"));
+    let (mariadb, oracle) = ("5.5.5-10.11.6-MariaDB", "8.4.3");
+    let replicas: &[(&str, Vec<u8>, (i32, &str))] = &[
+        (mariadb, maria([yes, yes, few]), (UP, "3.0 s behind")),
+        (mariadb, maria([yes, yes, many]), (ALIVE, "replica-lag")),
+        (mariadb, maria([yes, no, None]), (ALIVE, "SQL thread")),
+        (mariadb, maria([no, yes, None]), (ALIVE, "IO thread")),
+        (
+            mariadb,
+            maria([Some("Connecting"), yes, None]),
+            (ALIVE, "does not reach"),
+        ),
+        (
+            mariadb,
+            table(&["Slave_IO_Running"], &[]),
+            (ALIVE, "replica-broken"),
+        ),
+        (
+            mariadb,
+            refusal(1, 1227, "#42000Access denied"),
+            (ALIVE, "may not see"),
+        ),
+        (oracle, mysql([yes, yes, few]), (UP, "3.0 s behind")),
+        (oracle, mysql([yes, no, None]), (ALIVE, "replica-broken")),
+    ];
+    for (version, state, expected) in replicas {
+        let only = table(&["read_only"], &[Some("1")]);
+        let asked: &[u8] = if *version == oracle {
+            b"REPLICA"
+        } else {
+            b"SLAVES"
+        };
+        let login = vec![
+            Say(greeting(version)),
+            Hear(b"howdah"),
+            Say(fine(2)),
+            Hear(b"read_only"),
+        ];
+        let role = vec![Say(only), Hear(asked), Say(state.clone()), Hear(b"\x01")];
+        let server = Database::start(Frames::MySql, [login, role].concat()).await;
+        let question = [
+            "mysql",
+            &server.address,
+            "--user",
+            "howdah",
+            "--max-lag",
+            "30s",
+        ];
+        expect(&question, *expected).await;
+        assert_eq!(server.heard(), b"\x01\0\0\0\x01", "{version} {expected:?}");
+    }
+    let writes = table(&["read_only"], &[Some("0")]);
+    let full = database::packet(2, b"\x01\x04");
+    let ed25519 = database::packet(2, b"\xfeclient_ed25519\0abcdefghijklmnopqrst\0");
+    for (version, answer, expected) in [
+        (mariadb, [fine(2), writes].concat(), (UP, "takes writes")),
+        (
+            mariadb,
+            refusal(2, 1045, "#28000Access denied"),
+            (ALIVE, "bad-credentials"),
+        ),
+        (
+            mariadb,
+            refusal(2, 1049, "#42000Unknown database"),
+            (ALIVE, "bad-credentials"),
+        ),
+        (mariadb, ed25519, (ALIVE, "client_ed25519")),
+        (oracle, full, (ALIVE, "add tls")),
+        (
+            oracle,
+            [fine(2), vec![255; 9]].concat(),
+            (DOWN, "unexpected"),
+        ),
+    ] {
+        let turns = vec![Say(greeting(version)), Hear(b"howdah"), Say(answer)];
+        let server = Database::start(Frames::MySql, turns).await;
+        expect(&["mysql", &server.address, "--user", "howdah"], expected).await;
+    }
 }
 
 /// Over TCP; a refusal is none of a resolver's answers.

@@ -18,6 +18,7 @@ Examples:
   howdah probe hiveserver2 hs2-1:10000 --depth query --user howdah --password-file pw --ca ca.crt
   howdah probe hiveserver2 hs2-1:10001 --transport http
   howdah probe impala impalad-1:25000
+  howdah probe postgresql db-1:5432 --user howdah --password-file pw --max-lag 30s
   howdah probe http hue-1:8888 --path /desktop/debug/is_alive --expect-status 200"
 )]
 pub struct ProbeArgs {
@@ -37,12 +38,18 @@ pub struct ProbeArgs {
     /// hiveserver2, impala via thrift: SASL PLAIN or no SASL [default: plain; impala: nosasl]
     #[arg(long, value_parser = ["plain", "nosasl"])]
     pub auth: Option<String>,
-    /// User for SASL PLAIN or HTTP Basic; without one the probe says "anonymous"
+    /// User for SASL PLAIN or HTTP Basic; without one the probe says "anonymous". postgresql, mysql: who logs in to ask for the role
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// File that holds the password
     #[arg(long, value_name = "FILE", requires = "user")]
     pub password_file: Option<String>,
+    /// postgresql, mysql: where the user logs in [default: postgres; mysql: nowhere]
+    #[arg(long, value_name = "NAME", requires = "user")]
+    pub database: Option<String>,
+    /// postgresql, mysql: a standby that is further behind is alive, and no more
+    #[arg(long, value_name = "TIME", requires = "user", value_parser = unit::duration)]
+    pub max_lag: Option<Duration>,
     /// hiveserver2: Thrift on the socket, or in HTTP requests [default: binary]
     #[arg(long, value_parser = ["binary", "http"])]
     pub transport: Option<String>,

@@ -3,6 +3,7 @@
 //! So a word means here what it means there, and what does not go together is said as it is said of a file.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::args::ProbeArgs;
 use crate::base::word::Label;
@@ -82,10 +83,12 @@ fn words(args: &ProbeArgs, port: u16, files: bool) -> String {
         }
     };
     say("type", Some(&args.kind));
-    say("timeout", Some(&unit(args)));
+    say("timeout", Some(&milliseconds(args.timeout)));
     say("depth", args.depth.as_deref());
     say("auth", args.auth.as_deref());
     say("username", args.user.as_deref());
+    say("database", args.database.as_deref());
+    say("max_lag", args.max_lag.map(milliseconds).as_deref());
     say("transport", args.transport.as_deref());
     say("http_path", args.http_path.as_deref());
     let (via, web) = impala(args, port);
@@ -136,8 +139,8 @@ fn has_tls(args: &ProbeArgs) -> bool {
     args.tls || args.ca.is_some() || args.server_name.is_some() || args.cert.is_some()
 }
 
-fn unit(args: &ProbeArgs) -> String {
-    format!("{}ms", args.timeout.as_millis())
+fn milliseconds(length: Duration) -> String {
+    format!("{}ms", length.as_millis())
 }
 
 /// A basic string of TOML 1.0.

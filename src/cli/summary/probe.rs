@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{joined, row};
 use crate::base::unit::show_duration;
-use crate::plan::{Ask, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan};
+use crate::plan::{Ask, DatabaseAsk, Depth, HiveAuth, HiveTransport, HttpAsk, ProbePlan};
 
 pub(super) fn show(f: &mut fmt::Formatter<'_>, probe: &ProbePlan) -> fmt::Result {
     let mut what = question(&probe.ask, probe.port);
@@ -45,6 +45,8 @@ fn question(ask: &Ask, port: Option<u16>) -> String {
             many => format!("exchange of {many} steps"),
         },
         Ask::Hue(http) => format!("hue {}", request(http)),
+        Ask::PostgreSql(ask) => format!("postgresql {}", role(ask)),
+        Ask::MySql(ask) => format!("mysql {}", role(ask)),
         Ask::Impala { .. } if port.is_some() => "impala web server".into(),
         Ask::Impala { auth } => format!("impala ping, {}", account(auth)),
         Ask::HiveServer2 {
@@ -79,6 +81,23 @@ fn request(http: &HttpAsk) -> String {
     }
     if let Some(json) = &http.json {
         text.push_str(&format!(" and a known {} in the body", json.pointer));
+    }
+    text
+}
+
+fn role(ask: &DatabaseAsk) -> String {
+    let Some(account) = &ask.account else {
+        return "greeting, without a login".into();
+    };
+    let mut text = format!("role as {}", account.user);
+    if account.password.is_some() {
+        text.push_str(", password ***");
+    }
+    if let Some(most) = ask.max_lag {
+        text.push_str(&format!(
+            ", standbys at most {} behind",
+            show_duration(most)
+        ));
     }
     text
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    certificate, clients, collision, count, judge_name, material, networks, pool_reference,
-    protocol, route,
+    certificate, clients, collision, count, database, judge_name, material, networks,
+    pool_reference, protocol, route,
 };
 use crate::base::keepalive;
 use crate::config::cx::Cx;
@@ -63,6 +63,7 @@ fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
         );
     }
     overlap(words, cx);
+    tls_inside(words, pools, cx);
     ListenerPlan {
         name: ListenerName::new(&name),
         bind: bind(words, cx),
@@ -107,6 +108,16 @@ fn bind(words: &Listener, cx: &mut Cx) -> Vec<SocketAddr> {
         material::privileged(spot.value.port(), &spot.span, cx);
     }
     bind
+}
+
+/// Warns of TLS that the clients of the pool's service do not begin with.
+fn tls_inside(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) {
+    let all = pools.into_iter().flat_map(|pools| &pools.all);
+    let mut led_to = all.filter(|(name, _)| Some(&name.value) == words.pool.value());
+    let service = led_to.next().and_then(|(_, pool)| pool.service.value());
+    if let Some(service) = service.filter(|service| service.tls_inside) {
+        database::judge_tls(words.tls.span(), service.as_str(), cx);
+    }
 }
 
 /// Warns of networks in `allow` that `deny` shuts out again.

@@ -10,6 +10,7 @@ mod clients;
 mod collision;
 mod content;
 mod count;
+mod database;
 mod discover;
 mod exchange;
 mod http;

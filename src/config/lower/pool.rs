@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tls::connect_tls;
-use super::{count, discover, judge_name, load, missing, probe, server};
+use super::{count, database, discover, judge_name, load, missing, probe, server};
 use crate::base::keepalive;
 use crate::config::choices::{StickyBy, WantedRole};
 use crate::config::cx::Cx;
@@ -48,6 +48,12 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
             .why(why)
             .fix("leave send_proxy out, unless something in between takes the header off");
     }
+    let known = words.service.value().is_some();
+    let inside = words.tls.span().filter(|_| service.tls_inside && known);
+    database::judge_tls(inside, service.as_str(), cx);
+    let probe = probe::lower(&words.probe, service, tls.as_ref(), cx);
+    let care = care(words, service, cx);
+    database::judge_role(words, care.role, probe.as_ref(), cx);
     PoolPlan {
         name: PoolName::new(name),
         discover: discover::lower(&words.discover, service, cx),
@@ -56,10 +62,10 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         servers: server::lower(words, service, cx),
         send_proxy: words.send_proxy.value().copied(),
         sticky: sticky(&words.sticky, service, cx),
-        probe: probe::lower(&words.probe, service, tls.as_ref(), cx),
+        probe,
         timeouts: timeouts(&words.timeouts.or(Timeouts::default()), service),
         queue: queue(words),
-        care: care(words, service, cx),
+        care,
         load: load::lower(&words.load, service, tls.as_ref(), cx),
         tls,
         dial: words.dial.or(service.dial),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::probe_rules::{self, asks_web};
+use super::probe_rules::{self, asks_web, is_database};
 use super::tls::connect_tls;
-use super::{count, exchange, http, material};
+use super::{count, database, exchange, http, material};
 use crate::config::choices::{Auth, Transport};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
@@ -123,6 +123,8 @@ fn tls(
         Some(ProbeTls::Plain(true)) => Some(as_pool()),
         Some(ProbeTls::Plain(false)) => None,
         None if kind.question == Question::Tls => Some(as_pool()),
+        // What the pool does with the first byte, such a service does not understand.
+        None if is_database(kind.question) => None,
         None if port.is_none() && kind.question != Question::Tcp => pool_tls.cloned(),
         None => None,
     }
@@ -144,6 +146,8 @@ fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
         }
         Question::Exchange { steps } => Ask::Exchange(exchange::script(words, steps, cx)),
         Question::Hue { path } => Ask::Hue(http::ask(words, HttpAsk::get(path), cx)),
+        Question::PostgreSql => Ask::PostgreSql(database::ask(words, cx)),
+        Question::MySql => Ask::MySql(database::ask(words, cx)),
         Question::HiveServer2 { .. } => Ask::HiveServer2 {
             depth: words.depth.or(Depth::Handshake),
             transport: transport(words, cx),

@@ -11,14 +11,16 @@ use crate::plan::{ProbePlan, Question};
 
 /// Keys that the type of this probe does not know.
 pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    let keys: [(&str, Option<Span>, Knows); 18] = [
+    let keys: [(&str, Option<Span>, Knows); 20] = [
         ("depth", words.depth.span(), hive),
         ("deep_interval", words.deep_interval.span(), hive),
         ("transport", words.transport.span(), hive),
         ("http_path", words.http_path.span(), hive),
         ("auth", words.auth.span(), thrift),
-        ("username", words.username.span(), thrift),
-        ("password_file", words.password_file.span(), thrift),
+        ("username", words.username.span(), account),
+        ("password_file", words.password_file.span(), account),
+        ("database", words.database.span(), is_database),
+        ("max_lag", words.max_lag.span(), is_database),
         ("via", words.via.span(), impala),
         ("method", words.method.span(), request),
         ("path", words.path.span(), request),
@@ -72,6 +74,15 @@ fn impala(question: Question) -> bool {
 
 fn thrift(question: Question) -> bool {
     hive(question) || impala(question)
+}
+
+fn account(question: Question) -> bool {
+    thrift(question) || is_database(question)
+}
+
+/// Whether a database is asked.
+pub(super) fn is_database(question: Question) -> bool {
+    matches!(question, Question::PostgreSql | Question::MySql)
 }
 
 fn request(question: Question) -> bool {

@@ -57,7 +57,7 @@ pub(super) struct Link {
 }
 
 #[derive(Debug)]
-enum Stream {
+pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -65,13 +65,43 @@ enum Stream {
 impl Target<'_> {
     /// Connects, announces itself where the server wants that, and speaks TLS where the plan says so.
     pub(super) async fn open(&self, trace: &mut Trace) -> Asked<Link> {
+        let plain = self.open_plain(trace).await?;
+        match self.tls {
+            Some(connector) => self.over_tls(connector, plain, trace).await,
+            None => Ok(plain),
+        }
+    }
+
+    /// The same without TLS, which some protocols begin later, by [`Self::upgrade`].
+    pub(super) async fn open_plain(&self, trace: &mut Trace) -> Asked<Link> {
         let tcp = self.connect(trace.deadline()).await?;
         let _ = tcp.set_nodelay(true);
-        let Some(connector) = self.tls else {
-            return Ok(Link::new(Stream::Plain(tcp)));
-        };
+        Ok(Link::new(Stream::Plain(tcp)))
+    }
+
+    /// TLS over a plain connection, where the plan wants it.
+    pub(super) async fn upgrade<'l>(
+        &self,
+        link: &'l mut Option<Link>,
+        trace: &mut Trace,
+    ) -> Asked<&'l mut Link> {
+        let unusable = || Answer::down(Reason::Unusable, "the probe has no TLS settings");
+        let (connector, plain) = self.tls.zip(link.take()).ok_or_else(unusable)?;
+        Ok(link.insert(self.over_tls(connector, plain, trace).await?))
+    }
+
+    /// What came in before TLS must have been taken: nobody vouches for it.
+    async fn over_tls(&self, connector: &Connector, plain: Link, trace: &mut Trace) -> Asked<Link> {
         trace.step("tls");
-        self.secure(connector, tcp, false).await
+        match plain.stream {
+            Stream::Plain(tcp) if plain.inbox.is_empty() => {
+                self.secure(connector, tcp, false).await
+            }
+            _ => {
+                let text = "more than was asked for came before TLS";
+                Err(Answer::down(Reason::UnexpectedAnswer, text))
+            }
+        }
     }
 
     /// The bare connection, to the first address that takes it.
@@ -82,7 +112,7 @@ impl Target<'_> {
             let address = self.at_port(*address);
             let share = (deadline - Instant::now()) / left.max(1);
             left = left.saturating_sub(1);
-            let connect = connect(address, true);
+            let connect = connect(address, self.plan.ask.speaks_first());
             let connected = match left {
                 0 => connect.await,
                 _ => timeout_at(Instant::now() + share, connect)
@@ -192,6 +222,11 @@ impl Link {
             Ok(()) => Ok(()),
             Err(error) => Err(self.explained(&error).await),
         }
+    }
+
+    /// The bare stream, for a client that reads and writes by itself; `None` once our side is shut.
+    pub(super) fn stream(&mut self) -> Option<&mut Stream> {
+        (!self.shut).then_some(&mut self.stream)
     }
 
     /// Waits for more; `Ok(false)` when the server has ended its side.

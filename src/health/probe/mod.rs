@@ -14,7 +14,11 @@ mod http;
 mod hue;
 mod impala;
 mod link;
+mod mysql;
 mod patience;
+mod postgres;
+mod raw;
+mod replica;
 mod talk;
 mod tcp;
 mod tls;
@@ -50,6 +54,9 @@ pub async fn ask(
     };
     let trace = Trace::begin(plan.timeout);
     match (&plan.ask, effort) {
+        (Ask::PostgreSql(_) | Ask::MySql(_), _) => {
+            Box::pin(converse(&target, trace, effort, memory)).await
+        }
         (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&target, trace).await,
         _ => Box::pin(converse(&target, trace, effort, memory)).await,
     }
@@ -129,6 +136,10 @@ async fn exchange(
         }
         Ask::Impala { auth } => impala::exchange(target, trace, link, auth, effort).await,
         Ask::Hue(ask) => hue::exchange(target, trace, link, ask).await,
+        Ask::PostgreSql(ask) => {
+            postgres::exchange(target, trace, link, (ask, effort), memory).await
+        }
+        Ask::MySql(ask) => mysql::exchange(target, trace, link, ask, memory).await,
     }
 }
 

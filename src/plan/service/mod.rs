@@ -49,6 +49,8 @@ services! {
     mod ldap;
     mod kerberos_kdc;
     mod dns;
+    mod postgresql;
+    mod mysql;
     mod http;
     mod tcp;
     mod udp;

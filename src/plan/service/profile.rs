@@ -40,6 +40,8 @@ pub struct Profile {
     pub max_connections: Option<u32>,
     /// It takes a PROXY header for garbage and closes.
     pub refuses_proxy: bool,
+    /// TLS begins inside its protocol, after bytes of client and server: nobody may begin it with the first.
+    pub tls_inside: bool,
     /// What its servers are asked.
     pub probe: Question,
     /// How often they are.
@@ -101,6 +103,10 @@ pub enum Question {
         /// Begins with a slash.
         path: &'static str,
     },
+    /// PostgreSQL's startup, and by a login its role.
+    PostgreSql,
+    /// MySQL's handshake, and by a login its role.
+    MySql,
 }
 
 /// Key `service`: what stands behind a pool.
@@ -170,6 +176,7 @@ impl Profile {
         udp_idle: Duration::from_secs(30),
         max_connections: None,
         refuses_proxy: false,
+        tls_inside: false,
         probe: Question::Tcp,
         interval: Self::INTERVAL,
         clients: "",
@@ -189,7 +196,9 @@ impl Question {
             | Self::Tls
             | Self::Exchange { .. }
             | Self::HiveServer2 { .. }
-            | Self::Impala { .. } => None,
+            | Self::Impala { .. }
+            | Self::PostgreSql
+            | Self::MySql => None,
         }
     }
 }

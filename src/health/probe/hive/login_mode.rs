@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::super::link::Link;
+use super::super::replica::Fresh;
 use super::super::trace::{Answer, Asked, Trace};
 use super::transport::{self, Account};
 use crate::health::{Reason, Verdict};
@@ -27,6 +28,8 @@ pub struct ProbeMemory {
     seat: Option<Link>,
     /// The present link is to become the seat.
     keep: bool,
+    /// Of a database that copies another: when its copy was known to be current.
+    pub(in super::super) fresh: Fresh,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Each reason, from a server that gives cause for it. Servers are tasks of the test's own runtime, on loopback.
 
 mod connection;
+mod database;
 mod greeting;
 mod secure;
 mod session;

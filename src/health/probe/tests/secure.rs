@@ -12,17 +12,17 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::plan::{ConnectTls, Roots};
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
     /// A certificate for `name` that ends `days` from now.
-    fn issue(&self, name: &str, days: i64) -> Identity {
+    pub(super) fn issue(&self, name: &str, days: i64) -> Identity {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let now = SystemTime::now();
         let day = Duration::from_secs(86_400);
@@ -37,7 +37,7 @@ impl Authority {
         (cert.der().clone(), key)
     }
 
-    fn trusted(&self) -> Connector {
+    pub(super) fn trusted(&self) -> Connector {
         let roots = Roots {
             path: "ca.crt".into(),
             certificates: vec![self.0.der().clone()],
@@ -51,7 +51,7 @@ impl Authority {
     }
 }
 
-type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
+pub(super) type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 
 /// A HiveServer2 behind TLS; `demand`: only for clients with a certificate of that authority.
 async fn hive_with(identity: Identity, demand: Option<&Authority>) -> SocketAddr {
@@ -59,7 +59,7 @@ async fn hive_with(identity: Identity, demand: Option<&Authority>) -> SocketAddr
     server(move |stream| serve(acceptor.clone(), stream)).await
 }
 
-fn config((cert, key): Identity, demand: Option<&Authority>) -> ServerConfig {
+pub(super) fn config((cert, key): Identity, demand: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
