@@ -454,22 +454,28 @@ async fn ten_thousand_servers_are_one_list() {
 }
 
 #[tokio::test]
-async fn it_ends_when_nobody_hears_it() {
-    let (_server, address) = Server::with(&["a:1"]).start().await;
-    let (reports, mut said) = mpsc::channel(1);
-    let plan = ZooKeeperPlan {
-        ensemble: vec![address],
-        path: PATH.into(),
-        account: None,
-        tls: None,
+async fn it_ends_when_nobody_hears_it_whether_connected_or_not() {
+    let (_server, connected) = Server::with(&["a:1"]).start().await;
+    let nobody = Address {
+        host: connected.host.clone(),
+        port: 1,
     };
-    let task = tokio::spawn(async move { watch(&plan, &pool(), &reports).await });
-    said.recv().await.expect("a list");
-    drop(said);
-    timeout(DEADLINE, task)
-        .await
-        .expect("hangs")
-        .expect("no panic");
+    for address in [connected, nobody] {
+        let (reports, mut said) = mpsc::channel(1);
+        let plan = ZooKeeperPlan {
+            ensemble: vec![address],
+            path: PATH.into(),
+            account: None,
+            tls: None,
+        };
+        let task = tokio::spawn(async move { watch(&plan, &pool(), &reports).await });
+        said.recv().await.expect("says something");
+        drop(said);
+        timeout(DEADLINE, task)
+            .await
+            .expect("hangs")
+            .expect("no panic");
+    }
 }
 
 #[test]
