@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from . import ensemble, kit
 from .balancer import Howdah
@@ -165,9 +166,14 @@ class Servers(unittest.TestCase):
         front.awaits([a.address])
         balanced = registered(self, "hs2-balanced")
         balanced.add(f"127.0.0.1:{front.port}")
-        url = f"jdbc:hive2://{_ensemble.address}/;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace=hs2-balanced"
-        self.assertIn("a", beeline(None, None, "SET spark.howdah.instance", url=url).split()[-1])
-        kit.until("its line", lambda: [line for line in front.howdah.sessions() if line["server"] == a.address])
+
+        def asked(namespace):
+            url = f"jdbc:hive2://{_ensemble.address}/;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace={namespace}"
+            return beeline(None, None, "SET spark.howdah.instance", url=url).split()[-1]
+        with ThreadPoolExecutor() as both:
+            self.assertEqual(list(both.map(asked, ("hs2-direct", "hs2-balanced"))), ["a", "a"])
+        kit.until("its line", lambda: len(front.howdah.sessions()) == 1)
+        self.assertEqual(front.howdah.sessions()[0]["server"], a.address)
 
 
 class Ensembles(unittest.TestCase):
