@@ -369,6 +369,10 @@ tables! {
         json: Json = "anything",
         /// `exchange`: what to send, and what the answers mean, in order.
         steps: List<Step> = "required for `exchange`",
+        /// What asks in steps: over `tcp`, or over `udp`, where a step is a datagram and its answer another.
+        protocol: Protocol = "\"tcp\"; for `ntp` \"udp\"",
+        /// `ldap`: turn the plain connection to TLS first, as `tls` says.
+        starttls: bool = "false",
     }
 
     /// One step of an `exchange`: something to send, something to expect, or both. Of what is expected, the first counts that
@@ -391,6 +395,8 @@ tables! {
         /// How the answer ends: with the line that decides, with the byte that decides, or after as many bytes as two or
         /// four before it say, big end first; what is sent then gets such a length, too.
         answer: AnswerEnd = "\"line\"",
+        /// Where the answer is up, TLS begins, as the probe's `tls` says.
+        starttls: bool = "false",
     }
 
     /// What the body of an HTTP answer means: the first expression that matches it counts, in the order of this table.

@@ -63,6 +63,21 @@ pub struct Step {
     pub answer: AnswerEnd,
     /// The first that matches counts; what matches none is down. Empty: no answer is waited for.
     pub rules: Cow<'static, [Rule]>,
+    /// What an answer repeats that is meant for this question, over UDP; anything else that comes is passed over.
+    pub number: Option<Number>,
+    /// TLS begins on the connection when the answer is up: STARTTLS.
+    pub starttls: bool,
+}
+
+/// Bytes of a question that are drawn anew each time over UDP, and where its answer has them. Rules see those of the step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number {
+    /// Of the first byte in the question.
+    pub at: usize,
+    /// Of the first byte in the answer.
+    pub echo: usize,
+    /// 1 to 8.
+    pub length: usize,
 }
 
 /// Steps with their expressions compiled.
@@ -118,7 +133,21 @@ impl Step {
             send: Cow::Borrowed(send),
             answer,
             rules: Cow::Borrowed(rules),
+            number: None,
+            starttls: false,
         }
+    }
+
+    /// TLS begins with its answer.
+    pub const fn starting_tls(mut self) -> Self {
+        self.starttls = true;
+        self
+    }
+
+    /// With a number that an answer repeats.
+    pub const fn numbered(mut self, number: Number) -> Self {
+        self.number = Some(number);
+        self
     }
 }
 
@@ -132,6 +161,11 @@ impl Script {
         let patterns = steps.iter().map(|step| compiled(&step.rules));
         let patterns = patterns.collect::<Result<_, _>>()?;
         Ok(Self { steps, patterns })
+    }
+
+    /// Whether it begins TLS on its way.
+    pub fn starts_tls(&self) -> bool {
+        self.steps.iter().any(|step| step.starttls)
     }
 
     /// Each step with the expressions of its rules.

@@ -34,7 +34,7 @@ pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::database::{DatabaseAccount, DatabaseAsk};
 pub use self::discover::{DiscoverPlan, ZooKeeperPlan};
-pub use self::exchange::{AnswerEnd, Meaning, Rule, STEPS_MAX, Says, Script, Step};
+pub use self::exchange::{AnswerEnd, Meaning, Number, Rule, STEPS_MAX, Says, Script, Step};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::load::{LoadPlan, LoadSource};

@@ -72,6 +72,8 @@ pub enum Ask {
     Http(HttpAsk),
     /// Steps of bytes to send and of what the answers mean.
     Exchange(Arc<Script>),
+    /// The same over UDP: a datagram for each step, and a datagram back.
+    Datagrams(Arc<Script>),
     /// Thrift, in the service's own words.
     HiveServer2 {
         /// How far to go.

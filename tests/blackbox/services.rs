@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::eventually;
 use crate::support::{Fault, Frame, Howdah, Site, program, run};
-use wire::{Wire, bytes};
+use wire::{Datagrams, Wire, bytes};
 
 /// Exit codes of `howdah probe`.
 const UP: i32 = 0;
@@ -860,6 +860,62 @@ async fn dns() {
         (&answer("1234 0100"), (DOWN, "unexpected")),
     ];
     judged("dns", &asked, answers).await;
+}
+
+/// As most clients ask, with a number that is another one each time.
+#[tokio::test]
+async fn dns_over_udp() {
+    let question = bytes("0001 0000 0000 0000 00 0006 0001");
+    let answer = |flags: &str| [&bytes(flags)[..], &question].concat();
+    for (flags, expected) in [
+        ("8180", (UP, "up")),
+        ("8583", (UP, "up")),
+        ("8182", (ALIVE, "SERVFAIL")),
+        ("8105", (ALIVE, "REFUSED")),
+        ("8181", (DOWN, "unexpected")),
+    ] {
+        let asked = [&bytes("0100")[..], &question].concat();
+        let server = Datagrams::start(&asked, 0..2, [b"", &answer(flags)]).await;
+        let address = server.address.to_string();
+        for _ in 0..2 {
+            expect(&["dns", &address, "--protocol", "udp"], expected).await;
+        }
+        let numbers = server.numbers();
+        assert_ne!(numbers[0], numbers[1], "drawn anew");
+    }
+}
+
+/// Over UDP alone. What repeats another number than was sent is no answer.
+#[tokio::test]
+async fn ntp() {
+    let asked = [&[0x23][..], &[0; 39]].concat();
+    // Leap indicator, version and mode; stratum; poll and precision; delays; reference and its time, before the number.
+    let before = |head: &str, reference: &[u8; 4]| {
+        let time = [0xe8; 8];
+        [&bytes(head)[..], &[6, 0xe8], &[0; 8], reference, &time].concat()
+    };
+    let after = [0xe8; 16];
+    let local = [127, 127, 1, 1];
+    for (head, reference, expected) in [
+        ("24 01", &local, (UP, "up")),
+        ("1c 0f", &local, (UP, "up")),
+        ("64 02", &local, (UP, "up")),
+        ("24 00", b"RATE", (ALIVE, "RATE")),
+        ("e4 00", b"DENY", (ALIVE, "DENY")),
+        ("e4 02", &local, (ALIVE, "leap")),
+        ("24 10", &local, (ALIVE, "follows no clock")),
+        ("24 00", &local, (ALIVE, "follows no clock")),
+        ("23 01", &local, (DOWN, "unexpected")),
+    ] {
+        let before = before(head, reference);
+        let server = Datagrams::start(&asked, 40..48, [&before, &after]).await;
+        expect(&["ntp", &server.address.to_string()], expected).await;
+    }
+    // The number in the wrong place.
+    let late = [&before("24 01", &local)[..], &[0]].concat();
+    let server = Datagrams::start(&asked, 40..48, [&late, &after[1..]]).await;
+    let address = server.address.to_string();
+    expect(&["ntp", &address, "--timeout", "300ms"], (DOWN, "timeout")).await;
 }
 
 /// One with SASL is not up, by an old Thrift or a new one, which hangs up.

@@ -134,8 +134,9 @@ class Directory:
     BASE = "dc=howdah,dc=test"
     USER, PASSWORD = "alice", "alicepw"
 
-    def __init__(self, folder):
-        self.folder = folder / "ldap"
+    def __init__(self, folder, tls=None, strangers=True):
+        self.tls, self.strangers = tls, strangers
+        self.folder = folder / ("ldap" if strangers else "ldap-closed")
         (self.folder / "db").mkdir(parents=True)
         self.port = kit.free_port()
         self.url = f"ldap://127.0.0.1:{self.port}"
@@ -143,7 +144,12 @@ class Directory:
     def start(self):
         conf = self.folder / "slapd.conf"
         schema = "\n".join(f"include /etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "inetorgperson"))
-        conf.write_text(f"{schema}\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nmaxsize 33554432\n"
+        if self.tls:
+            self.secure_port = kit.free_port()
+        listens = f"{self.url}/" + (f" ldaps://127.0.0.1:{self.secure_port}/" if self.tls else "")
+        secure = f"TLSCertificateFile {self.tls.cert}\nTLSCertificateKeyFile {self.tls.key}\n" if self.tls else ""
+        closed = "" if self.strangers else "disallow bind_anon\n"
+        conf.write_text(f"{secure}{closed}{schema}\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nmaxsize 33554432\n"
                         f'suffix "{self.BASE}"\nrootdn "cn=admin,{self.BASE}"\nrootpw admin\n'
                         f"directory {self.folder / 'db'}\n"
                         "access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n")
@@ -152,7 +158,7 @@ class Directory:
                    f"dn: uid={self.USER},ou=people,{self.BASE}\nobjectClass: inetOrgPerson\n"
                    f"uid: {self.USER}\ncn: {self.USER}\nsn: {self.USER}\nuserPassword: {self.PASSWORD}\n")
         subprocess.run([kit.have("slapadd"), "-q", "-f", conf], input=entries, text=True, check=True)
-        self.process = kit.Process("slapd", [kit.have("slapd"), "-d", "0", "-f", conf, "-h", f"{self.url}/"], self.folder)
+        self.process = kit.Process("slapd", [kit.have("slapd"), "-d", "0", "-f", conf, "-h", listens], self.folder)
         self.process.listens("127.0.0.1", self.port, 20)
         return self
 

@@ -60,6 +60,10 @@ pub struct ProbeArgs {
     #[arg(long, value_parser = ["web", "thrift"])]
     pub via: Option<String>,
 
+    /// What asks in steps, such as dns and kerberos-kdc: over which [default: tcp; ntp: udp]
+    #[arg(long, value_parser = ["tcp", "udp"])]
+    pub protocol: Option<String>,
+
     /// What asks by a request: GET, HEAD, OPTIONS or POST [default: GET]
     #[arg(long, value_parser = ["GET", "HEAD", "OPTIONS", "POST"])]
     pub method: Option<String>,
@@ -75,6 +79,10 @@ pub struct ProbeArgs {
     /// What asks by a request: text that the body must hold
     #[arg(long, value_name = "TEXT")]
     pub expect_body: Option<String>,
+
+    /// ldap: turn the plain connection to TLS first
+    #[arg(long)]
+    pub starttls: bool,
 
     /// Speak TLS; the certificate is verified
     #[arg(long)]

@@ -93,6 +93,7 @@ fn words(args: &ProbeArgs, port: u16, files: bool) -> String {
     say("http_path", args.http_path.as_deref());
     let (via, web) = impala(args, port);
     say("via", via);
+    say("protocol", args.protocol.as_deref());
     say("method", args.method.as_deref());
     say("path", args.path.as_deref());
     say("host", args.host.as_deref());
@@ -108,6 +109,9 @@ fn words(args: &ProbeArgs, port: u16, files: bool) -> String {
     }
     if !args.expect_status.is_empty() {
         lines.push_str(&format!("expect_status = {:?}\n", args.expect_status));
+    }
+    if args.starttls {
+        lines.push_str("starttls = true\n");
     }
     if web {
         lines.push_str(&format!("port = {port}\n"));

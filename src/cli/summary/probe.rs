@@ -44,6 +44,10 @@ fn question(ask: &Ask, port: Option<u16>) -> String {
             1 => "exchange of 1 step".into(),
             many => format!("exchange of {many} steps"),
         },
+        Ask::Datagrams(script) => match script.steps().len() {
+            1 => "a datagram".into(),
+            many => format!("{many} datagrams"),
+        },
         Ask::Hue(http) => format!("hue {}", request(http)),
         Ask::PostgreSql(ask) => format!("postgresql {}", role(ask)),
         Ask::MySql(ask) => format!("mysql {}", role(ask)),

@@ -8,8 +8,17 @@ use crate::config::field::{Field, Spot};
 use crate::config::file::{self, Probe};
 use crate::plan::{AnswerEnd, Meaning, Rule, STEPS_MAX, Script, Step};
 
-/// What the file says, else what the service brings.
-pub(super) fn script(words: &Probe, brought: &'static [Step], cx: &mut Cx) -> Arc<Script> {
+/// What the file says, else what the service brings; `opening` goes before it where the file says `starttls`.
+pub(super) fn script(
+    words: &Probe,
+    brought: &'static [Step],
+    opening: &'static [Step],
+    cx: &mut Cx,
+) -> Arc<Script> {
+    let brought = match words.starttls.or(false) {
+        true => Cow::Owned([opening, brought].concat()),
+        false => Cow::Borrowed(brought),
+    };
     let Some(list) = words.steps.get() else {
         if brought.is_empty() && words.steps.is_absent() {
             let what = format!("{} is of type exchange, and has no steps", cx.owner);
@@ -20,7 +29,7 @@ pub(super) fn script(words: &Probe, brought: &'static [Step], cx: &mut Cx) -> Ar
             .why("what is to be asked?")
             .fix(GOOD_STEPS);
         }
-        return compiled(Cow::Borrowed(brought));
+        return compiled(brought);
     };
     let written = list.value.written;
     if written == 0 || written > STEPS_MAX {
@@ -28,7 +37,7 @@ pub(super) fn script(words: &Probe, brought: &'static [Step], cx: &mut Cx) -> Ar
         cx.error(&list.span, what)
             .why(format!("1 to {STEPS_MAX}"))
             .fix(GOOD_STEPS);
-        return compiled(Cow::Borrowed(brought));
+        return compiled(brought);
     }
     let steps = list.value.items.iter().map(|words| step(words, cx));
     compiled(Cow::Owned(steps.collect()))
@@ -69,6 +78,8 @@ fn step(words: &Spot<file::Step>, cx: &mut Cx) -> Step {
         send: Cow::Owned(bytes.or(text).unwrap_or_default()),
         answer: words.answer.or(AnswerEnd::Line),
         rules: Cow::Owned(rules),
+        number: None,
+        starttls: words.starttls.or(false),
     }
 }
 

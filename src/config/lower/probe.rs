@@ -70,10 +70,15 @@ fn one(
     let own = Service::named(kind.word).map_or(Profile::INTERVAL, |service| service.interval);
     let interval = words.interval.or(own);
     let port = port(words, kind);
+    let ask = ask(words, kind, service, cx);
+    let tls = tls(words, kind, port, pool_tls, cx).or(match &ask {
+        Ask::Exchange(script) if script.starts_tls() => Some(as_pool(pool_tls)),
+        _ => None,
+    });
     ProbePlan {
-        ask: ask(words, kind, service, cx),
+        ask,
         port,
-        tls: tls(words, kind, port, pool_tls, cx),
+        tls,
         interval,
         fast_interval: words.fast_interval.or(FAST.min(interval)),
         deep_interval: words.deep_interval.or(DEEP.max(interval)),
@@ -111,23 +116,26 @@ fn tls(
     pool_tls: Option<&ConnectTls>,
     cx: &mut Cx,
 ) -> Option<ConnectTls> {
-    let as_pool = || {
-        pool_tls.cloned().unwrap_or(ConnectTls {
-            roots: None,
-            server_name: None,
-            identity: None,
-        })
-    };
     match words.tls.value() {
         Some(ProbeTls::Own(own)) => Some(connect_tls(own, cx)),
-        Some(ProbeTls::Plain(true)) => Some(as_pool()),
+        Some(ProbeTls::Plain(true)) => Some(as_pool(pool_tls)),
         Some(ProbeTls::Plain(false)) => None,
-        None if kind.question == Question::Tls => Some(as_pool()),
+        None if kind.question == Question::Tls => Some(as_pool(pool_tls)),
         // What the pool does with the first byte, such a service does not understand.
         None if is_database(kind.question) => None,
+        None if probe_rules::asks_by_datagram(words, kind) => None,
         None if port.is_none() && kind.question != Question::Tcp => pool_tls.cloned(),
         None => None,
     }
+}
+
+/// The pool's own, or the system's store.
+fn as_pool(pool_tls: Option<&ConnectTls>) -> ConnectTls {
+    pool_tls.cloned().unwrap_or(ConnectTls {
+        roots: None,
+        server_name: None,
+        identity: None,
+    })
 }
 
 fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
@@ -144,7 +152,14 @@ fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
             let brought = HttpAsk::of(page).unwrap_or_else(|_| HttpAsk::get(page.path));
             Ask::Http(http::ask(words, brought, cx))
         }
-        Question::Exchange { steps } => Ask::Exchange(exchange::script(words, steps, cx)),
+        Question::Exchange { steps } | Question::Datagrams { steps } => {
+            let opening = Service::named(kind.word).map_or(&[][..], |of| of.starttls);
+            let script = exchange::script(words, steps, opening, cx);
+            match probe_rules::asks_by_datagram(words, kind) {
+                true => Ask::Datagrams(script),
+                false => Ask::Exchange(script),
+            }
+        }
         Question::Hue { path } => Ask::Hue(http::ask(words, HttpAsk::get(path), cx)),
         Question::PostgreSql => Ask::PostgreSql(database::ask(words, cx)),
         Question::MySql => Ask::MySql(database::ask(words, cx)),

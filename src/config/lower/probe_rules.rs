@@ -7,11 +7,13 @@ use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls};
 use crate::config::services::ProbeType;
 use crate::config::source::Span;
-use crate::plan::{ProbePlan, Question};
+use crate::plan::{ProbePlan, Protocol, Question, Service};
 
 /// Keys that the type of this probe does not know.
 pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    let keys: [(&str, Option<Span>, Knows); 20] = [
+    let keys: [(&str, Option<Span>, Knows); 22] = [
+        ("starttls", words.starttls.span(), starts_tls),
+        ("protocol", words.protocol.span(), exchange),
         ("depth", words.depth.span(), hive),
         ("deep_interval", words.deep_interval.span(), hive),
         ("transport", words.transport.span(), hive),
@@ -50,6 +52,7 @@ pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
             .fix(format!("leave it out, or say type = {:?}", homes[0]));
     }
     ways_of_impala(words, kind, cx);
+    by_datagram(words, kind, cx);
     if let Some(span) = words.tls.span()
         && kind.question == Question::Tls
         && matches!(words.tls.value(), Some(ProbeTls::Plain(false)))
@@ -90,7 +93,10 @@ fn request(question: Question) -> bool {
 }
 
 fn exchange(question: Question) -> bool {
-    matches!(question, Question::Exchange { .. })
+    matches!(
+        question,
+        Question::Exchange { .. } | Question::Datagrams { .. }
+    )
 }
 
 fn handshake(question: Question) -> bool {
@@ -140,6 +146,39 @@ fn ways_of_impala(words: &Probe, kind: ProbeType, cx: &mut Cx) {
         cx.error(&span, what)
             .why("belongs to via = \"web\"")
             .fix("leave port out, or say via = \"web\"");
+    }
+}
+
+fn starts_tls(question: Question) -> bool {
+    let services = Service::ALL.iter().filter(|of| !of.starttls.is_empty());
+    services.into_iter().any(|of| of.probe == question)
+}
+
+/// Whether steps go over UDP.
+pub(super) fn asks_by_datagram(words: &Probe, kind: ProbeType) -> bool {
+    matches!(kind.question, Question::Datagrams { .. })
+        || words.protocol.value() == Some(&Protocol::Udp)
+}
+
+fn by_datagram(words: &Probe, kind: ProbeType, cx: &mut Cx) {
+    if let Some(span) = words.protocol.span()
+        && matches!(kind.question, Question::Datagrams { .. })
+        && words.protocol.value() == Some(&Protocol::Tcp)
+    {
+        let what = format!("{} asks {} over TCP", cx.owner, kind.word);
+        cx.error(&span, what)
+            .why("it speaks UDP alone")
+            .fix("leave protocol out");
+    }
+    if let Some(span) = words.tls.span()
+        && exchange(kind.question)
+        && asks_by_datagram(words, kind)
+        && !matches!(words.tls.value(), Some(ProbeTls::Plain(false)))
+    {
+        let what = format!("{} asks over UDP, and by TLS", cx.owner);
+        cx.error(&span, what)
+            .why("TLS needs a connection")
+            .fix("leave tls out, or ask over TCP");
     }
 }
 

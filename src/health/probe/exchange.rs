@@ -11,21 +11,25 @@ pub(super) async fn exchange(
     link: &mut Option<Link>,
     script: &Script,
 ) -> Asked<Answer> {
-    let link = link.insert(target.open(trace).await?);
+    let mut present = link.insert(match script.starts_tls() {
+        true => target.open_plain(trace).await?,
+        false => target.open(trace).await?,
+    });
     let mut talk = Talk::new(script);
     loop {
         match talk.turn() {
             Turn::Send(bytes) => {
                 trace.step(talk.name());
                 if !bytes.is_empty() {
-                    link.send(&bytes).await?;
+                    present.send(&bytes).await?;
                 }
             }
             Turn::Hear => {
-                if let Some(answer) = hear(&mut talk, trace, link).await? {
+                if let Some(answer) = hear(&mut talk, trace, present).await? {
                     return Ok(answer);
                 }
             }
+            Turn::Secure => present = target.upgrade(link, trace).await?,
             Turn::Done(answer) => return Ok(answer),
         }
     }

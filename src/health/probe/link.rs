@@ -173,6 +173,12 @@ impl Target<'_> {
         }
     }
 
+    /// Where the question goes, in the order to try.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let all = self.endpoint.addresses.iter();
+        all.map(|address| self.at_port(*address))
+    }
+
     fn at_port(&self, address: SocketAddr) -> SocketAddr {
         SocketAddr::new(address.ip(), self.port.unwrap_or(address.port()))
     }

@@ -5,7 +5,7 @@
 //! followed, nothing is asked twice, and the connection ends with FIN. A deadline that we were too late for ourselves ends
 //! without a verdict, see [`patience`].
 
-pub mod datagram;
+mod datagram;
 mod exchange;
 mod fault;
 pub(super) mod hear;
@@ -54,7 +54,7 @@ pub async fn ask(
     };
     let trace = Trace::begin(plan.timeout);
     match (&plan.ask, effort) {
-        (Ask::PostgreSql(_) | Ask::MySql(_), _) => {
+        (Ask::PostgreSql(_) | Ask::MySql(_) | Ask::Datagrams(_), _) => {
             Box::pin(converse(&target, trace, effort, memory)).await
         }
         (Ask::Tcp, _) | (_, Effort::Connect) => connect_only(&target, trace).await,
@@ -64,6 +64,17 @@ pub async fn ask(
 
 /// Does anybody take connections where sessions go, whatever port the plan asks? Bounded as [`ask`].
 pub async fn knock(endpoint: &Endpoint<'_>, plan: &ProbePlan) -> Finding {
+    if matches!(plan.ask, Ask::Datagrams(_)) {
+        // Over UDP nobody opens a door: only an answer shows that somebody is there.
+        return ask(
+            endpoint,
+            plan,
+            Effort::Full,
+            None,
+            &mut ProbeMemory::default(),
+        )
+        .await;
+    }
     let target = Target {
         endpoint: *endpoint,
         port: None,
@@ -123,6 +134,7 @@ async fn exchange(
         Ask::Tcp | Ask::Tls => tls::exchange(target, trace, link).await,
         Ask::Http(ask) => http::exchange(target, trace, link, ask).await,
         Ask::Exchange(script) => exchange::exchange(target, trace, link, script).await,
+        Ask::Datagrams(script) => datagram::exchange(target, trace, script).await,
         Ask::HiveServer2 {
             depth,
             transport,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::trace::Answer;
 use crate::base::pattern::Pattern;
 use crate::health::Reason;
-use crate::plan::{AnswerEnd, Meaning, Role, Says, Script, Step};
+use crate::plan::{AnswerEnd, Meaning, Number, Role, Says, Script, Step};
 use crate::wire::exchange::{ANSWER_MAX, Frame, Incoming, Reader};
 
 /// See the module.
@@ -19,6 +19,10 @@ pub(super) struct Talk<'s> {
     reader: Option<Reader<'s>>,
     role: Option<Role>,
     detail: String,
+    /// Each answer is a datagram, whatever the steps say of its end.
+    by_datagram: bool,
+    /// The step before this one begins TLS.
+    secures: bool,
 }
 
 /// What is to do.
@@ -27,6 +31,8 @@ pub(super) enum Turn<'s> {
     Send(Cow<'s, [u8]>),
     /// Wait for bytes, and feed them.
     Hear,
+    /// Begin TLS.
+    Secure,
     /// All steps are done.
     Done(Answer),
 }
@@ -49,7 +55,31 @@ impl<'s> Talk<'s> {
             reader: None,
             role: None,
             detail: String::new(),
+            by_datagram: false,
+            secures: false,
         }
+    }
+
+    /// Over UDP: what is sent has no length before it, and an answer is whole when it comes.
+    pub(super) fn datagrams(script: &'s Script) -> Self {
+        Self {
+            by_datagram: true,
+            ..Self::new(script)
+        }
+    }
+
+    /// What the answer to the present step repeats.
+    pub(super) fn number(&self) -> Option<Number> {
+        self.script.get(self.at)?.0.number
+    }
+
+    /// Takes an answer in that came as a datagram.
+    pub(super) fn datagram(&mut self, bytes: &[u8]) -> Heard {
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let framed = [&length.to_be_bytes()[..], bytes].concat();
+        self.feed(&framed).1
     }
 
     /// The name of the present step, for people.
@@ -61,6 +91,9 @@ impl<'s> Talk<'s> {
     }
 
     pub(super) fn turn(&mut self) -> Turn<'s> {
+        if std::mem::take(&mut self.secures) {
+            return Turn::Secure;
+        }
         let Some((step, patterns)) = self.script.get(self.at).copied() else {
             return Turn::Done(self.done());
         };
@@ -71,8 +104,18 @@ impl<'s> Talk<'s> {
             self.next();
             return self.turn();
         }
-        self.reader = Some(Reader::new(frame(step.answer), patterns));
-        Turn::Send(framed(step))
+        if std::mem::take(&mut self.secures) {
+            return Turn::Secure;
+        }
+        let end = match self.by_datagram {
+            true => AnswerEnd::U32,
+            false => step.answer,
+        };
+        self.reader = Some(Reader::new(frame(end), patterns));
+        Turn::Send(match self.by_datagram {
+            true => Cow::Borrowed(&*step.send),
+            false => framed(step),
+        })
     }
 
     /// Takes bytes in; says how many are used.
@@ -161,6 +204,7 @@ impl<'s> Talk<'s> {
     }
 
     fn next(&mut self) {
+        self.secures = (self.script.get(self.at)).is_some_and(|(step, _)| step.starttls);
         self.at += 1;
         self.reader = None;
     }
@@ -259,6 +303,7 @@ mod tests {
                     sent.extend_from_slice(&bytes);
                     inbox.extend_from_slice(answers.next().copied().unwrap_or_default());
                 }
+                Turn::Secure => sent.extend_from_slice(b"<TLS>"),
                 Turn::Done(answer) => return (sent, answer),
                 Turn::Hear if inbox.is_empty() => return (sent, talk.end()),
                 Turn::Hear => {
@@ -339,6 +384,19 @@ mod tests {
             );
             assert_eq!(answer.detail, detail);
         }
+    }
+
+    #[test]
+    fn tls_begins_between_two_steps_and_after_the_last() {
+        const SECURED: &[Step] = &[
+            Step::lines(b"STARTTLS\r\n", GREETED).starting_tls(),
+            Step::lines(b"role\r\n", GREETED).starting_tls(),
+        ];
+        let (sent, answer) = talk(SECURED, &[b"220 go\r\n", b"220 hi\r\n"], 3);
+        assert_eq!(sent, b"STARTTLS\r\n<TLS>role\r\n<TLS>");
+        assert_eq!(answer.verdict, Verdict::Up);
+        let (sent, _) = talk(SECURED, &[b"500 no\r\n"], 3);
+        assert_eq!(sent, b"STARTTLS\r\n");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Name servers.
 
 use super::profile::{Fact, Profile, Question};
-use crate::plan::{AnswerEnd, Balance, Meaning, Rule, Step};
+use crate::plan::{AnswerEnd, Balance, Meaning, Number, Rule, Step};
 
 pub(super) const PROFILE: Profile = Profile {
     word: "dns",
@@ -20,8 +20,8 @@ pub(super) const PROFILE: Profile = Profile {
         },
         Fact {
             of: "probe",
-            why: "The SOA of the root is in every resolver's cache and in no zone of its own. Over TCP: every server has to answer \
-                there, and nobody can put in a word without the connection's numbers, so that a number that is always the same is no risk.",
+            why: "The SOA of the root is in every resolver's cache and in no zone of its own. Over TCP, where every server has to answer \
+                too and nobody can put in a word without the connection's numbers, unless the probe's `protocol` says `udp`.",
             source: "RFC 7766 §5; RFC 5452 §4.4",
         },
     ],
@@ -32,9 +32,13 @@ pub(super) const PROFILE: Profile = Profile {
     ..Profile::BASE
 };
 
-const STEPS: &[Step] = &[Step::new(ROOT_SOA, AnswerEnd::U16, RULES)];
+const STEPS: &[Step] = &[Step::new(ROOT_SOA, AnswerEnd::U16, RULES).numbered(Number {
+    at: 0,
+    echo: 0,
+    length: 2,
+})];
 
-/// Number 0x1234, recursion desired, one question: the root, SOA, IN.
+/// Number 0x1234 (over UDP one that is drawn each time), recursion desired, one question: the root, SOA, IN.
 const ROOT_SOA: &[u8] = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\0\0\x06\0\x01";
 
 /// The number, the bit that makes it an answer, and the lower half of the next byte: what came of it.

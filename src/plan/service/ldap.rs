@@ -11,6 +11,7 @@ pub(super) const PROFILE: Profile = Profile {
     port: Some(389),
     tls_port: Some(636),
     probe: Question::Exchange { steps: STEPS },
+    starttls: STARTTLS,
     clients: "HiveServer2, Hue, Ranger, sssd: they speak first. Some bind once for each login, others keep a pool of connections.",
     facts: &[
         Fact {
@@ -37,6 +38,25 @@ pub(super) const PROFILE: Profile = Profile {
 const STEPS: &[Step] = &[
     Step::new(BIND, AnswerEnd::Match, RULES),
     Step::new(UNBIND, AnswerEnd::Match, &[]),
+];
+
+const STARTTLS: &[Step] = &[Step::new(EXTENDED, AnswerEnd::Match, STARTED).starting_tls()];
+
+/// Message 2, the extended request 1.3.6.1.4.1.1466.20037 (RFC 4511 §4.14.1).
+const EXTENDED: &[u8] = b"\x30\x1d\x02\x01\x02\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+
+/// An ExtendedResponse: TLS begins when it is whole. OpenLDAP's has nothing but the code, two empty texts, and Active Directory's the
+/// name of the request.
+const STARTED: &[Rule] = &[
+    Rule::new(
+        r"(?s)^0([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x02\x01\x02x([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x0a\x01\x00\x04\x00\x04\x00(\x8a\x161\.3\.6\.1\.4\.1\.1466\.20037)?",
+        Meaning::UP,
+    ),
+    Rule::new(
+        r"(?s)^0([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x02\x01\x02x([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x0a\x01[^\x00]",
+        Meaning::ALIVE,
+    )
+    .told("it does not start TLS"),
 ];
 
 /// Message 1, version 3, no name, no password.

@@ -49,6 +49,7 @@ services! {
     mod ldap;
     mod kerberos_kdc;
     mod dns;
+    mod ntp;
     mod postgresql;
     mod mysql;
     mod http;
@@ -94,7 +95,7 @@ mod tests {
         for service in Service::ALL {
             let word = service.word;
             match service.probe {
-                Question::Exchange { steps } => {
+                Question::Exchange { steps } | Question::Datagrams { steps } => {
                     assert!((1..=STEPS_MAX).contains(&steps.len()), "{word}");
                     Script::new(steps).expect(word);
                 }

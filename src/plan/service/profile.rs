@@ -44,6 +44,8 @@ pub struct Profile {
     pub tls_inside: bool,
     /// What its servers are asked.
     pub probe: Question,
+    /// The steps by which a plain connection turns to TLS; empty: it cannot.
+    pub starttls: &'static [Step],
     /// How often they are.
     pub interval: Duration,
     /// What its clients do, as far as it matters to whoever balances them.
@@ -83,6 +85,11 @@ pub enum Question {
     Page(&'static Page),
     /// Bytes to send, and what the answers mean.
     Exchange {
+        /// In order.
+        steps: &'static [Step],
+    },
+    /// The same over UDP: a datagram for each step, and a datagram back.
+    Datagrams {
         /// In order.
         steps: &'static [Step],
     },
@@ -178,6 +185,7 @@ impl Profile {
         refuses_proxy: false,
         tls_inside: false,
         probe: Question::Tcp,
+        starttls: &[],
         interval: Self::INTERVAL,
         clients: "",
         facts: &[],
@@ -195,6 +203,7 @@ impl Question {
             | Self::Tcp
             | Self::Tls
             | Self::Exchange { .. }
+            | Self::Datagrams { .. }
             | Self::HiveServer2 { .. }
             | Self::Impala { .. }
             | Self::PostgreSql

@@ -1,10 +1,11 @@
-//! A server of bytes: it takes exactly the question that it was promised, and answers as it was told.
+//! Servers of bytes: it takes exactly the question that it was promised, and answers as it was told.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// See the module.
 pub(super) struct Wire {
@@ -57,4 +58,46 @@ pub(super) fn bytes(hex: &str) -> Vec<u8> {
     pairs
         .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
         .collect()
+}
+
+/// A server of datagrams: it takes exactly the question that it was promised, but for a number, and repeats that.
+pub(super) struct Datagrams {
+    pub(super) address: SocketAddr,
+    numbers: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Datagrams {
+    /// The number stands at `place` of the question, whose other bytes are `asked`; an answer is `before`, the number, and
+    /// `after`.
+    pub(super) async fn start(
+        asked: &[u8],
+        place: Range<usize>,
+        [before, after]: [&[u8]; 2],
+    ) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let numbers: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let (own, asked) = (numbers.clone(), asked.to_vec());
+        let (before, after) = (before.to_vec(), after.to_vec());
+        tokio::spawn(async move {
+            let mut room = [0; 2048];
+            while let Ok((length, from)) = socket.recv_from(&mut room).await {
+                let question = &room[..length];
+                let Some(number) = question.get(place.clone()) else {
+                    continue;
+                };
+                if [&question[..place.start], &question[place.end..]].concat() == asked {
+                    own.lock().unwrap().push(number.to_vec());
+                    let answer = [&before[..], number, &after].concat();
+                    let _ = socket.send_to(&answer, from).await;
+                }
+            }
+        });
+        Self { address, numbers }
+    }
+
+    /// Those that came, in order.
+    pub(super) fn numbers(&self) -> Vec<Vec<u8>> {
+        self.numbers.lock().unwrap().clone()
+    }
 }

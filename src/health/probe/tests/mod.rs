@@ -68,6 +68,14 @@ fn plan(ask: Ask) -> ProbePlan {
     }
 }
 
+/// For the tests of other files.
+pub(super) fn plan_of(ask: Ask, timeout: Duration) -> ProbePlan {
+    ProbePlan {
+        timeout,
+        ..plan(ask)
+    }
+}
+
 /// For a question that is not going to be answered.
 fn hasty(plan: ProbePlan) -> ProbePlan {
     ProbePlan {
