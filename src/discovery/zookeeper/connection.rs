@@ -2,7 +2,7 @@
 //!
 //! Whoever only looks leaves nothing behind in a session, so a connection that broke is not taken up again: the next one is
 //! a new session, and watches everything anew. The server is pinged when nothing else was said for a third of the session's
-//! time, and given up when it was silent for two thirds.
+//! time, and given up when it was silent for two thirds, or lets an answer drip in for longer than [`ANSWER`].
 //!
 //! * What comes in is bounded by one frame and a read; notices that wait by [`NOTICES_MAX`].
 //! * No future here is dropped half way and used again: a question and its answer belong together.
@@ -30,6 +30,9 @@ pub(super) enum Broken {
     /// For so long.
     #[error("silent for {0:?}")]
     Silent(Duration),
+    /// Something comes, and does not end.
+    #[error("an answer takes longer than {ANSWER:?}")]
+    Slow,
     /// It is no ZooKeeper, or a broken one.
     #[error("{0}")]
     Protocol(#[from] ZooKeeperError),
@@ -86,6 +89,8 @@ pub(super) struct Connection<S> {
     /// Of the session.
     timeout: Duration,
     said: Instant,
+    /// Those that are not answered yet.
+    pings: u32,
 }
 
 /// What a new connection has to say first.
@@ -113,6 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             zxid: hello.zxid,
             timeout: SESSION,
             said: Instant::now(),
+            pings: 0,
         };
         let mut out = Vec::new();
         let millis = i32::try_from(SESSION.as_millis()).unwrap_or(i32::MAX);
@@ -121,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Request::Digest { account }.put(LOGIN, &mut out);
         }
         connection.send(&out).await?;
-        let first = connection.frame().await?;
+        let first = connection.frame(None).await?;
         let connected = zookeeper::connected(&connection.inbox[first])?;
         let granted = u64::try_from(connected.timeout_millis).unwrap_or(0);
         if granted == 0 {
@@ -164,13 +170,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         paths: &[String],
         mut told: impl FnMut(usize, Result<&[u8], i32>),
     ) -> Result<(), Broken> {
-        let mut out = Vec::new();
-        let first = self.next_xid;
+        let (mut out, mut xids) = (Vec::new(), Vec::with_capacity(paths.len()));
         for path in paths {
-            Request::Data { path }.put(self.xid(), &mut out);
+            let xid = self.xid();
+            Request::Data { path }.put(xid, &mut out);
+            xids.push(xid);
         }
         self.send(&out).await?;
-        for (place, xid) in (0..paths.len()).zip(first..) {
+        for (place, xid) in xids.into_iter().enumerate() {
             let answer = self.answer(xid).await?;
             match answer.code {
                 0 => told(place, Ok(zookeeper::data(&self.inbox[answer.content])?)),
@@ -186,9 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// See [`Broken`].
     pub(super) async fn hear(&mut self) -> Result<Heard, Broken> {
         while self.notices.is_empty() {
-            let frame = self.frame().await?;
-            let answer = self.sort(frame)?;
-            match answer {
+            let frame = self.frame(None).await?;
+            match self.sort(frame)? {
                 None => {}
                 Some((PING, _)) => return Ok(Heard::Nothing),
                 Some(_) => return Err(Broken::Unasked),
@@ -217,8 +223,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn answer(&mut self, wanted: i32) -> Result<Answer, Broken> {
+        let due = Some(Instant::now() + ANSWER);
         loop {
-            let frame = self.frame().await?;
+            let frame = self.frame(due).await?;
             match self.sort(frame)? {
                 Some((xid, answer)) if xid == wanted => return Ok(answer),
                 None | Some((PING, _)) => {}
@@ -237,6 +244,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let few = self.notices.len() <= NOTICES_MAX && self.noticed_bytes <= FRAME_MAX;
             return if few { Ok(None) } else { Err(Broken::Unasked) };
         }
+        if reply.xid == PING {
+            self.pings = self.pings.checked_sub(1).ok_or(Broken::Unasked)?;
+        }
         if matches!(reply.code, AUTH_FAILED | WANTS_SASL) {
             return Err(Broken::Login);
         }
@@ -246,8 +256,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(Some((reply.xid, Answer { code, content })))
     }
 
-    /// Where in the inbox the next frame is. What was there before is gone.
-    async fn frame(&mut self) -> Result<Range<usize>, Broken> {
+    /// Where in the inbox the next frame is. What was there before is gone. One that is not `due` may begin whenever it
+    /// likes.
+    async fn frame(&mut self, mut due: Option<Instant>) -> Result<Range<usize>, Broken> {
         loop {
             if let Some(body) = zookeeper::frame(&self.inbox[self.taken..])? {
                 let start = self.taken + 4;
@@ -255,6 +266,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Ok(start..self.taken);
             }
             self.inbox.drain(..std::mem::take(&mut self.taken));
+            if !self.inbox.is_empty() {
+                due.get_or_insert_with(|| Instant::now() + ANSWER);
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                return Err(Broken::Slow);
+            }
             self.receive().await?;
         }
     }
@@ -282,6 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut ping = Vec::new();
             Request::Ping.put(PING, &mut ping);
             self.send(&ping).await?;
+            self.pings += 1;
         }
     }
 
@@ -305,6 +323,9 @@ pub(super) const SESSION: Duration = Duration::from_secs(9);
 
 /// A server that grants less would be pinged all the time.
 const SHORTEST: Duration = Duration::from_millis(600);
+
+/// For one answer, whole: a list of a hundred thousand names takes a few seconds over a slow line.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// A goodbye is not waited for.
 const PART: Duration = Duration::from_millis(200);
@@ -363,11 +384,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answers_pings_and_notices_may_come_in_any_order_and_in_pieces() {
+    async fn answers_and_notices_may_come_in_any_order_and_in_pieces() {
         let (connection, mut theirs) = opened(&welcome()).await;
         let mut connection = connection.unwrap();
         let names = [&1u32.to_be_bytes()[..], &1u32.to_be_bytes(), b"a"].concat();
-        let bytes = [answer(PING, 0, &[]), notice("/h"), answer(1, 0, &names)].concat();
+        let bytes = [notice("/h"), answer(1, 0, &names)].concat();
         let server = tokio::spawn(async move {
             for byte in bytes {
                 theirs.write_all(&[byte]).await.unwrap();
@@ -393,16 +414,48 @@ mod tests {
     async fn a_server_is_pinged_and_given_up_when_it_stays_silent() {
         let (connection, mut theirs) = opened(&welcome()).await;
         let mut connection = connection.unwrap();
-        theirs.write_all(&answer(PING, 0, &[])).await.unwrap();
-        assert_eq!(connection.hear().await.unwrap(), Heard::Nothing);
+        let server = tokio::spawn(async move {
+            let (mut said, mut ping) = (Vec::new(), Vec::new());
+            Request::Ping.put(PING, &mut ping);
+            while !said.ends_with(&ping) {
+                assert_ne!(theirs.read_buf(&mut said).await.unwrap(), 0);
+            }
+            theirs.write_all(&answer(PING, 0, &[])).await.unwrap();
+            theirs
+        });
         let began = Instant::now();
+        assert_eq!(connection.hear().await.unwrap(), Heard::Nothing);
+        assert_eq!(began.elapsed(), SESSION / 3);
+        let _silent = server.await.unwrap();
         assert!(matches!(connection.hear().await, Err(Broken::Silent(_))));
-        assert_eq!(began.elapsed(), SESSION * 2 / 3);
-        let mut said = vec![0; 256];
-        let count = theirs.read(&mut said).await.unwrap();
-        let mut ping = Vec::new();
-        Request::Ping.put(PING, &mut ping);
-        assert!(said[..count].ends_with(&ping), "no ping");
+        assert_eq!(began.elapsed(), SESSION);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_drips_in_does_not_hold_a_connection_for_ever() {
+        for asking in [true, false] {
+            let (connection, mut theirs) = opened(&welcome()).await;
+            let mut connection = connection.unwrap();
+            tokio::spawn(async move {
+                let answer = answer(1, 0, &[0; 64]);
+                for byte in answer {
+                    theirs.write_all(&[byte]).await.ok()?;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Some(theirs)
+            });
+            let began = Instant::now();
+            let broken = match asking {
+                true => connection
+                    .ask(Request::Exists { path: "/h" })
+                    .await
+                    .map(|_| ())
+                    .unwrap_err(),
+                false => connection.hear().await.unwrap_err(),
+            };
+            assert_eq!(broken.to_string(), "an answer takes longer than 20s");
+            assert!(began.elapsed() <= ANSWER + Duration::from_secs(1));
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -418,6 +471,7 @@ mod tests {
         }
         for (unasked, said) in [
             (answer(77, 0, &[]), "it answers what nobody asked"),
+            (answer(PING, 0, &[]), "it answers what nobody asked"),
             (answer(1, WANTS_SASL, &[]), "it refuses the login"),
         ] {
             let (connection, mut theirs) = opened(&welcome()).await;

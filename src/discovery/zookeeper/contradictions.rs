@@ -20,9 +20,11 @@ pub(super) fn contradictions(one: &Registered, pool: &PoolPlan, principals: usiz
     }
     let asks_by_tls = hive.map(|(probe, ..)| probe.tls.is_some());
     match one.tls {
-        Some(true) if asks_by_tls == Some(false) => found.push(
-            "its znode says that it speaks TLS (hive.server2.use.SSL), and the pool speaks none: [pool.NAME.tls], or tls in its probe where clients bring their own".to_owned(),
-        ),
+        Some(true) if asks_by_tls == Some(false) => found.push(format!(
+            "its znode says that it speaks TLS (hive.server2.use.SSL), and the pool speaks none: say [pool.{}.tls], or tls of its probe where clients \
+             bring their own",
+            pool.name
+        )),
         Some(false) if pool.tls.is_some() || asks_by_tls == Some(true) => found.push(
             "its znode says that it speaks no TLS (hive.server2.use.SSL), and the pool does".to_owned(),
         ),
