@@ -8,8 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use howdah::base::word::Label;
 use howdah::plan::{
-    Address, Balance, CarePlan, Host, Observe, PoolPlan, QueuePlan, ServerName, ServerPlan,
-    StickyPlan,
+    Address, Balance, CarePlan, DiscoverPlan, Host, Observe, PoolPlan, QueuePlan, ServerName,
+    ServerPlan, StickyPlan,
 };
 
 /// A pool of one to eight servers.
@@ -20,6 +20,7 @@ pub(crate) fn plan(balance: Balance, random: &mut Rng) -> PoolPlan {
         sticky: random.bool().then(|| sticky(random)),
         queue: queue(random),
         care: care(random),
+        discover: discover(random),
         servers: Vec::new(),
         ..PoolPlan::clone(&template)
     };
@@ -48,7 +49,7 @@ pub(crate) fn change(plan: &PoolPlan, random: &mut Rng) -> PoolPlan {
     let bounded = servers.iter().all(|one| one.max_connections.is_some());
     let tight = bounded && random.u8(..8) > 0;
     let place = random.usize(..servers.len());
-    match random.u8(..24) {
+    match random.u8(..25) {
         0..4 => add(servers, tight, random),
         4..7 if servers.len() > 1 => drop(servers.remove(place)),
         7..9 => edit(&mut servers[place], |server| {
@@ -89,9 +90,28 @@ pub(crate) fn change(plan: &PoolPlan, random: &mut Rng) -> PoolPlan {
         19 => next.queue = queue(random),
         20..22 => next.care = care(random),
         22 => observe(&mut next, random),
+        23 => next.discover = discover(random),
         _ => next.balance = random.choice(Balance::ALL.iter().copied()).expect("five"),
     }
     next
+}
+
+/// Up to six servers: those of names that no plan has, and now and then one that the plan has too, or had.
+pub(crate) fn roster(plan: &PoolPlan, random: &mut Rng) -> Vec<Arc<ServerPlan>> {
+    let template = &plan.servers[0];
+    let mut roster: Vec<Arc<ServerPlan>> = Vec::new();
+    for _ in 0..random.u8(..=LISTED) {
+        let own = random.u8(..4) == 0;
+        let number = match own {
+            true => random.u8(..NAMES),
+            false => NAMES + random.u8(..LISTED),
+        };
+        let new = server(template, number, false, random);
+        if roster.iter().all(|one| one.name != new.name) {
+            roster.push(Arc::new(new));
+        }
+    }
+    roster
 }
 
 /// A client of a network of sixty-four.
@@ -165,6 +185,12 @@ fn cap(tight: bool, random: &mut Rng) -> Option<u32> {
     random.choice(caps).flatten()
 }
 
+/// Which source it is does not matter to a pool.
+fn discover(random: &mut Rng) -> Option<DiscoverPlan> {
+    let name = format!("_{}._tcp.example.com", random.bool());
+    (random.u8(..4) > 0).then_some(DiscoverPlan::DnsSrv { name })
+}
+
 fn queue(random: &mut Rng) -> QueuePlan {
     QueuePlan {
         most: random.choice([0, 1, 2, 5, 12]).unwrap_or(0),
@@ -202,8 +228,10 @@ fn sticky(random: &mut Rng) -> StickyPlan {
     }
 }
 
-/// Names that there are.
-const NAMES: u8 = 8;
+/// Names that plans may have; a digit each.
+const NAMES: u8 = 6;
+/// And those that only a source has.
+const LISTED: u8 = 4;
 
 const FILE: &str = r#"
 [[listener]]

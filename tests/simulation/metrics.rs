@@ -15,12 +15,8 @@ pub(crate) fn compare(metrics: &Metrics, model: &Model, line: &Line) {
         .collect();
     let mut expected = model.open_by_name();
     // Of a name that nobody bears any more, the series goes.
-    let borne = |name: &str| {
-        let serving = model.seats.iter().chain(&model.leaving);
-        let mut names = serving.map(|seat| seat.plan.name.as_str());
-        names.any(|own| own == name)
-    };
-    expected.retain(|name, open| *open > 0 || borne(name));
+    let borne = model.borne();
+    expected.retain(|name, open| *open > 0 || borne.contains(name));
     assert_eq!(active, expected);
 
     let sum = |family| series(&text, family).map(|(_, value)| value).sum::<f64>() as u64;

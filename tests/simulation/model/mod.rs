@@ -19,14 +19,20 @@ use crate::sticky::Table;
 
 pub(crate) struct Model {
     pub(crate) plan: Arc<PoolPlan>,
-    /// In the order of the plan.
+    /// What a source listed last, while the plan names one.
+    pub(crate) roster: Vec<Arc<ServerPlan>>,
+    /// In the order of the plan, then in that of the roster.
     pub(crate) seats: Vec<Seat>,
     /// Left the plan, and serve until one of the plan's can, or until all of these have a verdict.
     pub(crate) leaving: Vec<Seat>,
     leave_by: Instant,
     created_at: Instant,
-    /// Removed, and still with sessions when last looked at.
+    /// Removed or listed no more, and still with sessions when last looked at.
     pub(crate) gone: Vec<Gone>,
+    /// Listed no more, as they were and since when; forgotten half a minute later.
+    departed: Vec<(Instant, Seat)>,
+    /// What was ordered of servers that are listed no more: order, weight, and that of the plan.
+    orders: HashMap<ServerName, (Order, u16, u16)>,
     pub(crate) counts: HashMap<ServerId, Count>,
     pub(crate) table: Table,
     /// Choices that gave a server.
@@ -43,6 +49,8 @@ pub(crate) struct Model {
 pub(crate) struct Seat {
     pub(crate) id: ServerId,
     pub(crate) plan: Arc<ServerPlan>,
+    /// By a source alone.
+    listed: bool,
     pub(crate) weight: u16,
     pub(crate) order: Order,
     pub(crate) health: Health,
@@ -53,12 +61,13 @@ pub(crate) struct Seat {
     came_up: Option<Instant>,
 }
 
-/// A server that a reload removed.
+/// A server that is no member any more.
 pub(crate) struct Gone {
     pub(crate) id: ServerId,
     pub(crate) name: ServerName,
     address: Address,
-    pub(crate) retire_at: Instant,
+    /// Who was listed has all the time there is.
+    pub(crate) retire_at: Option<Instant>,
 }
 
 /// By identity, as long as the simulation lives.
@@ -100,11 +109,14 @@ impl Model {
     pub(crate) fn new(plan: Arc<PoolPlan>, snapshot: &Snapshot, now: Instant) -> Self {
         let mut model = Self {
             plan: Arc::clone(&plan),
+            roster: Vec::new(),
             seats: Vec::new(),
             leaving: Vec::new(),
             leave_by: now,
             created_at: now,
             gone: Vec::new(),
+            departed: Vec::new(),
+            orders: HashMap::new(),
             counts: HashMap::new(),
             table: Table::default(),
             given: 0,
@@ -217,10 +229,19 @@ impl Model {
             *sums.entry(name).or_default() += self.counts[&id].open;
         }
         // Without sessions they are not among the gone, and yet still there.
-        for seat in &self.leaving {
+        let remembered = self.departed.iter().map(|(_, seat)| seat);
+        for seat in self.leaving.iter().chain(remembered) {
             sums.entry(seat.plan.name.as_str()).or_default();
         }
         sums
+    }
+
+    /// Names that somebody bears, as a member or for a while longer.
+    pub(crate) fn borne(&self) -> HashSet<&str> {
+        let remembered = self.departed.iter().map(|(_, seat)| seat);
+        let serving = self.seats.iter().chain(&self.leaving);
+        let all = serving.chain(remembered);
+        all.map(|seat| seat.plan.name.as_str()).collect()
     }
 
     fn tell(&self) -> String {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use howdah::health::Verdict;
-use howdah::plan::{Balance, PoolPlan, ServerName};
+use howdah::plan::{Balance, PoolPlan, ServerName, ServerPlan};
 use howdah::pool::{Change, Lease, Pool, Refused, ServerId};
 use howdah::telemetry::Metrics;
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub(crate) struct World {
     truths: HashMap<ServerId, Truth>,
     /// For a reload that is taken back.
     former: Option<PoolPlan>,
+    /// For a source that changes its mind.
+    unlisted: Option<Vec<Arc<ServerPlan>>>,
     generation: u64,
     steps: u64,
     pub(crate) newest: u32,
@@ -66,6 +68,7 @@ impl World {
             watch: Watch::default(),
             truths: HashMap::new(),
             former: None,
+            unlisted: None,
             generation: 0,
             steps: 0,
             newest: 0,
@@ -84,8 +87,9 @@ impl World {
             880..905 => self.truth_turns(),
             905..930 => self.order().await,
             930..945 => self.weight().await,
-            945..955 => self.reloads().await,
-            955..985 => self.time_passes().await,
+            945..953 => self.reloads().await,
+            953..960 => self.lists().await,
+            960..985 => self.time_passes().await,
             985..992 => self.strangers().await,
             _ => self.burst().await,
         }
@@ -129,7 +133,7 @@ impl World {
             };
             assert_eq!(
                 server.retire_at(),
-                Some(gone.retire_at),
+                gone.retire_at,
                 "{} was removed",
                 gone.name
             );

@@ -74,6 +74,22 @@ impl World {
         self.meet(asked_anew);
     }
 
+    /// A source lists others, or those that it listed before it changed its mind. Where the plan names none, nobody hears it.
+    pub(super) async fn lists(&mut self) {
+        let before = self.model.roster.clone();
+        let taken_back = self.unlisted.take().filter(|_| self.random.bool());
+        let roster = taken_back.unwrap_or_else(|| draw::roster(&self.model.plan, &mut self.random));
+        self.unlisted = Some(before);
+        let sent = self.send(Change::Roster(roster.clone())).await;
+        sent.expect("a keeper");
+        if self.model.plan.discover.is_some() {
+            let snapshot = Arc::clone(&self.pool.load());
+            self.model.enroll(roster, &snapshot, Instant::now());
+        }
+        self.settle();
+        self.meet(false);
+    }
+
     /// The clock moves, and the keeper acts if its own time has come.
     pub(crate) async fn pass(&mut self, time: Duration) {
         let waited = self.line.len() > 0;
@@ -109,6 +125,7 @@ impl World {
     /// Whether a timer may or may not have found its time over.
     fn is_on_the_edge(&self, now: Instant) -> bool {
         self.model.is_about_to_dismiss(now)
+            || self.model.is_about_to_forget(now)
             || self.model.is_about_to_grow(now)
             || self.line.is_about_to_end(now)
     }
@@ -129,7 +146,7 @@ impl World {
         self.pass(time).await;
         let now = Instant::now();
         let due: Vec<ServerId> = (self.model.gone.iter())
-            .filter(|gone| gone.retire_at <= now)
+            .filter(|gone| gone.retire_at.is_some_and(|at| at <= now))
             .map(|gone| gone.id)
             .collect();
         let (cut, kept) = std::mem::take(&mut self.held)
