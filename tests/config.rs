@@ -292,6 +292,58 @@ fn what_the_complete_example_comments_out_works_too() {
     assert!(report.is_ok(), "{}", text.unwrap_or_default());
 }
 
+#[test]
+fn a_file_of_servers_is_told_its_faults_as_any_other_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("howdah.toml");
+    let text = "[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:10000\"\npool = \"a\"\n\
+                [pool.a]\nservice = \"livy\"\ndiscover = { file = \"members.toml\" }\n";
+    fs::write(&path, text).unwrap();
+    assert_eq!(
+        config::load(&path).unwrap().warnings.len(),
+        0,
+        "it need not be there"
+    );
+    let (code, out, err) = check(&path);
+    assert!(code == Some(0) && err.is_empty(), "{err}");
+    assert!(
+        out.contains("members.toml, which is not there yet"),
+        "{out}"
+    );
+
+    let list = "servers = [\n  \"l1.example.com\",\n  { adress = \"l2\" },\n  \"l1.example.com:8998\",\n  \"l 3\",\n]\nweight = 1\n";
+    fs::write(folder.path().join("members.toml"), list).unwrap();
+    let warnings = config::load(&path).unwrap().warnings;
+    let told: Vec<String> = warnings.iter().map(|fault| format!("{fault}\n")).collect();
+    let told = told
+        .concat()
+        .replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(told, LIST_FAULTS);
+}
+
+const LIST_FAULTS: &str = "\
+warning: a server of the list of servers has an unknown key \"adress\"
+ --> members.toml:3:5
+3 |   { adress = \"l2\" },
+  |     ^^^^^^ no key of [pool.NAME] servers
+help: did you mean address?
+warning: pool \"a\" has l1.example.com:8998 twice
+ --> members.toml:4:3
+4 |   \"l1.example.com:8998\",
+  |   ^^^^^^^^^^^^^^^^^^^^^ first at line 2
+help: leave one out; a larger share is said with weight = 2
+warning: server \"l 3\" of pool \"a\" has no usable address
+ --> members.toml:5:3
+5 |   \"l 3\",
+  |   ^^^^^ a host name has letters, digits, \"-\" and dots only
+help: a host is a name as \"hs2-1.example.com\" or a number as \"10.0.0.7\"
+warning: the list of servers has an unknown key \"weight\"
+ --> members.toml:7:1
+7 | weight = 1
+  | ^^^^^^ no key of a list of servers
+help: weight belongs to [pool.NAME] servers
+";
+
 /// What the command says: exit code, stdout, stderr.
 fn check(config: &Path) -> (Option<i32>, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_howdah"));

@@ -290,7 +290,7 @@ tables! {
     }
 
     /// The file that `discover.file` names.
-    Members "" members {
+    Members "a list of servers" members {
         /// As in a pool.
         servers: List<ServerWord> = "required",
     }

@@ -19,6 +19,7 @@ mod lower;
 mod members;
 mod opaque;
 mod question;
+mod read;
 mod reference;
 mod report;
 mod services;
@@ -29,8 +30,6 @@ mod tables;
 mod values;
 mod words;
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use self::card::card;
@@ -47,7 +46,7 @@ use crate::plan::Plan;
 pub struct Loaded {
     /// What howdah will do.
     pub plan: Plan,
-    /// What someone should look at, in the order of the file.
+    /// What someone should look at, in the order of the file; then what is wrong with the lists of servers that it names.
     pub warnings: Vec<Fault>,
     /// The files that it names, as they were opened.
     pub files: Vec<PathBuf>,
@@ -58,20 +57,7 @@ pub struct Loaded {
 /// # Errors
 /// Every fault at once, the file itself missing or not being text included.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    judge(path, read(path)?)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Report> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    match read {
-        Ok(_) if bytes.len() as u64 > LARGEST => Err(unreadable(
-            path,
-            &io::Error::other("it is larger than 64 MiB"),
-        )),
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(unreadable(path, &error)),
-    }
+    judge(path, read::read(path)?)
 }
 
 /// As [`load`], with the content already there; `path` is for messages and relative paths.
@@ -89,24 +75,18 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
         lower::lower(&file, &mut cx)
     });
     let files = std::mem::take(&mut cx.files);
-    let report = report_of(path, cx);
+    let report = read::report_of(path, cx);
     match plan {
-        Some(plan) if report.errors() == 0 => Ok(Loaded {
-            plan,
-            warnings: report.faults,
-            files,
-        }),
+        Some(plan) if report.errors() == 0 => {
+            let mut warnings = report.faults;
+            warnings.extend(members::warnings(&plan));
+            Ok(Loaded {
+                plan,
+                warnings,
+                files,
+            })
+        }
         _ => Err(report),
-    }
-}
-
-/// What was noted, in the order of the file.
-fn report_of(path: &Path, cx: Cx) -> Report {
-    let mut faults = cx.faults;
-    faults.sort_by_key(|fault| fault.place.as_ref().map(|place| (place.line, place.column)));
-    Report {
-        path: path.to_owned(),
-        faults,
     }
 }
 
@@ -121,21 +101,3 @@ fn no_configuration(path: &Path, why: &str) -> Report {
         faults: cx.faults,
     }
 }
-
-fn unreadable(path: &Path, error: &io::Error) -> Report {
-    let mut cx = Cx::new(path, String::new());
-    let fix = match error.kind() {
-        io::ErrorKind::NotFound => "name another one with --config FILE; `howdah demo` needs none",
-        io::ErrorKind::PermissionDenied => "let the user that howdah runs as read it",
-        _ => "a configuration is one readable text file",
-    };
-    let what = format!("the configuration {} cannot be read", path.display());
-    cx.error_anywhere(what).why(lower::reason(error)).fix(fix);
-    Report {
-        path: path.to_owned(),
-        faults: cx.faults,
-    }
-}
-
-/// So that a wrong path, such as a device, ends in a fault.
-const LARGEST: u64 = 64 << 20;

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
-    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, ListenerPlan, Plan, PoolPlan, ServerPlan,
-    SniPattern, TlsVersion,
+    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, Plan,
+    PoolPlan, ServerPlan, SniPattern, TlsVersion,
 };
 
 /// Display shows the whole plan, secrets as `***`.
@@ -131,7 +131,13 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
         )?;
     }
     if let Some(source) = &plan.discover {
-        row(f, "servers of", source)?;
+        let missing = matches!(source, DiscoverPlan::File { path } if !path.exists());
+        let note = if missing {
+            ", which is not there yet"
+        } else {
+            ""
+        };
+        row(f, "servers of", format_args!("{source}{note}"))?;
     }
     match &plan.probe {
         None => row(f, "probe", "none: every server counts as up")?,
