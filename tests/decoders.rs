@@ -59,6 +59,11 @@ fn sasl() {
 }
 
 #[test]
+fn kerberos() {
+    examine("kerberos", 150_000);
+}
+
+#[test]
 fn http() {
     examine("http", 150_000);
 }

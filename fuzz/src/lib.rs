@@ -16,7 +16,7 @@ use howdah::config;
 use howdah::wire::hive::{Call, Outcome};
 use howdah::wire::proxy_protocol::{self, Incoming};
 use howdah::wire::thrift::{Reader, ThriftError, Type, message_length};
-use howdah::wire::{http, sasl};
+use howdah::wire::{http, kerberos, sasl};
 
 pub use self::admin::admin;
 pub use self::database::{mysql, postgres};
@@ -28,7 +28,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -41,6 +41,7 @@ pub const TARGETS: [Target; 14] = [
     ("znode", znode),
     ("mysql", mysql),
     ("postgres", postgres),
+    ("kerberos", kerberos),
     ("config", config),
     ("admin", admin),
 ];
@@ -76,6 +77,15 @@ pub fn hive(bytes: &[u8]) {
         && let Some(rows) = &reply.rows
     {
         let _ = (rows.height(), rows.first());
+    }
+}
+
+/// Answers of KDCs and tokens of servers are read or refused, whichever they claim to be.
+pub fn kerberos(bytes: &[u8]) {
+    kerberos::read_anything(bytes);
+    if let Ok(Some(token)) = kerberos::spnego::token(bytes) {
+        assert!(token.len() <= bytes.len());
+        kerberos::read_anything(token);
     }
 }
 

@@ -6,6 +6,7 @@ pub mod keepalive;
 pub mod passwd;
 pub mod pattern;
 pub mod pointer;
+pub mod principal;
 pub mod rate;
 pub mod reach;
 pub mod sync;

@@ -11,6 +11,7 @@ pub mod gauges;
 pub mod hive;
 pub mod http;
 pub mod json;
+pub mod kerberos;
 pub mod mysql;
 pub mod postgres;
 pub mod proxy_protocol;

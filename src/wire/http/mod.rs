@@ -74,6 +74,23 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// The bytes of [`base64`], with or without padding; `None` where it is none.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=').bytes();
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut word, mut bits) = (0u32, 0);
+    for digit in digits {
+        let value = BASE64.iter().position(|known| *known == digit)?;
+        word = word << 6 | u32::try_from(value).ok()?;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push((word >> bits).to_be_bytes()[3]);
+        }
+    }
+    Some(out)
+}
+
 impl Reply {
     /// Value of the first header of that name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {

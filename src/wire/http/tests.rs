@@ -157,6 +157,14 @@ fn base64_is_that_of_the_rfc() {
     ];
     for pair in table.chunks(2) {
         assert_eq!(base64(pair[0].as_bytes()), pair[1]);
+        assert_eq!(from_base64(pair[1]).unwrap(), pair[0].as_bytes());
+    }
+}
+
+#[test]
+fn what_is_no_base64_is_told() {
+    for odd in ["Zg=x", "Z g", "Zg\n", "é"] {
+        assert_eq!(from_base64(odd), None, "{odd:?}");
     }
 }
 
