@@ -117,6 +117,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
             ask,
             port: None,
             tls: None,
+            kerberos: None,
             interval: INTERVAL,
             fast_interval: Duration::from_millis(250),
             deep_interval: long,

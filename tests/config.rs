@@ -36,6 +36,28 @@ mod support {
             .unwrap()
     }
 
+    /// A keytab with one key, of type `etype`, of NAME@EXAMPLE.COM.
+    fn put_keytab(path: &Path, name: &str, etype: u8, mode: u32) {
+        let text = |text: &str| {
+            let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+            [&length[..], text.as_bytes()].concat()
+        };
+        let secret = vec![7; if etype == 18 { 32 } else { 16 }];
+        let length = u8::try_from(secret.len()).unwrap();
+        let head = [0, 0, 0, 1, 0, 0, 0, 0, 2, 0, etype, 0, length];
+        let entry = [
+            &[0, 1][..],
+            &text("EXAMPLE.COM"),
+            &text(name),
+            &head,
+            &secret,
+        ]
+        .concat();
+        let length = u32::try_from(entry.len()).unwrap().to_be_bytes();
+        fs::write(path, [&[5, 2][..], &length, &entry].concat()).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     /// Everything that a file of the corpus may name.
     pub(crate) fn mint(folder: &Path) {
         fs::create_dir_all(folder.join("certs")).unwrap();
@@ -83,6 +105,9 @@ mod support {
         put("probe.password", "not-to-be-shown\n", 0o600);
         put("open.password", "not-to-be-shown\n", 0o644);
         put("empty.password", "\n", 0o600);
+        put_keytab(&folder.join("howdah.keytab"), "howdah", 18, 0o600);
+        put_keytab(&folder.join("open.keytab"), "howdah", 18, 0o644);
+        put_keytab(&folder.join("old.keytab"), "howdah", 23, 0o600);
     }
 }
 

@@ -78,6 +78,7 @@ fn tcp_probe() -> crate::plan::ProbePlan {
         ask: crate::plan::Ask::Tcp,
         port: None,
         tls: None,
+        kerberos: None,
         interval,
         fast_interval: interval,
         deep_interval: interval,

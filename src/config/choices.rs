@@ -18,6 +18,8 @@ words! {
         Plain = "plain",
         /// No SASL at all.
         NoSasl = "nosasl",
+        /// A ticket, by SASL GSSAPI or in the head of a request.
+        Kerberos = "kerberos",
     }
 }
 
@@ -152,9 +154,7 @@ choices! {
     };
     Auth, "auth", advice |word: &str| {
         match word.to_lowercase().as_str() {
-            "kerberos" | "gssapi" => Some(
-                "the probe has no Kerberos ticket; auth = \"plain\" with depth = \"handshake\" judges such servers too",
-            ),
+            "gssapi" | "gss" | "spnego" | "negotiate" | "krb5" => Some("did you mean \"kerberos\"?"),
             "none" | "ldap" | "pam" | "custom" => Some("servers with NONE, LDAP, PAM or CUSTOM take \"plain\""),
             _ => None,
         }

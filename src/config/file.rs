@@ -339,8 +339,8 @@ tables! {
         transport: Transport = "\"binary\"",
         /// `hiveserver2` with transport `http`: the path.
         http_path: String = "\"/cliservice\"",
-        /// `hiveserver2`, and `impala` via `thrift`: SASL PLAIN, or no SASL.
-        auth: Auth = "\"plain\", for Impala \"nosasl\"",
+        /// `hiveserver2`, and `impala` via `thrift`: SASL PLAIN, no SASL, or a ticket. `http` and `hue`: `kerberos`, or nothing.
+        auth: Auth = "\"kerberos\" with a keytab, else \"plain\", for Impala \"nosasl\"",
         /// For auth `plain`; `postgresql` and `mysql`: who logs in to ask for the role.
         username: String = "\"anonymous\", for databases nobody",
         /// Its password.
@@ -349,6 +349,12 @@ tables! {
         database: String = "\"postgres\", for `mysql` none",
         /// `postgresql` and `mysql`: a standby that is further behind is alive, and takes no sessions.
         max_lag: Duration = "however far",
+        /// For auth `kerberos`: a file with keys of `principal`. Read at a start and at a reload.
+        keytab: FilePath = "none",
+        /// In whose name tickets are asked for; without a realm, that of `krb5.conf`.
+        principal: String = "required with `keytab`",
+        /// Whom tickets are for; `_HOST` is the server's own host name. Servers of a pool may share one name.
+        service_principal: String = "`hive/_HOST`, `impala/_HOST`, `HTTP/_HOST` for requests",
         /// `impala`: the web server of `port`, or a Thrift ping on the port that takes sessions.
         via: Via = "\"web\"",
         /// `http` and `hue`: GET, HEAD, OPTIONS or POST.

@@ -15,6 +15,8 @@ mod expressions;
 mod field;
 mod file;
 mod foreign;
+mod keytab;
+mod krb5;
 mod lower;
 mod members;
 mod opaque;

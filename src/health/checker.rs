@@ -58,6 +58,8 @@ pub(super) struct Checker<A> {
     settled: bool,
     /// The last question could not be put, for a fault of our own: nothing that fails tells of the server.
     inconclusive: bool,
+    /// The last answer was given without the ticket that should have been shown; said once.
+    lacks_ticket: bool,
     /// Sessions could not connect to the port that the probe does not ask, and it has not answered since.
     doubt: bool,
     /// Sessions fail here, but enough servers are out for that already; said once.
@@ -91,6 +93,7 @@ impl<A: Asker> Checker<A> {
             deep_due: Instant::now(),
             settled: false,
             inconclusive: false,
+            lacks_ticket: false,
             doubt: false,
             spared: false,
             cap,
@@ -170,13 +173,13 @@ impl<A: Asker> Checker<A> {
             None => finding,
         };
         self.show(&finding);
-        if self.is_blind(&finding) {
+        if self.is_blind(&finding) || self.is_halfway(&finding) {
             return Ok(());
         }
         if knocked == Some(true) {
             self.server.observed().succeeded(Reach::Connect);
         }
-        if self.role.0 != finding.role {
+        if self.role.0 != finding.role && !self.lacks_ticket {
             self.role = (finding.role, false);
         }
         self.hear(&finding).await?;
@@ -298,6 +301,24 @@ impl<A: Asker> Checker<A> {
             tracing::warn!(%pool, %server, step, detail, "cannot probe; health stays as it is");
         }
         self.inconclusive
+    }
+
+    /// A server that answers a question without its ticket lives, and that is all that is known of it: nothing else is taken back
+    /// for that, neither that it serves nor that it wants no sessions.
+    fn is_halfway(&mut self, finding: &Finding) -> bool {
+        let before = self.lacks_ticket;
+        self.lacks_ticket = finding.reason.lacks_ticket();
+        if self.lacks_ticket && !before {
+            let (pool, server) = (self.pool.name(), self.server.name());
+            let (reason, detail) = (finding.reason.as_str(), &finding.detail);
+            tracing::warn!(%pool, %server, reason, detail, "no ticket to ask with; only what needs none is asked");
+        }
+        let known = (self.conclusion.probed(), finding.verdict);
+        self.lacks_ticket
+            && matches!(
+                known,
+                (Health::Up, Verdict::Alive) | (Health::Alive, Verdict::Up)
+            )
     }
 
     fn show(&self, finding: &Finding) {

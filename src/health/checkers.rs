@@ -10,12 +10,11 @@ use tokio::time::Instant;
 
 use super::cap::Cap;
 use super::checker::{Asker, Checker};
-use super::probe::ProbeMemory;
+use super::probe::{Means, ProbeMemory};
 use super::{Effort, Endpoint, Finding, Reason, Verdict, host, pace, probe};
 use crate::base::caught::caught;
 use crate::plan::{PoolName, PoolPlan, ProbePlan};
 use crate::pool::{Health, Member, Pool, Server, ServerId};
-use crate::tls::connect::Connector;
 
 /// All checkers of this process. To drop it is to stop them.
 pub struct Checkers {
@@ -164,15 +163,14 @@ impl Drop for Task {
 /// Puts a pool's question to its servers.
 struct Prober {
     plan: Arc<PoolPlan>,
-    /// What the question needs to speak TLS, or why there is no such thing.
-    tls: Result<Option<Connector>, String>,
+    /// What the question needs, or why there is no such thing.
+    means: Result<Means, String>,
 }
 
 impl Prober {
     fn new(plan: Arc<PoolPlan>, probe: &ProbePlan) -> Self {
-        let tls = probe.tls.as_ref().map(Connector::new).transpose();
         Self {
-            tls: tls.map_err(|error| error.to_string()),
+            means: Means::new(probe).map_err(|error| error.to_string()),
             plan,
         }
     }
@@ -184,13 +182,13 @@ impl Asker for Prober {
         if addresses.is_empty() {
             return unresolved(server);
         }
-        let (Some(probe), Ok(tls)) = (&self.plan.probe, &self.tls) else {
-            let why = self.tls.as_ref().err().cloned();
+        let (Some(probe), Ok(means)) = (&self.plan.probe, &self.means) else {
+            let why = self.means.as_ref().err().cloned();
             return unasked(Reason::Unusable, "prepare", why.unwrap_or_default());
         };
         let host = host(server);
         let endpoint = self.endpoint(&addresses, &host);
-        probe::ask(&endpoint, probe, effort, tls.as_ref(), memory).await
+        probe::ask(&endpoint, probe, effort, means, memory).await
     }
 
     async fn knock(&self, server: &Server) -> Finding {
@@ -271,6 +269,7 @@ mod tests {
             ask: Ask::Tcp,
             port: None,
             tls: None,
+            kerberos: None,
             interval,
             fast_interval: SHORT,
             deep_interval: PATIENCE,

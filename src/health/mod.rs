@@ -16,6 +16,7 @@ mod passive;
 pub mod probe;
 mod quarantine;
 mod role;
+mod tickets;
 mod trust;
 
 use std::borrow::Cow;
@@ -94,6 +95,24 @@ words! {
         UnsupportedMechanism = "unsupported-mechanism",
         /// The server lives, but wants an account, and none is configured.
         AccountNeeded = "account-needed",
+        /// The server refuses the ticket, or is not who it should be.
+        KerberosRefused = "kerberos-refused",
+        /// No KDC answers: nothing more than a handshake is asked.
+        KdcUnreachable = "kdc-unreachable",
+        /// The KDC refuses for a cause that has no word of its own.
+        KdcRefused = "kdc-refused",
+        /// The KDC does not know the principal that asks.
+        PrincipalUnknown = "principal-unknown",
+        /// The principal that asks, or its key, has expired or is locked.
+        PrincipalExpired = "principal-expired",
+        /// The keytab has another key than the KDC.
+        KeyWrong = "key-wrong",
+        /// The keytab has no key of a type that the KDC takes.
+        KeyMissing = "key-missing",
+        /// The KDC does not know the server's principal.
+        ServiceUnknown = "service-unknown",
+        /// Our clock and the KDC's differ too much.
+        ClockSkew = "clock-skew",
         /// Another status than expected.
         HttpStatus = "http-status",
         /// The body lacks what is expected.
@@ -138,6 +157,21 @@ impl Reason {
     /// Whether a verdict for this reason says something of the server, and not of ourselves.
     pub fn is_of_server(self) -> bool {
         !matches!(self, Self::Unusable | Self::OwnDelay)
+    }
+
+    /// Whether the question was put without the ticket that it needs, so that the answer goes only half the way.
+    pub fn lacks_ticket(self) -> bool {
+        matches!(
+            self,
+            Self::KdcUnreachable
+                | Self::KdcRefused
+                | Self::PrincipalUnknown
+                | Self::PrincipalExpired
+                | Self::KeyWrong
+                | Self::KeyMissing
+                | Self::ServiceUnknown
+                | Self::ClockSkew
+        )
     }
 }
 

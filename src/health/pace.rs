@@ -85,6 +85,7 @@ mod tests {
         ask: Ask::Tcp,
         port: None,
         tls: None,
+        kerberos: None,
         interval: Duration::from_secs(10),
         fast_interval: Duration::from_secs(1),
         deep_interval: Duration::from_secs(60),

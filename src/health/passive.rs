@@ -148,6 +148,7 @@ mod tests {
                 ask,
                 port,
                 tls: None,
+                kerberos: None,
                 interval: Duration::from_secs(5),
                 fast_interval: Duration::from_secs(1),
                 deep_interval: Duration::from_secs(60),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectTls, DatabaseAsk, HttpAsk, Script, Secret};
+use super::{ConnectTls, DatabaseAsk, HttpAsk, KerberosPlan, Script, Secret};
 use crate::base::word::words;
 
 /// Table `[pool.*.probe]`, or what the service brings.
@@ -15,6 +15,8 @@ pub struct ProbePlan {
     pub port: Option<u16>,
     /// Speak TLS. Default: as the pool does, unless `port` is another one.
     pub tls: Option<ConnectTls>,
+    /// Who asks, where the server wants a ticket.
+    pub kerberos: Option<Arc<KerberosPlan>>,
     /// Between two questions while nothing is in doubt; jittered.
     pub interval: Duration,
     /// The same while undecided: a streak is under way, or there was no verdict yet.
@@ -153,4 +155,6 @@ pub enum HiveAuth {
     },
     /// No SASL at all.
     NoSasl,
+    /// A ticket by [`ProbePlan::kerberos`]: SASL GSSAPI, or `Negotiate` in HTTP.
+    Kerberos,
 }

@@ -87,6 +87,7 @@ pub(super) fn probe() -> Option<ProbePlan> {
         ask: Ask::Tcp,
         port: None,
         tls: None,
+        kerberos: None,
         interval: Duration::from_secs(10),
         fast_interval: Duration::from_secs(1),
         deep_interval: Duration::from_secs(60),

@@ -17,6 +17,7 @@ Examples:
   howdah probe hiveserver2 hs2-1.example.com:10000
   howdah probe hiveserver2 hs2-1:10000 --depth query --user howdah --password-file pw --ca ca.crt
   howdah probe hiveserver2 hs2-1:10001 --transport http
+  howdah probe hiveserver2 hs2-1.example.com --depth query --keytab howdah.keytab --principal howdah@EXAMPLE.COM
   howdah probe impala impalad-1:25000
   howdah probe postgresql db-1:5432 --user howdah --password-file pw --max-lag 30s
   howdah probe http hue-1:8888 --path /desktop/debug/is_alive --expect-status 200"
@@ -35,8 +36,8 @@ pub struct ProbeArgs {
     /// hiveserver2: how far to go [default: handshake]
     #[arg(long, value_parser = ["handshake", "session", "query"])]
     pub depth: Option<String>,
-    /// hiveserver2, impala via thrift: SASL PLAIN or no SASL [default: plain; impala: nosasl]
-    #[arg(long, value_parser = ["plain", "nosasl"])]
+    /// hiveserver2, impala via thrift: SASL PLAIN, no SASL, or a ticket [default: plain; impala: nosasl; kerberos with a keytab]
+    #[arg(long, value_parser = ["plain", "nosasl", "kerberos"])]
     pub auth: Option<String>,
     /// User for SASL PLAIN or HTTP Basic; without one the probe says "anonymous". postgresql, mysql: who logs in to ask for the role
     #[arg(long, value_name = "NAME")]
@@ -50,6 +51,15 @@ pub struct ProbeArgs {
     /// postgresql, mysql: a standby that is further behind is alive, and no more
     #[arg(long, value_name = "TIME", requires = "user", value_parser = unit::duration)]
     pub max_lag: Option<Duration>,
+    /// Kerberos: file with the keys of the principal
+    #[arg(long, value_name = "FILE", requires = "principal")]
+    pub keytab: Option<String>,
+    /// Kerberos: in whose name tickets are asked for
+    #[arg(long, value_name = "NAME", requires = "keytab")]
+    pub principal: Option<String>,
+    /// Kerberos: what the server calls itself [default: hive/_HOST, impala/_HOST; HTTP/_HOST for requests]
+    #[arg(long, value_name = "NAME", requires = "keytab")]
+    pub service_principal: Option<String>,
     /// hiveserver2: Thrift on the socket, or in HTTP requests [default: binary]
     #[arg(long, value_parser = ["binary", "http"])]
     pub transport: Option<String>,

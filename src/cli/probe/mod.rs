@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 pub use self::args::ProbeArgs;
 use self::question::{Question, Refusal, question};
 use super::FAILED;
+use crate::health::probe::Means;
 use crate::health::{Effort, Endpoint, Finding, Reason, Verdict, in_role, probe};
 use crate::plan::{RolePlan, Service};
-use crate::tls::connect::Connector;
 
 /// The server answers, but must not get new sessions.
 pub const ALIVE: u8 = 3;
@@ -71,10 +71,7 @@ fn ask(question: &Question) -> Result<Finding, String> {
     let Question {
         host, port, plan, ..
     } = question;
-    let connector = match &plan.tls {
-        Some(tls) => Some(Connector::new(tls).map_err(|error| error.to_string())?),
-        None => None,
-    };
+    let means = Means::new(plan).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -92,8 +89,7 @@ fn ask(question: &Question) -> Result<Finding, String> {
             send_proxy: question.send_proxy,
         };
         let mut strangers = probe::ProbeMemory::default();
-        let tls = connector.as_ref();
-        let mut finding = probe::ask(&endpoint, plan, Effort::Full, tls, &mut strangers).await;
+        let mut finding = probe::ask(&endpoint, plan, Effort::Full, &means, &mut strangers).await;
         finding.steps.insert(0, ("resolve", resolved));
         finding
     }))

@@ -85,7 +85,9 @@ fn words(args: &ProbeArgs, port: u16, files: bool) -> String {
     say("type", Some(&args.kind));
     say("timeout", Some(&milliseconds(args.timeout)));
     say("depth", args.depth.as_deref());
-    say("auth", args.auth.as_deref());
+    // Without files nothing is said of tickets, which need one.
+    let kerberos = args.auth.as_deref() == Some("kerberos");
+    say("auth", args.auth.as_deref().filter(|_| files || !kerberos));
     say("username", args.user.as_deref());
     say("database", args.database.as_deref());
     say("max_lag", args.max_lag.map(milliseconds).as_deref());
@@ -101,6 +103,9 @@ fn words(args: &ProbeArgs, port: u16, files: bool) -> String {
     say("tls.server_name", args.server_name.as_deref());
     for (key, path) in [
         ("password_file", &args.password_file),
+        ("keytab", &args.keytab),
+        ("principal", &args.principal),
+        ("service_principal", &args.service_principal),
         ("tls.ca", &args.ca),
         ("tls.certificate", &args.cert),
         ("tls.key", &args.key),

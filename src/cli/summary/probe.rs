@@ -14,6 +14,12 @@ pub(super) fn show(f: &mut fmt::Formatter<'_>, probe: &ProbePlan) -> fmt::Result
     if probe.tls.is_some() && probe.ask != Ask::Tls {
         what.push_str(" over TLS");
     }
+    if let Some(kerberos) = &probe.kerberos {
+        let (parts, realm) = (&kerberos.service.parts, &kerberos.service.realm);
+        let realm = realm.as_ref().map(|realm| format!("@{realm}"));
+        let to = format!("{}{}", parts.join("/"), realm.unwrap_or_default());
+        what.push_str(&format!(", as {} to {to}", kerberos.client));
+    }
     row(f, "probe", what)?;
     let [every, fast, deep, wait] = [
         probe.interval,
@@ -109,6 +115,7 @@ fn role(ask: &DatabaseAsk) -> String {
 fn account(auth: &HiveAuth) -> String {
     match auth {
         HiveAuth::NoSasl => "nosasl".into(),
+        HiveAuth::Kerberos => "kerberos".into(),
         HiveAuth::Plain { account: None } => "plain".into(),
         HiveAuth::Plain {
             account: Some((user, _)),

@@ -14,6 +14,7 @@ mod database;
 mod discover;
 mod exchange;
 mod http;
+mod kerberos;
 mod listener;
 mod load;
 mod material;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::probe_rules::{self, asks_web, is_database};
 use super::tls::connect_tls;
-use super::{count, database, exchange, http, material};
+use super::{count, database, exchange, http, kerberos, material};
 use crate::config::choices::{Auth, Transport};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
@@ -79,6 +79,7 @@ fn one(
         ask,
         port,
         tls,
+        kerberos: kerberos::lower(words, kind, cx),
         interval,
         fast_interval: words.fast_interval.or(FAST.min(interval)),
         deep_interval: words.deep_interval.or(DEEP.max(interval)),
@@ -206,12 +207,17 @@ fn auth(words: &Probe, brought: Auth, cx: &mut Cx) -> HiveAuth {
         .password_file
         .get()
         .and_then(|path| material::secret(path, "password_file", cx));
-    let brought = if words.username.is_absent() {
-        brought
-    } else {
-        Auth::Plain
+    let brought = match (words.username.is_absent(), words.keytab.is_absent()) {
+        (_, false) => Auth::Kerberos,
+        (false, _) => Auth::Plain,
+        _ => brought,
     };
     let auth = words.auth.or(brought);
+    if auth == Auth::Kerberos {
+        kerberos::only(words, cx);
+        return HiveAuth::Kerberos;
+    }
+    kerberos::unused(words, auth.as_str(), cx);
     if auth == Auth::NoSasl {
         for (key, span) in [
             ("username", words.username.span()),

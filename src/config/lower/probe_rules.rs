@@ -1,7 +1,7 @@
 //! What does not go together in a probe: keys of another type, intervals that contradict each other.
 
 use crate::base::unit::show_duration;
-use crate::config::choices::Via;
+use crate::config::choices::{Auth, Via};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
 use crate::config::file::{Probe, ProbeTls};
@@ -11,14 +11,17 @@ use crate::plan::{ProbePlan, Protocol, Question, Service};
 
 /// Keys that the type of this probe does not know.
 pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    let keys: [(&str, Option<Span>, Knows); 22] = [
+    let keys: [(&str, Option<Span>, Knows); 25] = [
         ("starttls", words.starttls.span(), starts_tls),
         ("protocol", words.protocol.span(), exchange),
         ("depth", words.depth.span(), hive),
         ("deep_interval", words.deep_interval.span(), hive),
         ("transport", words.transport.span(), hive),
         ("http_path", words.http_path.span(), hive),
-        ("auth", words.auth.span(), thrift),
+        ("auth", words.auth.span(), login),
+        ("keytab", words.keytab.span(), login),
+        ("principal", words.principal.span(), login),
+        ("service_principal", words.service_principal.span(), login),
         ("username", words.username.span(), account),
         ("password_file", words.password_file.span(), account),
         ("database", words.database.span(), is_database),
@@ -88,7 +91,12 @@ pub(super) fn is_database(question: Question) -> bool {
     matches!(question, Question::PostgreSql | Question::MySql)
 }
 
-fn request(question: Question) -> bool {
+/// By SASL, or in the head of a request.
+pub(super) fn login(question: Question) -> bool {
+    thrift(question) || request(question)
+}
+
+pub(super) fn request(question: Question) -> bool {
     question.path().is_some()
 }
 
@@ -127,7 +135,13 @@ fn ways_of_impala(words: &Probe, kind: ProbeType, cx: &mut Cx) {
     }
     if asks_web(words, kind) {
         for (key, span) in [
-            ("auth", words.auth.span()),
+            (
+                "auth",
+                words
+                    .auth
+                    .span()
+                    .filter(|_| words.auth.value() != Some(&Auth::Kerberos)),
+            ),
             ("username", words.username.span()),
             ("password_file", words.password_file.span()),
         ] {

@@ -70,6 +70,7 @@ fn of_login(one: &Registered, auth: &HiveAuth) -> Option<String> {
     let published = one.authentication.as_deref()?;
     let differs = match auth {
         HiveAuth::NoSasl => published != "NOSASL",
+        HiveAuth::Kerberos => published != "KERBEROS",
         HiveAuth::Plain { account } => {
             published == "NOSASL" || published == "KERBEROS" && account.is_some()
         }

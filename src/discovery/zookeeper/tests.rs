@@ -269,6 +269,7 @@ fn pool() -> PoolPlan {
             },
             port: None,
             tls: None,
+            kerberos: None,
             interval: second,
             fast_interval: second,
             deep_interval: second,

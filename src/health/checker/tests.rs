@@ -72,6 +72,7 @@ fn probe() -> ProbePlan {
         ask: Ask::Tcp,
         port: None,
         tls: None,
+        kerberos: None,
         interval: secs(10),
         fast_interval: ms(250),
         deep_interval: secs(60),
@@ -394,6 +395,31 @@ async fn a_howdah_without_descriptors_blames_nobody() {
 }
 
 /// Impala's probe asks the web server: a dead session port stayed up, and nine of ten sessions paid the whole connect.
+#[tokio::test(start_paused = true)]
+async fn without_a_ticket_a_server_stays_what_it_was_as_long_as_it_answers() {
+    let watched = watch(Verdict::Up, false);
+    let say = |verdict, reason| {
+        *watched.script.answer.lock().expect("no panic") = (verdict, false);
+        *watched.script.reason.lock().expect("no panic") = reason;
+    };
+    watched.until(Health::Up).await;
+    // A page that wants a login.
+    say(Verdict::Alive, Reason::KdcUnreachable);
+    sleep(secs(300)).await;
+    assert_eq!(watched.health(), Health::Up);
+    // It falls for what needs no ticket to be seen, and comes back by the same.
+    say(Verdict::Down, Reason::ConnectRefused);
+    watched.until(Health::Down).await;
+    say(Verdict::Up, Reason::KdcUnreachable);
+    watched.until(Health::Up).await;
+    // What a ticket had shown is not taken back without one.
+    say(Verdict::Alive, Reason::Passive);
+    watched.until(Health::Alive).await;
+    say(Verdict::Up, Reason::KeyWrong);
+    sleep(secs(300)).await;
+    assert_eq!(watched.health(), Health::Alive);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dead_session_port_takes_the_server_out_though_the_probed_port_answers() {
     let watched = watch_elsewhere(ms(1));

@@ -114,6 +114,7 @@ fn as_probe(plan: &LoadPlan) -> ProbePlan {
         ask: Ask::Tcp,
         port: Some(plan.port),
         tls: plan.tls.clone(),
+        kerberos: None,
         interval: plan.interval,
         fast_interval: plan.interval,
         deep_interval: plan.interval,

@@ -141,7 +141,14 @@ mod tests {
             send_proxy: None,
         };
         let effort = crate::health::Effort::Full;
-        super::super::ask(&endpoint, &plan, effort, None, &mut Default::default()).await
+        super::super::ask(
+            &endpoint,
+            &plan,
+            effort,
+            &Default::default(),
+            &mut Default::default(),
+        )
+        .await
     }
 
     const SOON: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! What a server says of its load: the page or the line, by the connections of probes. No verdict comes of it.
 
 use super::link::{Link, Target};
+use super::pass::Pass;
 use super::patience::{Waited, wait};
 use super::trace::{Answer, Asked, Trace};
 use super::{Endpoint, http};
@@ -62,6 +63,7 @@ fn target<'a>(
         port: plan.port,
         plan,
         tls,
+        pass: Pass::Nobody,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One request, and a judgement of its status and body.
 
 use super::link::{Link, Target};
+use super::negotiate;
 use super::talk::{first_line, role};
 use super::trace::{Answer, Asked, Trace};
 use crate::base::pattern::Pattern;
@@ -19,7 +20,7 @@ pub(super) async fn exchange(
     Ok(judge(&reply, ask))
 }
 
-/// Connects and asks, as step `step`; the connection is not used again.
+/// Connects and asks, as step `step`, and shows a ticket where the plan has Kerberos; the connection is not used again.
 pub(super) async fn fetch(
     target: &Target<'_>,
     trace: &mut Trace,
@@ -27,10 +28,25 @@ pub(super) async fn fetch(
     ask: &HttpAsk,
     step: &'static str,
 ) -> Asked<Reply> {
+    let shown = negotiate::begin(target)?;
+    let (header, begun) = shown.unzip();
+    let reply = fetch_as(target, trace, link, ask, (step, header)).await?;
+    negotiate::judged(target, ask, reply, begun)
+}
+
+/// The same with a line of the caller's, or as nobody.
+pub(super) async fn fetch_as(
+    target: &Target<'_>,
+    trace: &mut Trace,
+    link: &mut Option<Link>,
+    ask: &HttpAsk,
+    (step, header): (&'static str, Option<String>),
+) -> Asked<Reply> {
     let link = link.insert(target.open(trace).await?);
     trace.step(step);
     let host = ask.host.clone().unwrap_or_else(|| target.authority());
-    let headers = ["Accept: */*".to_owned(), "Connection: close".to_owned()];
+    let mut headers = vec!["Accept: */*".to_owned(), "Connection: close".to_owned()];
+    headers.extend(header);
     let request = http::request(&ask.method, &ask.path, &host, &headers, b"");
     link.send(&request).await?;
     receive(link, ask.method == "HEAD").await

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::fault;
+use super::pass::Pass;
 use super::trace::{Answer, Asked, Trace};
 use crate::base::connect::connect;
 use crate::health::{Endpoint, Reason};
@@ -35,6 +36,7 @@ pub(super) struct Target<'a> {
     pub(super) port: Option<u16>,
     pub(super) plan: &'a ProbePlan,
     pub(super) tls: Option<&'a Connector>,
+    pub(super) pass: Pass,
 }
 
 /// Most reads: an answer of the longest kind comes in a tenth of that, and one that dribbles must not cost a core.

@@ -15,6 +15,8 @@ mod hue;
 mod impala;
 mod link;
 mod mysql;
+mod negotiate;
+mod pass;
 mod patience;
 mod postgres;
 mod raw;
@@ -25,17 +27,18 @@ mod tls;
 mod trace;
 
 pub use self::hive::ProbeMemory;
+pub use self::pass::Means;
 pub(super) use self::trace::printable;
 
 use self::link::{Link, Target};
+use self::pass::Pass;
 use self::patience::{Waited, wait};
 use self::trace::{Answer, Asked, Trace};
 use super::{Effort, Endpoint, Finding};
 use crate::plan::{Ask, Depth, ProbePlan};
-use crate::tls::connect::Connector;
 
-/// One question. `tls` is prepared from [`ProbePlan::tls`], once per pool; `memory` is this server's, and makes the next
-/// question quieter.
+/// One question. `means` are prepared from the plan, once per pool; `memory` is this server's, and makes the next
+/// question quieter. A ticket that has yet to be got is waited for before, for as long as the timeout.
 ///
 /// Ends at [`ProbePlan::timeout`] at the latest, or at twice that when this thread was late; the polite close after the verdict is bounded by it too. Dropping the
 /// future ends the question without an answer.
@@ -43,14 +46,15 @@ pub async fn ask(
     endpoint: &Endpoint<'_>,
     plan: &ProbePlan,
     effort: Effort,
-    tls: Option<&Connector>,
+    means: &Means,
     memory: &mut ProbeMemory,
 ) -> Finding {
     let target = Target {
         endpoint: *endpoint,
         port: plan.port,
         plan,
-        tls,
+        tls: means.tls.as_ref(),
+        pass: means.pass(endpoint.host, plan, effort).await,
     };
     let trace = Trace::begin(plan.timeout);
     match (&plan.ask, effort) {
@@ -70,7 +74,7 @@ pub async fn knock(endpoint: &Endpoint<'_>, plan: &ProbePlan) -> Finding {
             endpoint,
             plan,
             Effort::Full,
-            None,
+            &Means::default(),
             &mut ProbeMemory::default(),
         )
         .await;
@@ -80,6 +84,7 @@ pub async fn knock(endpoint: &Endpoint<'_>, plan: &ProbePlan) -> Finding {
         port: None,
         plan,
         tls: None,
+        pass: Pass::Nobody,
     };
     connect_only(&target, Trace::begin(plan.timeout)).await
 }

@@ -46,8 +46,8 @@ pub(super) const PROFILE: Profile = Profile {
     ],
     hints: &[
         "Hadoop 2 has no `/isActive` and answers 404, which is down: ask its JMX page, as below.",
-        "Where SPNEGO covers all pages, every NameNode answers 401, which is alive, and none serves: name `/isActive` in \
-         `hadoop.http.authentication.kerberos.endpoint.whitelist` (HADOOP-18666).",
+        "Where SPNEGO covers all pages, a NameNode answers 401, which is alive, and none serves: give the probe `keytab` and \
+         `principal`, or name `/isActive` in `hadoop.http.authentication.kerberos.endpoint.whitelist` (HADOOP-18666).",
         "Safe mode is no role: the active NameNode is up in it, and refuses writes itself.",
     ],
     ..Profile::BASE

@@ -14,7 +14,9 @@ use tokio::time::{Instant, timeout};
 use super::super::link::Link;
 use super::super::replica::Fresh;
 use super::super::trace::{Answer, Asked, Trace};
-use super::transport::{self, Account};
+use super::login::Login;
+use super::negotiate::{log_in, refused};
+use super::transport::{Transport, negotiation};
 use crate::health::{Reason, Verdict};
 use crate::wire::hive::Outcome;
 use crate::wire::sasl::{self, Status};
@@ -25,11 +27,27 @@ use crate::wire::thrift::{Kind, Writer};
 pub struct ProbeMemory {
     login_mode: LoginMode,
     /// Logged in and idle, for as long as `login_mode` is [`LoginMode::Start`] and one was needed to find that out.
-    seat: Option<Link>,
-    /// The present link is to become the seat.
-    keep: bool,
+    idle: Option<Link>,
+    /// Logged in, for the next session of ours.
+    seat: Option<Seat>,
+    /// What the present link is to become.
+    keep: Option<Keep>,
     /// Of a database that copies another: when its copy was known to be current.
     pub(in super::super) fresh: Fresh,
+}
+
+#[derive(Debug)]
+enum Keep {
+    /// It has been used up in finding out.
+    Idle,
+    Seat(Transport),
+}
+
+/// A connection past its login.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) link: Link,
+    pub(super) transport: Transport,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,22 +66,34 @@ enum LoginMode {
 pub(super) async fn greet(
     link: &mut Link,
     trace: &mut Trace,
-    account: Account<'_>,
+    transport: &mut Transport,
+    login: Login<'_>,
     memory: &mut ProbeMemory,
 ) -> Asked<Answer> {
-    let asked = match memory.login_mode {
-        LoginMode::Unknown => return first(link, account, memory).await,
-        LoginMode::LogIn => transport::log_in(link, account, true).await,
-        LoginMode::Start(mechanism) => start(link, trace, mechanism, account.is_some()).await,
+    let asked = match (memory.login_mode, login) {
+        (LoginMode::Start(mechanism), _) => start(link, trace, mechanism, login).await,
+        // Nothing is known to be silent, and nobody can log in.
+        (_, Login::NoTicket) => {
+            let started = start(link, trace, login.mechanism(), login).await;
+            started.map(Answer::logging_an_error)
+        }
+        (LoginMode::Unknown, _) => return first(link, transport, login, memory).await,
+        (LoginMode::LogIn, _) => log_in(link, login, true).await.map(|_| Answer::up()),
     };
     asked.inspect_err(|answer| memory.doubt(answer))
 }
 
-async fn first(link: &mut Link, account: Account<'_>, memory: &mut ProbeMemory) -> Asked<Answer> {
-    match transport::log_in(link, account, true).await {
-        Ok(answer) => {
-            memory.learn(generation(link).await);
-            Ok(answer)
+async fn first(
+    link: &mut Link,
+    transport: &mut Transport,
+    login: Login<'_>,
+    memory: &mut ProbeMemory,
+) -> Asked<Answer> {
+    match log_in(link, login, true).await {
+        Ok(sealing) => {
+            *transport = Transport::Sasl { sealing };
+            memory.learn(generation(link, transport).await, login);
+            Ok(Answer::up())
         }
         Err(answer) => Err(memory.learn_refusal(answer)),
     }
@@ -80,20 +110,35 @@ impl ProbeMemory {
 
     /// After the verdict: the link is parted from, unless it is worth keeping.
     pub(in super::super) fn keeps(&mut self, link: Link) -> Option<Link> {
-        if std::mem::take(&mut self.keep) {
-            link.keep_alive();
-            self.seat = Some(link);
-            return None;
+        let Some(keep) = self.keep.take() else {
+            return Some(link);
+        };
+        link.keep_alive();
+        match keep {
+            Keep::Idle => self.idle = Some(link),
+            Keep::Seat(transport) => self.seat = Some(Seat { link, transport }),
         }
-        Some(link)
+        None
     }
 
-    fn learn(&mut self, generation: Generation) {
+    /// The connection that is kept, to go on with.
+    pub(super) fn take_seat(&mut self) -> Option<Seat> {
+        self.seat.take()
+    }
+
+    /// The present connection is to be kept where its end would be an error in the server's log.
+    pub(super) fn may_keep(&mut self, transport: Transport) {
+        if let LoginMode::Start(_) = self.login_mode {
+            self.keep = Some(Keep::Seat(transport));
+        }
+    }
+
+    fn learn(&mut self, generation: Generation, login: Login<'_>) {
         match generation {
             Generation::Old => self.login_mode = LoginMode::LogIn,
             Generation::New => {
-                self.login_mode = LoginMode::Start("PLAIN");
-                self.keep = true;
+                self.login_mode = LoginMode::Start(login.mechanism());
+                self.keep = Some(Keep::Idle);
             }
         }
     }
@@ -136,7 +181,7 @@ async fn start(
     link: &mut Link,
     trace: &mut Trace,
     mechanism: &str,
-    has_account: bool,
+    login: Login<'_>,
 ) -> Asked<Answer> {
     let mut message = Vec::with_capacity(16);
     sasl::put_message(&mut message, Status::Start, mechanism.as_bytes());
@@ -149,21 +194,22 @@ async fn start(
                 let text = "closed at once: no free thread, or another protocol";
                 return Err(Answer::down(Reason::Closed, text));
             }
-            return objection(link, has_account).await;
+            return objection(link, login).await;
         }
     }
     link.shut().await;
     match link.more().await? {
         false => Ok(Answer::up()),
-        true => objection(link, has_account).await,
+        true => objection(link, login).await,
     }
 }
 
 /// It ought to have been silent.
-async fn objection(link: &mut Link, has_account: bool) -> Asked<Answer> {
-    let (status, text) = transport::negotiation(link).await?;
+async fn objection(link: &mut Link, login: Login<'_>) -> Asked<Answer> {
+    let (status, payload) = negotiation(link).await?;
+    let text = String::from_utf8_lossy(&payload);
     Err(match status {
-        Status::Bad => transport::refused(&text, has_account, true).logging_an_error(),
+        Status::Bad => refused(&text, login, true).logging_an_error(),
         _ => Answer::down(Reason::NotSasl, &text),
     })
 }
@@ -177,17 +223,13 @@ enum Generation {
 
 /// A GetInfo without what it needs, and with a field of a type that does not exist. Thrift from 0.12 on stumbles over the
 /// type, older ones over what is missing; both say so in a reply, run nothing and log nothing.
-async fn generation(link: &mut Link) -> Generation {
+async fn generation(link: &mut Link, transport: &mut Transport) -> Generation {
     let mut writer = Writer::message(Kind::Call, "GetInfo", 0);
     writer.structure(1, |w| w.field_of_no_type(1));
     writer.stop();
-    let mut framed = Vec::with_capacity(64);
-    sasl::put_frame(&mut framed, &writer.finish());
-    let told = timeout(TELL, async {
-        link.send(&framed).await?;
-        transport::read_frame(link).await
-    });
-    let Ok(Ok(reply)) = told.await else {
+    let message = writer.finish();
+    let told = timeout(TELL, transport.exchange(link, &message)).await;
+    let Ok(Ok(reply)) = told else {
         return Generation::Old;
     };
     match Outcome::decode(&reply) {

@@ -21,7 +21,7 @@ pub(super) async fn takes_post(
         method: "OPTIONS".to_owned(),
         ..HttpAsk::get(path)
     };
-    match http::fetch(target, trace, link, &ask, "options").await {
+    match http::fetch_as(target, trace, link, &ask, ("options", None)).await {
         Ok(reply) if names_post(&reply) => Ok(Some(())),
         Ok(_) => Ok(None),
         Err(answer) if matches!(answer.reason, Reason::Closed | Reason::Reset) => Ok(None),

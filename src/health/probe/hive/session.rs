@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::super::link::{Link, Target};
 use super::super::trace::{Answer, Asked, Trace};
+use super::login::Login;
 use super::login_mode::{self, ProbeMemory};
-use super::transport::{ANYBODY, Account, Transport, account_of, log_in};
+use super::negotiate::log_in;
+use super::transport::Transport;
 use crate::health::{Reason, Verdict};
 use crate::plan::{HiveAuth, HiveTransport};
 use crate::wire::hive::{Failure, Handle, Operation, Outcome, PROTOCOL_V6, Reply, Request, state};
@@ -21,13 +23,13 @@ const POLL: Duration = Duration::from_millis(20);
 pub(in super::super) struct Conversation<'a> {
     link: &'a mut Link,
     transport: Transport,
-    account: Account<'a>,
+    login: Login<'a>,
     sequence: i32,
 }
 
 impl<'a> Conversation<'a> {
     pub(in super::super) async fn open(
-        target: &Target<'_>,
+        target: &'a Target<'_>,
         trace: &mut Trace,
         link: &'a mut Option<Link>,
         transport: &HiveTransport,
@@ -41,9 +43,24 @@ impl<'a> Conversation<'a> {
         Ok(Self {
             link,
             transport: Transport::of(target, transport, auth),
-            account: account_of(auth),
+            login: Login::of(auth, &target.pass),
             sequence: 0,
         })
+    }
+
+    /// Goes on where an earlier question has logged in.
+    pub(super) fn resume(link: &'a mut Link, transport: Transport, login: Login<'a>) -> Self {
+        Self {
+            link,
+            transport,
+            login,
+            sequence: 0,
+        }
+    }
+
+    /// What is needed to resume, where a ticket was shown: that costs both sides more than a password.
+    pub(super) fn worth_keeping(self) -> Option<Transport> {
+        matches!(self.login, Login::Ticket(_)).then_some(self.transport)
     }
 
     /// The handshake as the whole question; without SASL, a call that no server has, which none runs and few log.
@@ -52,9 +69,10 @@ impl<'a> Conversation<'a> {
         trace: &mut Trace,
         memory: &mut ProbeMemory,
     ) -> Asked<Answer> {
-        if let Transport::Sasl = self.transport {
+        if let Transport::Sasl { .. } = self.transport {
             trace.step("sasl");
-            return login_mode::greet(self.link, trace, self.account, memory).await;
+            let transport = &mut self.transport;
+            return login_mode::greet(self.link, trace, transport, self.login, memory).await;
         }
         trace.step("ping");
         match self.call(&unknown_method()).await {
@@ -65,9 +83,9 @@ impl<'a> Conversation<'a> {
 
     /// Before a session.
     pub(in super::super) async fn log_in(&mut self, trace: &mut Trace) -> Asked<()> {
-        if let Transport::Sasl = self.transport {
+        if let Transport::Sasl { sealing } = &mut self.transport {
             trace.step("sasl");
-            log_in(self.link, self.account, false).await?;
+            *sealing = log_in(self.link, self.login, false).await?;
         }
         self.transport.as_anybody();
         Ok(())
@@ -75,7 +93,7 @@ impl<'a> Conversation<'a> {
 
     pub(in super::super) async fn open_session(&mut self, trace: &mut Trace) -> Asked<Handle> {
         trace.step("open-session");
-        let user = self.account.map_or(ANYBODY, |(user, _)| user);
+        let user = self.login.user();
         let request = Request::OpenSession {
             protocol: PROTOCOL_V6,
             user: Some(user.to_owned()),
@@ -201,8 +219,8 @@ impl<'a> Conversation<'a> {
             answer.reason,
             Reason::AccountNeeded | Reason::UnsupportedMechanism
         );
-        match self.account {
-            None if wants_account => Answer {
+        match self.login.is_known() {
+            false if wants_account => Answer {
                 verdict: Verdict::Up,
                 ..answer
             },

@@ -1,49 +1,70 @@
-//! Getting in: the transport around Thrift messages, and what opens it.
+//! The transport around Thrift messages, on each of the ways in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::super::http;
 use super::super::link::{Link, Target};
 use super::super::trace::{Answer, Asked};
-use crate::health::{Reason, Verdict};
-use crate::plan::{HiveAuth, HiveTransport, Secret};
+use super::super::{http, negotiate};
+use super::login::{ANYBODY, basic};
+use super::sealing::{Sealing, moment};
+use crate::health::Reason;
+use crate::plan::{HiveAuth, HiveTransport};
+use crate::wire::kerberos::{Ticket, gss};
 use crate::wire::sasl::{self, Status};
 use crate::wire::{http as http_wire, thrift};
 
 /// How messages travel on this connection.
-pub(super) enum Transport {
-    /// SASL PLAIN, then frames.
-    Sasl,
+#[derive(Debug)]
+pub(in super::super) enum Transport {
+    /// After a login by SASL: frames.
+    Sasl {
+        /// What the login has agreed on.
+        sealing: Option<Sealing>,
+    },
     /// Nothing around them.
     Bare,
     /// Each is the body of a POST.
     Http {
         path: String,
         host: String,
-        authorization: Option<String>,
-        /// The authorization is not of the plan.
-        anybody: bool,
+        access: Access,
     },
 }
 
-/// User and password, where the plan has them.
-pub(super) type Account<'a> = Option<&'a (String, Secret)>;
-
-/// Taken by every server that lets anybody in; both parts must not be empty.
-pub(super) const ANYBODY: &str = "anonymous";
+/// What opens the door of each request.
+#[derive(Debug)]
+pub(in super::super) enum Access {
+    /// Nothing.
+    None,
+    /// An account of the plan.
+    Basic(String),
+    /// Any account will do.
+    Anybody(String),
+    /// Shown anew each time: a server takes none twice.
+    Ticket(Arc<Ticket>),
+}
 
 impl Transport {
     pub(super) fn of(target: &Target<'_>, transport: &HiveTransport, auth: &HiveAuth) -> Self {
         match (transport, auth) {
-            (HiveTransport::Binary, HiveAuth::Plain { .. }) => Self::Sasl,
             (HiveTransport::Binary, HiveAuth::NoSasl) => Self::Bare,
+            (HiveTransport::Binary, _) => Self::Sasl { sealing: None },
             (HiveTransport::Http { path }, _) => Self::Http {
                 path: path.clone(),
                 host: target.authority(),
-                authorization: account_of(auth).map(|(user, word)| basic(user, word.expose())),
-                anybody: false,
+                access: match (auth, target.pass.ticket()) {
+                    (HiveAuth::Kerberos, Some(ticket)) => Access::Ticket(Arc::clone(ticket)),
+                    (
+                        HiveAuth::Plain {
+                            account: Some((user, word)),
+                        },
+                        _,
+                    ) => Access::Basic(basic(user, word.expose())),
+                    _ => Access::None,
+                },
             },
         }
     }
@@ -51,104 +72,80 @@ impl Transport {
     /// One message there and one back.
     pub(super) async fn exchange(&mut self, link: &mut Link, message: &[u8]) -> Asked<Vec<u8>> {
         match self {
-            Self::Sasl => {
-                let mut framed = Vec::with_capacity(message.len() + 4);
-                sasl::put_frame(&mut framed, message);
+            Self::Sasl { sealing } => {
+                let mut framed = Vec::with_capacity(message.len() + 80);
+                match sealing {
+                    Some(sealing) => sasl::put_frame(&mut framed, &sealing.wrap(message)?),
+                    None => sasl::put_frame(&mut framed, message),
+                }
                 link.send(&framed).await?;
-                read_frame(link).await
+                let frame = read_frame(link).await?;
+                match sealing {
+                    Some(sealing) => sealing.unwrap(&frame),
+                    None => Ok(frame),
+                }
             }
             Self::Bare => {
                 link.send(message).await?;
                 read_bare(link).await
             }
-            Self::Http {
-                path,
-                host,
-                authorization,
-                anybody,
-            } => {
-                let mut headers = vec![
-                    "Content-Type: application/x-thrift".to_owned(),
-                    "Accept: application/x-thrift".to_owned(),
-                    "X-XSRF-HEADER: howdah".to_owned(),
-                ];
-                headers.extend(authorization.clone());
-                let request = http_wire::request("POST", path, host, &headers, message);
-                link.send(&request).await?;
-                let reply = http::receive(link, false).await?;
-                judge_status(&reply, authorization.is_some() && !*anybody)?;
-                Ok(reply.body)
-            }
+            Self::Http { path, host, access } => post(link, path, host, access, message).await,
         }
     }
 
     /// A session over HTTP needs a name also where any will do.
     pub(super) fn as_anybody(&mut self) {
-        if let Self::Http {
-            authorization,
-            anybody,
-            ..
-        } = self
-            && authorization.is_none()
+        if let Self::Http { access, .. } = self
+            && let Access::None = access
         {
-            *authorization = Some(basic(ANYBODY, ANYBODY));
-            *anybody = true;
+            *access = Access::Anybody(basic(ANYBODY, ANYBODY));
         }
     }
 }
 
-pub(super) fn account_of(auth: &HiveAuth) -> Account<'_> {
-    match auth {
-        HiveAuth::Plain { account } => account.as_ref(),
-        HiveAuth::NoSasl => None,
-    }
-}
-
-/// SASL PLAIN. `shallow`: a refusal for want of an account is the answer of a living server.
-pub(super) async fn log_in(link: &mut Link, account: Account<'_>, shallow: bool) -> Asked<Answer> {
-    let (user, password) = match account {
-        Some((user, password)) => (user.as_str(), password.expose()),
-        None => (ANYBODY, ANYBODY),
-    };
-    link.send(&sasl::plain_login(user, password)).await?;
-    loop {
-        let (status, text) = negotiation(link).await?;
-        match status {
-            Status::Complete => return Ok(Answer::up()),
-            Status::Bad => {
-                return Err(refused(&text, account.is_some(), shallow).logging_an_error());
-            }
-            Status::Ok => {}
-            Status::Start | Status::Error => return Err(Answer::down(Reason::NotSasl, &text)),
+async fn post(
+    link: &mut Link,
+    path: &str,
+    host: &str,
+    access: &Access,
+    message: &[u8],
+) -> Asked<Vec<u8>> {
+    let mut headers = vec![
+        "Content-Type: application/x-thrift".to_owned(),
+        "Accept: application/x-thrift".to_owned(),
+        "X-XSRF-HEADER: howdah".to_owned(),
+    ];
+    let mut begun = None;
+    match access {
+        Access::None => {}
+        Access::Basic(header) | Access::Anybody(header) => headers.push(header.clone()),
+        // As Hive's own clients do: the token of Kerberos as it is.
+        Access::Ticket(ticket) => {
+            let (token, waits) = gss::begin(ticket, &moment()?);
+            headers.push(negotiate::header(&token));
+            begun = Some(waits);
         }
     }
+    link.send(&http_wire::request("POST", path, host, &headers, message))
+        .await?;
+    let reply = http::receive(link, false).await?;
+    judge_status(&reply, access)?;
+    match begun {
+        Some(begun) => negotiate::verified(&reply, begun).map(|()| reply.body),
+        None => Ok(reply.body),
+    }
 }
 
-/// The words of BAD are for people, all but one: a mechanism that is not registered (TSaslServerTransport).
-pub(super) fn refused(text: &str, has_account: bool, shallow: bool) -> Answer {
-    let no_plain = text.to_ascii_lowercase().contains("unsupported mechanism");
-    let reason = match (no_plain, has_account) {
-        (true, _) => Reason::UnsupportedMechanism,
-        (false, true) => Reason::BadCredentials,
-        (false, false) => Reason::AccountNeeded,
-    };
-    let verdict = match (has_account, shallow) {
-        (true, _) => Verdict::Down,
-        (false, true) => Verdict::Up,
-        (false, false) => Verdict::Alive,
-    };
-    Answer::of(verdict, reason, text)
-}
-
-pub(super) async fn negotiation(link: &mut Link) -> Asked<(Status, String)> {
+/// The next message of the handshake.
+pub(super) async fn negotiation(link: &mut Link) -> Asked<(Status, Vec<u8>)> {
     loop {
         let parsed = sasl::message(link.inbox());
         match parsed {
             Ok(Some((message, taken))) => {
-                let text = String::from_utf8_lossy(message.payload).into_owned();
+                let payload = message.payload.to_vec();
                 let status = message.status;
                 link.take(taken);
-                return Ok((status, text));
+                return Ok((status, payload));
             }
             Ok(None) => more(link).await?,
             Err(_) => return Err(stranger(link, Reason::NotSasl).await),
@@ -156,7 +153,7 @@ pub(super) async fn negotiation(link: &mut Link) -> Asked<(Status, String)> {
     }
 }
 
-pub(super) async fn read_frame(link: &mut Link) -> Asked<Vec<u8>> {
+async fn read_frame(link: &mut Link) -> Asked<Vec<u8>> {
     loop {
         match sasl::frame(link.inbox(), sasl::FRAME_MAX) {
             Ok(Some((content, taken))) => {
@@ -216,14 +213,18 @@ async fn stranger(link: &mut Link, otherwise: Reason) -> Answer {
     Answer::down(reason, &format!("the answer begins with {start}"))
 }
 
-fn judge_status(reply: &http_wire::Reply, has_account: bool) -> Asked<()> {
+fn judge_status(reply: &http_wire::Reply, access: &Access) -> Asked<()> {
     let text = format!("status {}", reply.status);
-    Err(match reply.status {
-        200 => return Ok(()),
-        401 if has_account => Answer::down(Reason::BadCredentials, &text),
-        401 => Answer::alive(challenge(reply), &text),
-        403 => Answer::alive(Reason::HttpStatus, &text),
-        300..=399 => Answer::alive(Reason::HttpRedirect, &text),
+    Err(match (reply.status, access) {
+        (200, _) => return Ok(()),
+        (401, Access::Basic(_)) => Answer::down(Reason::BadCredentials, &text),
+        (401, Access::Ticket(ticket)) => {
+            let text = format!("{text}, though shown a ticket for {}", ticket.service);
+            Answer::down(Reason::KerberosRefused, &text)
+        }
+        (401, _) => Answer::alive(challenge(reply), &text),
+        (403, _) => Answer::alive(Reason::HttpStatus, &text),
+        (300..=399, _) => Answer::alive(Reason::HttpRedirect, &text),
         _ => Answer::down(Reason::HttpStatus, &text),
     })
 }
@@ -236,9 +237,4 @@ fn challenge(reply: &http_wire::Reply) -> Reason {
         }
         _ => Reason::AccountNeeded,
     }
-}
-
-fn basic(user: &str, password: &str) -> String {
-    let word = http_wire::base64(format!("{user}:{password}").as_bytes());
-    format!("Authorization: Basic {word}")
 }

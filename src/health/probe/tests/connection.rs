@@ -49,7 +49,14 @@ async fn the_second_address_is_tried() {
     };
     let mut memory = ProbeMemory::default();
     let plan = hive_plan(Depth::Session);
-    let finding = ask(&endpoint, &plan, Effort::Full, None, &mut memory).await;
+    let finding = ask(
+        &endpoint,
+        &plan,
+        Effort::Full,
+        &Means::default(),
+        &mut memory,
+    )
+    .await;
     assert_up(&finding);
 }
 
@@ -61,7 +68,14 @@ async fn without_an_address_nothing_resolves() {
         send_proxy: None,
     };
     let mut memory = ProbeMemory::default();
-    let finding = ask(&endpoint, &plan(Ask::Tcp), Effort::Full, None, &mut memory).await;
+    let finding = ask(
+        &endpoint,
+        &plan(Ask::Tcp),
+        Effort::Full,
+        &Means::default(),
+        &mut memory,
+    )
+    .await;
     assert_found(&finding, Verdict::Down, Reason::ResolveFailed, "connect");
 }
 
@@ -148,7 +162,16 @@ async fn a_header_goes_first_to_servers_that_want_one() {
     for question in [Ask::Tcp, Ask::Http(get("/"))] {
         let mut memory = ProbeMemory::default();
         let plan = plan(question);
-        assert_up(&ask(&endpoint, &plan, Effort::Full, None, &mut memory).await);
+        assert_up(
+            &ask(
+                &endpoint,
+                &plan,
+                Effort::Full,
+                &Means::default(),
+                &mut memory,
+            )
+            .await,
+        );
     }
     assert_eq!(right.load(Ordering::SeqCst), 2);
 }

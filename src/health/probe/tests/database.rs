@@ -93,7 +93,11 @@ async fn nothing_is_believed_that_came_before_tls() {
         };
         let plan = plan(Ask::PostgreSql(DatabaseAsk::default()));
         let memory = &mut ProbeMemory::default();
-        let finding = ask(&endpoint, &plan, Effort::Full, Some(&tls), memory).await;
+        let means = Means {
+            tls: Some(tls.clone()),
+            ..Means::default()
+        };
+        let finding = ask(&endpoint, &plan, Effort::Full, &means, memory).await;
         assert_found(&finding, verdict, reason, step);
     }
 }
@@ -115,7 +119,7 @@ async fn a_letter_is_enough_in_between() {
         };
         let plan = plan(Ask::PostgreSql(login()));
         let memory = &mut ProbeMemory::default();
-        let finding = ask(&endpoint, &plan, Effort::Connect, None, memory).await;
+        let finding = ask(&endpoint, &plan, Effort::Connect, &Means::default(), memory).await;
         assert_eq!(
             (finding.verdict, finding.step),
             (verdict, "gss"),

@@ -58,6 +58,7 @@ fn plan(ask: Ask) -> ProbePlan {
         ask,
         port: None,
         tls: None,
+        kerberos: None,
         interval: Duration::from_secs(5),
         fast_interval: Duration::from_secs(1),
         deep_interval: Duration::from_secs(60),
@@ -116,7 +117,7 @@ async fn find_with(address: SocketAddr, plan: &ProbePlan, memory: &mut ProbeMemo
         host: "127.0.0.1",
         send_proxy: None,
     };
-    ask(&endpoint, plan, Effort::Full, None, memory).await
+    ask(&endpoint, plan, Effort::Full, &Means::default(), memory).await
 }
 
 #[track_caller]

@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::plan::{ConnectTls, Roots};
+use crate::tls::connect::Connector;
 
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -98,7 +99,10 @@ async fn find_over(address: SocketAddr, plan: &ProbePlan, tls: &Connector) -> Fi
         &endpoint,
         plan,
         Effort::Full,
-        Some(tls),
+        &Means {
+            tls: Some(tls.clone()),
+            ..Means::default()
+        },
         &mut ProbeMemory::default(),
     )
     .await

@@ -87,7 +87,14 @@ async fn cheap_questions_stop_at_the_handshake() {
     };
     let plan = hive_plan(Depth::Query);
     for (effort, step) in [(Effort::Cheap, "sasl"), (Effort::Connect, "connect")] {
-        let finding = ask(&endpoint, &plan, effort, None, &mut ProbeMemory::default()).await;
+        let finding = ask(
+            &endpoint,
+            &plan,
+            effort,
+            &Means::default(),
+            &mut ProbeMemory::default(),
+        )
+        .await;
         assert_found(&finding, Verdict::Up, Reason::Ok, step);
     }
 }
