@@ -95,8 +95,8 @@ class Howdah(kit.Process):
         return [json.loads(line) for line in self.access.read_text().splitlines() if line.endswith("}")]
 
 
-def probe(*words, inside=(), timeout=60):
+def probe(*words, inside=(), timeout=60, env=None):
     """`howdah probe ...`: exit code and everything it printed."""
     done = subprocess.run([*inside, BINARY, "probe", *map(str, words)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=timeout)
+                          capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
     return done.returncode, done.stdout + done.stderr

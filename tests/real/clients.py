@@ -9,16 +9,22 @@ class Refused(AssertionError):
     """The client ended with an error; the text is its own."""
 
 
-def beeline(host, port, sql, user="u", password="p", tls=None, timeout=60, url=None):
+def beeline(host, port, sql, user="u", password="p", tls=None, timeout=60, url=None, kdc=None, principal=None):
     """Runs one statement and gives what beeline prints. `url` stands for host and port, where they are to be found out."""
     url = url or f"jdbc:hive2://{host}:{port}/default"
     if tls:
         url += f";ssl=true;sslTrustStore={tls.truststore};trustStorePassword={tls.PASSWORD}"
+    account = ["-n", user, "-p", password]
+    ticket, env = [], None
+    if kdc:
+        url += f";principal={principal}"
+        account, env = [], kdc.env
+        ticket = [f"-Djava.security.krb5.conf={kdc.conf}", "-Djavax.security.auth.useSubjectCredsOnly=false"]
     done = subprocess.run(
-        ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{kit.spark_home()}/jars/*",
-         "org.apache.hive.beeline.BeeLine", "-u", url, "-n", user, "-p", password, "--silent=true",
+        ["java", *ticket, "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{kit.spark_home()}/jars/*",
+         "org.apache.hive.beeline.BeeLine", "-u", url, *account, "--silent=true",
          "--showDbInPrompt=false", "--outputformat=tsv2", "-e", sql],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env=env)
     if done.returncode != 0:
         raise Refused((done.stdout + done.stderr)[-1500:])
     return done.stdout

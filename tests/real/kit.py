@@ -39,7 +39,7 @@ def have(command):
 def need_debs(**packages):
     """need_debs(slapd="slapd"): installs each package whose command is absent. Starts no service."""
     with _apt:
-        absent = [package for command, package in packages.items() if not have(command.replace("_", "-"))]
+        absent = [package for command, package in packages.items() if not (have(command.replace("_", "-")) or have(command.replace("_", ".")))]
         if not absent:
             return
         if os.geteuid() != 0 or not have("apt-get"):
@@ -104,6 +104,13 @@ def install_clients():
 def install_ldap():
     """slapd, for a server that checks passwords."""
     need_debs(slapd="slapd")
+
+
+def install_kerberos():
+    """A KDC, its administrator's and users' programs, and GSSAPI for Debian's Python."""
+    need_debs(krb5kdc="krb5-kdc", kadmin_local="krb5-admin-server", kinit="krb5-user")
+    if not Path("/usr/lib/python3/dist-packages/gssapi").is_dir():
+        need_debs(no_such_command="python3-gssapi")
 
 
 def install_judges():

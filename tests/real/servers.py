@@ -11,6 +11,7 @@ from .clients import beeline
 
 OPENS = [f"java.base/java.{name}" for name in
          ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic")]
+OPENS += ["java.security.jgss/sun.security.krb5"]
 OPENS += [f"java.base/sun.{name}" for name in ("nio.ch", "nio.cs", "security.action", "util.calendar")]
 
 LOG4J = """rootLogger.level = warn
@@ -28,9 +29,10 @@ logger.t.level = info
 class HiveServer:
     """One server; `instance` is what it answers when asked for its name. start() may be called again after kill()."""
 
-    def __init__(self, folder, name, host, port, tls=None, ldap=None, http=False, netns=None):
+    def __init__(self, folder, name, host, port, tls=None, ldap=None, http=False, netns=None,
+                 kdc=None):
         self.name, self.host, self.port = name, host, port
-        self.tls, self.ldap, self.netns = tls, ldap, netns
+        self.tls, self.ldap, self.netns, self.kdc = tls, ldap, netns, kdc
         self.folder = folder / f"hs2-{name}"
         self.hive = {"hive.server2.thrift.bind.host": host, "hive.server2.thrift.port": port,
                      "hive.exec.scratchdir": self.folder / "tmp/scratch",
@@ -44,6 +46,11 @@ class HiveServer:
         if http:
             self.hive |= {"hive.server2.transport.mode": "http", "hive.server2.thrift.http.port": port,
                           "hive.server2.thrift.http.path": "cliservice"}
+        if kdc:
+            service = kdc.name("hive/localhost")
+            self.hive |= {"hive.server2.authentication": "KERBEROS",
+                          "hive.server2.authentication.kerberos.principal": service,
+                          "hive.server2.authentication.kerberos.keytab": kdc.keytab("hive/localhost")}
         self.process = None
 
     @property
@@ -78,8 +85,11 @@ class HiveServer:
                 "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:derby:memory:ms;create=true",
                 "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
                 "spark.hadoop.hive.metastore.schema.verification": "false"}
+        if self.kdc:
+            conf |= {"spark.hadoop.hadoop.security.authentication": "kerberos"}
+        secure = [f"-Djava.security.krb5.conf={self.kdc.conf}"] if self.kdc else []
         inside = ["ip", "netns", "exec", self.netns] if self.netns else []
-        return [*inside, "java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+        return [*inside, "java", *secure, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS),
                 f"-Dhowdah.instance={self.name}", f"-Djava.io.tmpdir={home / 'tmp'}",
                 f"-Dderby.system.home={home / 'derby'}", "-Djava.security.egd=file:/dev/urandom",
