@@ -84,6 +84,11 @@ fn exchange() {
 }
 
 #[test]
+fn dns() {
+    examine("dns", 200_000);
+}
+
+#[test]
 fn json() {
     examine("json", 100_000);
 }

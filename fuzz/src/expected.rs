@@ -1,8 +1,10 @@
-//! The decoders of answers in nobody's protocol: text that expressions are looked for in, and a value of JSON.
+//! The decoders of answers in nobody's protocol, text that expressions are looked for in and a value of JSON, and of name
+//! servers' answers.
 
 use std::sync::LazyLock;
 
 use howdah::base::pattern::Pattern;
+use howdah::wire::dns;
 use howdah::wire::exchange::{ANSWER_MAX, Frame, Incoming, Reader};
 use howdah::wire::json::{self, Found};
 use serde_json::Value;
@@ -57,6 +59,23 @@ pub fn json(bytes: &[u8]) {
         (found, value) => panic!("{found:?} is not {value:?}"),
     }
 }
+
+/// The first two bytes are the question's number. What follows an answer changes nothing in it, and there are no more records
+/// than bytes for them.
+pub fn dns(bytes: &[u8]) {
+    let Some((number, _)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let number = u16::from_be_bytes(*number);
+    if let Ok(answer) = dns::answer(bytes, number, NAME) {
+        let more = [bytes, b"\xc0\x0c\0\x21"].concat();
+        assert_eq!(dns::answer(&more, number, NAME).as_ref(), Ok(&answer));
+        assert!(answer.records.len() * 18 <= bytes.len());
+        assert!(answer.records.is_empty() || answer.ttl.is_some());
+    }
+}
+
+const NAME: &str = "_a._tcp.example.com";
 
 const POINTERS: [&str; 4] = [
     "/a/b/0",

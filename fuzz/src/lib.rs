@@ -20,7 +20,7 @@ use howdah::wire::{http, kerberos, sasl};
 
 pub use self::admin::admin;
 pub use self::database::{mysql, postgres};
-pub use self::expected::{exchange, json};
+pub use self::expected::{dns, exchange, json};
 pub use self::secure::client_hello;
 pub use self::zookeeper::{znode, zookeeper};
 
@@ -28,7 +28,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -42,6 +42,7 @@ pub const TARGETS: [Target; 15] = [
     ("mysql", mysql),
     ("postgres", postgres),
     ("kerberos", kerberos),
+    ("dns", dns),
     ("config", config),
     ("admin", admin),
 ];

@@ -11,8 +11,10 @@
 mod dns;
 mod file;
 mod hearer;
+mod impala;
 mod listing;
 mod sources;
+mod srv;
 mod zookeeper;
 
 pub use self::dns::Names;

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::file::{self, ReadMembers};
 use super::hearer::Hearer;
-use super::{Listing, Reports, zookeeper};
+use super::{Listing, Reports, impala, srv, zookeeper};
 use crate::base::caught::caught;
 use crate::plan::{DiscoverPlan, PoolName, PoolPlan};
 use crate::pool::Pool;
@@ -118,8 +118,9 @@ async fn ask(plan: &Arc<PoolPlan>, reports: Reports, read: ReadMembers) {
     match &plan.discover {
         Some(DiscoverPlan::File { path }) => file::watch(path, plan, &reports, read).await,
         Some(DiscoverPlan::ZooKeeper(from)) => zookeeper::watch(from, plan, &reports).await,
-        Some(DiscoverPlan::DnsSrv { .. } | DiscoverPlan::Impala { .. }) => {
-            std::future::pending().await
+        Some(DiscoverPlan::DnsSrv { name }) => srv::watch(name, plan, &reports).await,
+        Some(DiscoverPlan::Impala { coordinators }) => {
+            impala::watch(coordinators, plan, &reports).await;
         }
         None => {}
     }

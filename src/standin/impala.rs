@@ -4,11 +4,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::hive::{Hive, HiveOptions};
 use super::listener::{Frame, StandInListener};
@@ -27,6 +27,8 @@ struct State {
     coordinator: AtomicBool,
     quiescing: AtomicBool,
     healthy: AtomicBool,
+    /// What it knows of its cluster.
+    backends: Mutex<Value>,
 }
 
 impl Impala {
@@ -40,6 +42,7 @@ impl Impala {
             coordinator: AtomicBool::new(true),
             quiescing: AtomicBool::new(false),
             healthy: AtomicBool::new(true),
+            backends: Mutex::new(json!([])),
         });
         let hive = Hive::start(frame, options)?;
         let shown = Arc::clone(&state);
@@ -88,6 +91,12 @@ impl Impala {
         self.state.coordinator.store(coordinator, Ordering::Relaxed);
     }
 
+    /// What `/backends?json` lists.
+    pub fn set_backends(&self, backends: Value) {
+        let known = self.state.backends.lock();
+        *known.unwrap_or_else(PoisonError::into_inner) = backends;
+    }
+
     /// Whether `/healthz` says 200 or 503.
     pub fn set_healthy(&self, healthy: bool) {
         self.state.healthy.store(healthy, Ordering::Relaxed);
@@ -112,6 +121,11 @@ impl State {
                 "is_executor": true,
                 "is_quiescing": self.quiescing.load(Ordering::Relaxed),
             })),
+            ("/backends", "json") => {
+                let backends = self.backends.lock();
+                let backends = backends.unwrap_or_else(PoisonError::into_inner);
+                Page::json(&json!({ "backends": *backends }))
+            }
             ("/", _) => Page::html(format!("<!doctype html><h1>{}</h1>\n", self.name)),
             _ => Page::plain(StatusCode::NOT_FOUND, "no such page"),
         }

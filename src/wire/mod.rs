@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod client_hello;
+pub mod dns;
 pub mod exchange;
 pub mod gauges;
 pub mod hive;

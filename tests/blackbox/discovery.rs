@@ -1,6 +1,7 @@
 //! Servers that others list: who comes takes sessions, who goes keeps those it has, and silence changes nothing.
 
 mod file;
+mod impala;
 
 use std::time::Duration;
 

@@ -111,6 +111,16 @@ fn source(words: &Discover, service: Service, cx: &mut Cx) -> Option<DiscoverPla
     }
     let seeds = words.impala.get()?;
     let coordinators = addresses(seeds, "impala", IMPALA, cx);
+    if service.port.is_none() {
+        let what = format!("{} asks Impala for servers without a port", cx.owner);
+        let why = format!(
+            "service {:?} has no default port, and Impala tells none",
+            service.as_str()
+        );
+        cx.error(&seeds.span, what)
+            .why(why)
+            .fix("service = \"impala\"");
+    }
     Some(DiscoverPlan::Impala { coordinators })
 }
 
