@@ -1,11 +1,13 @@
 """Servers that register in a real ZooKeeper: they come, drain and go with their znodes, whatever becomes of the ensemble."""
 import json
 import os
+import signal
 import socket
 import struct
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import ensemble, kit
 from .balancer import Howdah
@@ -74,6 +76,12 @@ path = "{path or "/" + name}"
     def lists(self):
         """How many lists changed the pool."""
         return self.howdah.metric("howdah_discovery_listings_total", result="changed")
+
+    def is_connected(self, port):
+        """Whether howdah has a connection to that port of 127.0.0.1."""
+        own = {os.readlink(descriptor.path) for descriptor in os.scandir(f"/proc/{self.howdah.pid}/fd")}
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any(row[2] == f"0100007F:{port:04X}" and row[3] == "01" and f"socket:[{row[9]}]" in own for row in rows)
 
     def takes_a_session(self):
         """A login as every client begins with it, through howdah to a server and back."""
@@ -147,7 +155,8 @@ class Servers(unittest.TestCase):
 
     def test_what_contradicts_the_pool_or_names_no_server_is_in_the_log_once(self):
         a, b = bed().pair
-        front = Front(self, "hs2-odd")
+        by_name = json.dumps([f"localhost:{member.port}" for member in _ensemble.members])
+        front = Front(self, "hs2-odd", zookeeper=by_name)
         odd = registered(self, "hs2-odd")
         odd.ask(put=[["leader-latch", "x"]])
         odd.add(a.address, use_SSL="true", transport_mode="http")
@@ -221,6 +230,23 @@ class Ensembles(unittest.TestCase):
               f"which took {served - began:.1f} s")
         self.assertEqual(front.servers(), dict.fromkeys([a.address, b.address], "up"))
         self.assertEqual(front.lists(), lists + 2, "the pool changed")
+
+    def test_a_server_of_the_ensemble_that_hangs_is_left(self):
+        a, b = bed().pair
+        front = Front(self, "hs2-hangs")
+        registered(self, "hs2-hangs").add(a.address)
+        front.awaits([a.address])
+        [hung] = [one for one in _ensemble.members if front.is_connected(one.port)]
+        others = ",".join(one.address for one in _ensemble.members if one is not hung)
+        self.addCleanup(hung.process.signal, signal.SIGCONT)
+        hung.process.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        second = Registered(others, "hs2-hangs")
+        self.addCleanup(second.close)
+        second.add(b.address)
+        kit.until("a second server", lambda: b.address in front.servers(), 15)
+        print(f"\n    left {time.monotonic() - began:.1f} s after it hung")
+        self.assertEqual(front.howdah.metric("howdah_discovery_listings_total", result="silent"), 0)
 
     def test_ten_thousand_znodes_are_one_list(self):
         many = registered(self, "hs2-many")
