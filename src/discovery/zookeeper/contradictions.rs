@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::plan::{Ask, HiveAuth, HiveTransport, PoolPlan};
+use crate::plan::{Ask, HiveAuth, HiveTransport, PoolPlan, ServicePrincipal};
 use crate::wire::znode::Registered;
 
 /// What does not agree; none: nothing that is known of both.
@@ -33,7 +33,17 @@ pub(super) fn contradictions(one: &Registered, pool: &PoolPlan, principals: usiz
     if let Some((_, _, auth)) = hive {
         found.extend(of_login(one, auth));
     }
-    if let Some(principal) = one.principal.as_ref().filter(|_| principals > 1) {
+    let principal = principal_of(one);
+    let asked = probe.and_then(|probe| probe.kerberos.as_ref());
+    if let (Some(named), Some(asked)) = (&principal, asked) {
+        let asked = asked.service_at(&one.host).to_string();
+        if *named != asked {
+            found.push(format!(
+                "its znode names the principal {named}, and the pool's probe asks for a ticket to {asked}: say service_principal"
+            ));
+        }
+    }
+    if let Some(principal) = principal.filter(|_| principals > 1) {
         found.push(format!(
             "its znode names the principal {principal}, and other servers of the pool name others: clients that come through howdah ask for one, \
              which the keytab of every server must hold"
@@ -44,8 +54,13 @@ pub(super) fn contradictions(one: &Registered, pool: &PoolPlan, principals: usiz
 
 /// How many different ones these name.
 pub(super) fn principals<'a>(all: impl Iterator<Item = &'a Registered>) -> usize {
-    let named: HashSet<&str> = all.filter_map(|one| one.principal.as_deref()).collect();
-    named.len()
+    all.filter_map(principal_of).collect::<HashSet<_>>().len()
+}
+
+/// As the server itself reads it: `_HOST` is its host.
+fn principal_of(one: &Registered) -> Option<String> {
+    let named = one.principal.as_ref()?;
+    Some(named.replace(ServicePrincipal::HOST, &one.host))
 }
 
 fn of_transport(one: &Registered, transport: &HiveTransport) -> Option<String> {

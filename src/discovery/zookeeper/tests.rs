@@ -9,10 +9,12 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use super::*;
+use crate::base::principal::Principal;
 use crate::discovery::Found;
 use crate::plan::{
     Address, Ask, Balance, CarePlan, ConnectTls, Depth, Dial, HiveAuth, HiveTransport, Host,
-    ObservePlan, PoolName, ProbePlan, QueuePlan, Secret, Service, Timeouts,
+    KerberosPlan, ObservePlan, PoolName, ProbePlan, QueuePlan, Secret, Service, ServicePrincipal,
+    Timeouts,
 };
 use crate::wire::zookeeper::{AUTH_FAILED, LOGIN, NOTICE, PING};
 
@@ -480,6 +482,22 @@ async fn it_ends_when_nobody_hears_it_whether_connected_or_not() {
 }
 
 #[test]
+fn principals_that_name_the_host_differ_from_server_to_server() {
+    let said = |principal: &str| {
+        let servers: Vec<_> = ["a:1", "b:1"]
+            .iter()
+            .map(|uri| {
+                let data = format!("hive.server2.authentication.kerberos.principal={principal}");
+                let (name, data) = znode(uri, 1, &data);
+                crate::wire::znode::registered(&name, &data).unwrap()
+            })
+            .collect();
+        contradictions::principals(servers.iter())
+    };
+    assert_eq!((said("hive/_HOST@R"), said("hive/balanced@R")), (2, 1));
+}
+
+#[test]
 fn what_a_server_says_of_itself_is_held_against_the_pool() {
     let (plain, other) = (pool(), "its znode");
     let with = |change: &dyn Fn(&mut PoolPlan)| {
@@ -511,6 +529,20 @@ fn what_a_server_says_of_itself_is_held_against_the_pool() {
     };
     let secured = with(&|pool| pool.tls = Some(tls.clone()));
     let no_probe = with(&|pool| pool.probe = None);
+    let asked = |service: &str| {
+        with(&|pool| {
+            let kerberos = KerberosPlan {
+                client: Principal {
+                    parts: vec!["howdah".into()],
+                    realm: "R".into(),
+                },
+                keys: Vec::new(),
+                service: ServicePrincipal::of(service),
+                realms: Arc::default(),
+            };
+            pool.probe.as_mut().unwrap().kerberos = Some(Arc::new(kerberos));
+        })
+    };
     for (data, pool, principals, said) in [
         (
             "hive.server2.transport.mode=binary;hive.server2.use.SSL=false;hive.server2.authentication=NONE",
@@ -584,6 +616,26 @@ fn what_a_server_says_of_itself_is_held_against_the_pool() {
         ),
         (
             "hive.server2.authentication.kerberos.principal=hive/a@R",
+            &plain,
+            2,
+            Some("the principal hive/a@R"),
+        ),
+        (
+            "hive.server2.authentication.kerberos.principal=hive/_HOST@R",
+            &asked("hive"),
+            1,
+            None,
+        ),
+        (
+            "hive.server2.authentication.kerberos.principal=hive/balanced@R",
+            &asked("hive"),
+            1,
+            Some(
+                "the principal hive/balanced@R, and the pool's probe asks for a ticket to hive/a@R",
+            ),
+        ),
+        (
+            "hive.server2.authentication.kerberos.principal=hive/_HOST@R",
             &plain,
             2,
             Some("the principal hive/a@R"),
