@@ -32,7 +32,7 @@ fn main() {
         let (pool, keeper) = Pool::new(plan(at, ask), &Metrics::new());
         runtime().block_on(async {
             tokio::spawn(keeper.run());
-            let mut checkers = Checkers::new();
+            let mut checkers = Checkers::default();
             let began = Instant::now();
             checkers.reconcile(&pool);
             while !pool.load().members().iter().all(|one| one.health == Health::Up) {

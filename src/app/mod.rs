@@ -36,6 +36,7 @@ use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, HandlerContext, RuntimeView};
 use crate::config;
 use crate::discovery::{Names, Sources};
+use crate::health::command::Programs;
 use crate::health::{Checkers, LoadReaders};
 use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
@@ -122,6 +123,7 @@ impl App {
         plan: Plan,
         path: Option<PathBuf>,
         metrics: Metrics,
+        programs: Programs,
     ) -> Result<Self, StartError> {
         let server = AdminServer::bind(&plan.admin)?;
         let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
@@ -157,7 +159,7 @@ impl App {
             gone: HashMap::new(),
             reloads: Reloads::default(),
             needs_restart: Vec::new(),
-            checkers: Checkers::new(),
+            checkers: Checkers::new(programs),
             load_readers: LoadReaders::new(),
             names: Names::new(),
             sources,
@@ -312,7 +314,13 @@ mod tests {
         let path = dir.path().join("howdah.toml");
         file(&path, "\"127.0.0.1:1\", \"127.0.0.1:2\"");
         let plan = config::load(&path).expect("valid").plan;
-        let app = App::start(plan, Some(path.clone()), Metrics::new()).await;
+        let app = App::start(
+            plan,
+            Some(path.clone()),
+            Metrics::new(),
+            Programs::default(),
+        )
+        .await;
         let app = app.expect("starts");
         let view = Arc::clone(&app.view);
         let (sender, signals) = mpsc::channel(4);

@@ -38,6 +38,9 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
         config: PathBuf,
     },
+    /// What `run` starts for probes of type command
+    #[command(name = crate::health::command::runner::WORD, hide = true)]
+    RunCommands,
     /// Judge a configuration: print what would run, or every fault at once
     Check(check::CheckArgs),
     /// Show it all without a cluster: stand-in servers, a balancer before them, light traffic
@@ -71,6 +74,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => run::run(&config),
+        Command::RunCommands => crate::health::command::runner::serve(),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Probe(args) => probe::run(&args),

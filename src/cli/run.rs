@@ -9,7 +9,8 @@ use super::{DONE, FAILED, FAULTY, budget, check};
 use crate::app::App;
 use crate::app::signal::Signals;
 use crate::config::{self, Loaded};
-use crate::confine::confine;
+use crate::confine;
+use crate::health::command::{Runner, commands};
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -37,7 +38,10 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let metrics = Metrics::new();
     let files = budget::raise_open_files();
     // Before the first thread, the log's: threads inherit what their maker is.
-    let confined = confine(&plan, path, &loaded.files)?;
+    let settled = confine::settle(&plan)?;
+    // From the next line on nothing starts programs.
+    let runner = Runner::start(commands(&plan))?;
+    let confined = settled.lock(&plan, path, &loaded.files);
     let log = Log::start(&plan.log, &metrics)?;
     confined.tell();
     // Reloads and commands are rare and small: one thread is enough for all that is not a session.
@@ -47,8 +51,10 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     budget::tell(files, &plan);
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        let programs = runner.map(Runner::attend).transpose()?;
+        let programs = programs.unwrap_or_default();
         let (sender, received) = mpsc::channel(1);
-        let app = App::start(plan, Some(path.to_owned()), metrics).await?;
+        let app = App::start(plan, Some(path.to_owned()), metrics, programs).await?;
         tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
         app.run(received).await;
         log.flush(std::time::Duration::from_secs(1));

@@ -89,6 +89,7 @@ fn question(question: Question) -> String {
         Question::Http { path } | Question::Hue { path } => format!("GET `{path}`"),
         Question::Page(page) => format!("{} `{}`", page.method, page.path),
         Question::Exchange { .. } => "an exchange".into(),
+        Question::Command => "a program".into(),
         Question::Datagrams { .. } => "a datagram".into(),
         Question::HiveServer2 { .. } => "SASL handshake".into(),
         Question::PostgreSql => "startup".into(),

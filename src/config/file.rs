@@ -375,6 +375,9 @@ tables! {
         json: Json = "anything",
         /// `exchange`: what to send, and what the answers mean, in order.
         steps: List<Step> = "required for `exchange`",
+        /// `command`: a program and its arguments, in which `{host}`, `{port}`, `{pool}` and `{server}` are filled in. Exit code 0
+        /// is up, 1 alive, anything else down; its first line is the detail. New commands are run from the next start on.
+        command: List<String> = "required for `command`",
         /// What asks in steps: over `tcp`, or over `udp`, where a step is a datagram and its answer another.
         protocol: Protocol = "\"tcp\"; for `ntp` \"udp\"",
         /// `ldap`: turn the plain connection to TLS first, as `tls` says.

@@ -59,6 +59,7 @@ impl Choice for ProbeType {
             "thrift" => "did you mean \"hiveserver2\"?",
             "ssl" | "ssl-hello" => "did you mean \"tls\"?",
             "tcp-check" | "send-expect" => "did you mean \"exchange\"? (HAProxy says tcp-check)",
+            "external-check" | "script" | "exec" => "did you mean \"command\"?",
             "httpchk" => "did you mean \"http\"? (HAProxy says httpchk)",
             _ => return meant(word),
         };
@@ -73,7 +74,7 @@ fn meant(word: &str) -> Option<String> {
     Some(format!("did you mean {:?}?", service.word))
 }
 
-const ANY: [ProbeType; 4] = [
+const ANY: [ProbeType; 5] = [
     ProbeType {
         word: "tcp",
         question: Question::Tcp,
@@ -89,5 +90,9 @@ const ANY: [ProbeType; 4] = [
     ProbeType {
         word: "exchange",
         question: Question::Exchange { steps: &[] },
+    },
+    ProbeType {
+        word: "command",
+        question: Question::Command,
     },
 ];

@@ -31,31 +31,42 @@ pub struct Confined {
     out_of_reach: Vec<PathBuf>,
 }
 
-/// Locks this process in, as far as `plan` and the kernel go. `config` is the file the plan was read from, `files` are
-/// those it names.
+/// Another user, and no new privileges: what the programs that are started before the locks get, too.
+#[must_use = "the locks are still open"]
+pub struct Settled(user::Became);
+
+/// Becomes the user that `plan` names, and gives up to gain rights by programs.
 ///
 /// # Errors
 /// Only when `plan` names a user that root cannot become.
-pub fn confine(plan: &Plan, config: &Path, files: &[PathBuf]) -> Result<Confined, ConfineError> {
+pub fn settle(plan: &Plan) -> Result<Settled, ConfineError> {
     let user = user::become_it(plan)?;
-    let out_of_reach = files::out_of_reach(plan, config, files);
-    // Cannot be refused since Linux 3.5. Nothing here starts programs, and none could gain rights by it.
+    // Cannot be refused since Linux 3.5.
     let _ = set_no_new_privs(true);
-    let wanted = plan.global.confine;
-    let locked = match wanted.files() {
-        true => files::lock(files::reach(plan, config, files)),
-        false => Lock::NotWanted,
-    };
-    let calls = match wanted.calls() {
-        true => calls::lock(),
-        false => Lock::NotWanted,
-    };
-    Ok(Confined {
-        user,
-        files: locked,
-        calls,
-        out_of_reach,
-    })
+    Ok(Settled(user))
+}
+
+impl Settled {
+    /// Locks this process in, as far as `plan` and the kernel go. `config` is the file the plan was read from, `files` are
+    /// those it names.
+    pub fn lock(self, plan: &Plan, config: &Path, files: &[PathBuf]) -> Confined {
+        let out_of_reach = files::out_of_reach(plan, config, files);
+        let wanted = plan.global.confine;
+        let locked = match wanted.files() {
+            true => files::lock(files::reach(plan, config, files)),
+            false => Lock::NotWanted,
+        };
+        let calls = match wanted.calls() {
+            true => calls::lock(),
+            false => Lock::NotWanted,
+        };
+        Confined {
+            user: self.0,
+            files: locked,
+            calls,
+            out_of_reach,
+        }
+    }
 }
 
 impl Confined {

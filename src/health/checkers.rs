@@ -10,15 +10,17 @@ use tokio::time::Instant;
 
 use super::cap::Cap;
 use super::checker::{Asker, Checker};
+use super::command::Programs;
 use super::probe::{Means, ProbeMemory};
 use super::{Effort, Endpoint, Finding, Reason, Verdict, host, pace, probe};
 use crate::base::caught::caught;
-use crate::plan::{PoolName, PoolPlan, ProbePlan};
+use crate::plan::{Ask, PoolName, PoolPlan, ProbePlan};
 use crate::pool::{Health, Member, Pool, Server, ServerId};
 
 /// All checkers of this process. To drop it is to stop them.
 pub struct Checkers {
     pools: HashMap<PoolName, Watch>,
+    programs: Programs,
     epoch: Instant,
 }
 
@@ -35,10 +37,11 @@ struct Watch {
 struct Task(AbortHandle);
 
 impl Checkers {
-    /// Nobody is watched yet.
-    pub fn new() -> Self {
+    /// Nobody is watched yet; `programs` run what probes of type command ask.
+    pub fn new(programs: Programs) -> Self {
         Self {
             pools: HashMap::new(),
+            programs,
             epoch: Instant::now(),
         }
     }
@@ -56,7 +59,8 @@ impl Checkers {
             Arc::ptr_eq(&watch.pool, pool) && asks_alike(&watch.plan, snapshot.plan())
         };
         if !self.pools.get(pool.name()).is_some_and(alike) {
-            let watch = Watch::new(pool, snapshot.plan(), probe);
+            let prober = Prober::new(Arc::clone(snapshot.plan()), probe, self.programs.clone());
+            let watch = Watch::new(pool, snapshot.plan(), prober);
             self.pools.insert(pool.name().clone(), watch);
         }
         if let Some(watch) = self.pools.get_mut(pool.name()) {
@@ -76,11 +80,11 @@ fn asks_alike(one: &PoolPlan, other: &PoolPlan) -> bool {
 }
 
 impl Watch {
-    fn new(pool: &Arc<Pool>, plan: &Arc<PoolPlan>, probe: &ProbePlan) -> Self {
+    fn new(pool: &Arc<Pool>, plan: &Arc<PoolPlan>, prober: Prober) -> Self {
         Self {
             pool: Arc::clone(pool),
             plan: Arc::clone(plan),
-            prober: Arc::new(Prober::new(Arc::clone(plan), probe)),
+            prober: Arc::new(prober),
             cap: Arc::default(),
             tasks: HashMap::new(),
         }
@@ -150,7 +154,7 @@ impl<A: Asker> Watched<A> {
 
 impl Default for Checkers {
     fn default() -> Self {
-        Self::new()
+        Self::new(Programs::default())
     }
 }
 
@@ -165,13 +169,15 @@ struct Prober {
     plan: Arc<PoolPlan>,
     /// What the question needs, or why there is no such thing.
     means: Result<Means, String>,
+    programs: Programs,
 }
 
 impl Prober {
-    fn new(plan: Arc<PoolPlan>, probe: &ProbePlan) -> Self {
+    fn new(plan: Arc<PoolPlan>, probe: &ProbePlan, programs: Programs) -> Self {
         Self {
             means: Means::new(probe).map_err(|error| error.to_string()),
             plan,
+            programs,
         }
     }
 }
@@ -187,6 +193,12 @@ impl Asker for Prober {
             return unasked(Reason::Unusable, "prepare", why.unwrap_or_default());
         };
         let host = host(server);
+        if let Ask::Command(command) = &probe.ask {
+            let who = (self.plan.name.as_str(), server.name().as_str());
+            let port = probe.port.unwrap_or(server.address().port);
+            let place = (&*host, port);
+            return self.programs.ask(command, who, place, probe.timeout).await;
+        }
         let endpoint = self.endpoint(&addresses, &host);
         probe::ask(&endpoint, probe, effort, means, memory).await
     }
@@ -242,9 +254,7 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::plan::{
-        Address, Ask, Balance, Dial, Host, ServerName, ServerPlan, Service, Timeouts,
-    };
+    use crate::plan::{Address, Balance, Dial, Host, ServerName, ServerPlan, Service, Timeouts};
     use crate::pool::Change;
     use crate::telemetry::Metrics;
 
@@ -346,7 +356,7 @@ mod tests {
         let both = plan(&[("a", here), ("b", there)], Some(SHORT));
         let (pool, keeper) = Pool::new(Arc::clone(&both), &Metrics::new());
         tokio::spawn(keeper.run());
-        let mut checkers = Checkers::new();
+        let mut checkers = Checkers::default();
         checkers.reconcile(&pool);
         until("up", || {
             health(&pool, 0) == Health::Up && health(&pool, 1) == Health::Up

@@ -8,6 +8,7 @@
 pub mod cap;
 mod checker;
 mod checkers;
+pub mod command;
 pub mod conclusion;
 mod load;
 pub mod machine;

@@ -74,7 +74,9 @@ pub enum Ask {
     Http(HttpAsk),
     /// Steps of bytes to send and of what the answers mean.
     Exchange(Arc<Script>),
-    /// The same over UDP: a datagram for each step, and a datagram back.
+    /// A program: its words, the first its path. `{host}`, `{port}`, `{pool}` and `{server}` are filled in.
+    Command(Arc<[String]>),
+    /// Steps over UDP: a datagram for each step, and a datagram back.
     Datagrams(Arc<Script>),
     /// Thrift, in the service's own words.
     HiveServer2 {

@@ -24,6 +24,7 @@ mod admin;
 mod bad_input;
 mod balance;
 mod chaos;
+mod command;
 mod confine;
 mod demo;
 mod dial;

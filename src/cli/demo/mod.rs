@@ -23,6 +23,7 @@ use super::{DONE, FAILED};
 use crate::app::signal::{Signal, Signals};
 use crate::app::{App, StartError};
 use crate::base::unit;
+use crate::health::command::Programs;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -67,10 +68,13 @@ fn show(every: Duration) -> Result<(), DemoError> {
         let plan = cluster.plan(Ports::Familiar)?;
         let metrics = Metrics::new();
         let _log = Log::start(&plan.log, &metrics)?;
-        let app = match App::start(plan, None, metrics.clone()).await {
+        let app = match App::start(plan, None, metrics.clone(), Programs::default()).await {
             Ok(app) => app,
             // Somebody took a port in the same moment: another demo, as a rule.
-            Err(_) => App::start(cluster.plan(Ports::Any)?, None, metrics).await?,
+            Err(_) => {
+                let plan = cluster.plan(Ports::Any)?;
+                App::start(plan, None, metrics, Programs::default()).await?
+            }
         };
         let places = cluster::places(&app)?;
         welcome::welcome(&cluster, &places);

@@ -50,6 +50,7 @@ fn question(ask: &Ask, port: Option<u16>) -> String {
             1 => "exchange of 1 step".into(),
             many => format!("exchange of {many} steps"),
         },
+        Ask::Command(words) => format!("command {}", words.join(" ")),
         Ask::Datagrams(script) => match script.steps().len() {
             1 => "a datagram".into(),
             many => format!("{many} datagrams"),

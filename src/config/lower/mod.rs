@@ -8,6 +8,7 @@ mod admin;
 mod certificate;
 mod clients;
 mod collision;
+mod command;
 mod content;
 mod count;
 mod database;

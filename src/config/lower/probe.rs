@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::probe_rules::{self, asks_web, is_database};
 use super::tls::connect_tls;
-use super::{count, database, exchange, http, kerberos, material};
+use super::{command, count, database, exchange, http, kerberos, material};
 use crate::config::choices::{Auth, Transport};
 use crate::config::cx::Cx;
 use crate::config::field::Field;
@@ -123,7 +123,7 @@ fn tls(
         Some(ProbeTls::Plain(false)) => None,
         None if kind.question == Question::Tls => Some(as_pool(pool_tls)),
         // What the pool does with the first byte, such a service does not understand.
-        None if is_database(kind.question) => None,
+        None if is_database(kind.question) || kind.question == Question::Command => None,
         None if probe_rules::asks_by_datagram(words, kind) => None,
         None if port.is_none() && kind.question != Question::Tcp => pool_tls.cloned(),
         None => None,
@@ -161,6 +161,7 @@ fn ask(words: &Probe, kind: ProbeType, service: Service, cx: &mut Cx) -> Ask {
                 false => Ask::Exchange(script),
             }
         }
+        Question::Command => Ask::Command(command::words(words, cx)),
         Question::Hue { path } => Ask::Hue(http::ask(words, HttpAsk::get(path), cx)),
         Question::PostgreSql => Ask::PostgreSql(database::ask(words, cx)),
         Question::MySql => Ask::MySql(database::ask(words, cx)),

@@ -11,7 +11,8 @@ use crate::plan::{ProbePlan, Protocol, Question, Service};
 
 /// Keys that the type of this probe does not know.
 pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
-    let keys: [(&str, Option<Span>, Knows); 25] = [
+    let keys: [(&str, Option<Span>, Knows); 26] = [
+        ("command", words.command.span(), command),
         ("starttls", words.starttls.span(), starts_tls),
         ("protocol", words.protocol.span(), exchange),
         ("depth", words.depth.span(), hive),
@@ -161,6 +162,10 @@ fn ways_of_impala(words: &Probe, kind: ProbeType, cx: &mut Cx) {
             .why("belongs to via = \"web\"")
             .fix("leave port out, or say via = \"web\"");
     }
+}
+
+fn command(question: Question) -> bool {
+    question == Question::Command
 }
 
 fn starts_tls(question: Question) -> bool {

@@ -34,7 +34,7 @@ use self::link::{Link, Target};
 use self::pass::Pass;
 use self::patience::{Waited, wait};
 use self::trace::{Answer, Asked, Trace};
-use super::{Effort, Endpoint, Finding};
+use super::{Effort, Endpoint, Finding, Reason};
 use crate::plan::{Ask, Depth, ProbePlan};
 
 /// One question. `means` are prepared from the plan, once per pool; `memory` is this server's, and makes the next
@@ -139,6 +139,8 @@ async fn exchange(
         Ask::Tcp | Ask::Tls => tls::exchange(target, trace, link).await,
         Ask::Http(ask) => http::exchange(target, trace, link, ask).await,
         Ask::Exchange(script) => exchange::exchange(target, trace, link, script).await,
+        // Whoever has the programs asks them.
+        Ask::Command(_) => Err(Answer::down(Reason::Unusable, "no program is run here")),
         Ask::Datagrams(script) => datagram::exchange(target, trace, script).await,
         Ask::HiveServer2 {
             depth,

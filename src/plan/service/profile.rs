@@ -93,6 +93,8 @@ pub enum Question {
         /// In order.
         steps: &'static [Step],
     },
+    /// A program of the operator's, which the file names.
+    Command,
     /// HiveServer2's Thrift, as deep as the file says.
     HiveServer2 {
         /// The usual port with transport `http`.
@@ -204,6 +206,7 @@ impl Question {
             | Self::Tls
             | Self::Exchange { .. }
             | Self::Datagrams { .. }
+            | Self::Command
             | Self::HiveServer2 { .. }
             | Self::Impala { .. }
             | Self::PostgreSql
