@@ -763,6 +763,29 @@ async fn a_keeper_that_panics_goes_on_from_what_everybody_sees() {
     assert!(metrics.render().contains(told));
 }
 
+#[tokio::test]
+async fn the_metric_of_a_role_is_there_while_one_is_claimed_and_goes_with_the_server() {
+    let metrics = Metrics::new();
+    let (pool, keeper) = Pool::new(Arc::new(probed([server("a"), server("b")])), &metrics);
+    tokio::spawn(keeper.run());
+    let told = |role: &str| {
+        let page = metrics.render();
+        let sample = format!("server_role{{pool=\"hive\",role=\"{role}\",server=\"a\"}} ");
+        let (_, value) = page.split_once(&sample)?;
+        value.chars().next()
+    };
+    claim(&pool, "a", Health::Up, None).await;
+    assert_eq!((told("active"), told("standby")), (None, None));
+    claim(&pool, "a", Health::Up, Some(Role::Active)).await;
+    assert_eq!((told("active"), told("standby")), (Some('1'), Some('0')));
+    claim(&pool, "a", Health::Up, Some(Role::Standby)).await;
+    assert_eq!((told("active"), told("standby")), (Some('0'), Some('1')));
+    claim(&pool, "a", Health::Down, None).await;
+    assert_eq!((told("active"), told("standby")), (Some('0'), Some('0')));
+    reload(&pool, probed([server("b")])).await;
+    assert_eq!((told("active"), told("standby")), (None, None));
+}
+
 /// So many sessions, all held, each of another client; and how many went to `name`.
 fn hold(pool: &Arc<Pool>, count: u32, name: &str) -> (Vec<Lease>, usize) {
     let lease = |number| {

@@ -212,10 +212,12 @@ async fn of_two_that_claim_to_be_active_the_second_gets_no_session() {
         1.0
     );
     assert_eq!(howdah.server("nn", "b").await["on_offer"], false);
+    assert_eq!(claims(&howdah, "b").await, [1.0, 0.0]);
     // The first gives up, and the second has waited for it.
     a.becomes(false);
     eventually!(takes(front).await.is_ok_and(|who| who == 'b'));
     eventually!(conflict().await == false);
+    assert_eq!(claims(&howdah, "a").await, [0.0, 1.0]);
     let served = a.served();
     for _ in 0..50 {
         assert_eq!(takes(front).await.unwrap(), 'b');
@@ -241,4 +243,13 @@ async fn the_state_on_the_jmx_page_serves_as_well() {
     b.becomes(true);
     soon(first_on(front, 'b')).await;
     assert!(b.said.lock().unwrap().is_none(), "/isActive was asked");
+}
+
+/// The metric of a server's role: active, standby.
+async fn claims(howdah: &Howdah, server: &str) -> [f64; 2] {
+    let role = async |role| {
+        let labels = [("pool", "nn"), ("server", server), ("role", role)];
+        howdah.metric("howdah_server_role", &labels).await
+    };
+    [role("active").await, role("standby").await]
 }

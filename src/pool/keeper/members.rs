@@ -105,6 +105,7 @@ impl State {
             for member in &mut self.members {
                 member.health = Health::Unknown;
                 member.role = None;
+                member.server.metrics().role(member.role);
                 member.admin = Order::Ready;
                 member.weight = member.plan.weight;
             }
@@ -219,6 +220,7 @@ impl State {
         let metrics = member.server.metrics();
         metrics.weight(member.weight);
         metrics.health(member.health);
+        metrics.role(member.role);
         metrics.admin(member.admin);
         let is_asked = self.plan.load.is_some();
         metrics.share(is_asked.then_some(member.said.percent));

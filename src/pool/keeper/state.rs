@@ -129,7 +129,10 @@ impl State {
             member.since = Instant::now();
             member.server.metrics().health(health);
         }
-        member.role = role;
+        if member.role != role {
+            member.role = role;
+            member.server.metrics().role(role);
+        }
         let lost_role = care.role.is_wrong(role) && !was_wrong;
         let what = match health {
             Health::Down if turned && care.on_down != OnDown::Keep => Loss::Health,

@@ -48,6 +48,7 @@ pub(super) struct Families {
     pub(super) server_load_share: GaugeVec,
     pub(super) server_load_misses: IntCounterVec,
     pub(super) server_health: IntGaugeVec,
+    pub(super) server_role: IntGaugeVec,
     pub(super) server_admin: IntGaugeVec,
     pub(super) health_probes: IntCounterVec,
     pub(super) health_probe: HistogramVec,
@@ -258,6 +259,11 @@ impl Families {
                 "howdah_server_health",
                 "1 for the health that a server has now: up, alive, down or unknown.",
                 &["pool", "server", "health"],
+            ),
+            server_role: to.gauges(
+                "howdah_server_role",
+                "1 for the role that a server claims now: active or standby; there once it has claimed one, 0 for both when it does no more.",
+                &["pool", "server", "role"],
             ),
             server_admin: to.gauges(
                 "howdah_server_admin",

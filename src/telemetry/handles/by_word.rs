@@ -117,6 +117,13 @@ impl OneOf {
             gauge.set(i64::from(*word == label.as_str()));
         }
     }
+
+    /// None of them, of those that there are by now.
+    pub(super) fn clear(&self) {
+        for (_, gauge) in self.children.get().into_iter().flatten() {
+            gauge.set(0);
+        }
+    }
 }
 
 /// What counters and gauges with labels have in common.

@@ -22,6 +22,7 @@ pub struct ServerMetrics {
     quarantines: Rare,
     weight: IntGauge,
     health: OneOf,
+    role: OneOf,
     admin: OneOf,
     probes: Counters,
     probe: Histogram,
@@ -46,6 +47,7 @@ impl ServerMetrics {
             quarantines: Rare::new(&all.health_quarantines, own),
             weight: all.server_weight.with_label_values(own),
             health: OneOf::new(&all.server_health, own),
+            role: OneOf::new(&all.server_role, own),
             admin: OneOf::new(&all.server_admin, own),
             probes: Counters::new(&all.health_probes, own),
             probe: all.health_probe.with_label_values(own),
@@ -127,6 +129,14 @@ impl ServerMetrics {
         self.health.set(health);
     }
 
+    /// What it says that it is from now on, if it says anything.
+    pub fn role<L: Label>(&self, role: Option<L>) {
+        match role {
+            Some(role) => self.role.set(role),
+            None => self.role.clear(),
+        }
+    }
+
     /// The order from now on.
     pub fn admin<L: Label>(&self, order: L) {
         self.admin.set(order);
@@ -179,6 +189,7 @@ impl Drop for ServerMetrics {
             self.faults.remove();
             self.transitions.remove();
             self.health.remove();
+            self.role.remove();
             self.admin.remove();
         });
     }
