@@ -162,7 +162,10 @@ class Registered:
         self.child.communicate()
 
     def close(self):
-        """Ends the session in order; its znodes go at once."""
+        """Ends the session in order, and its znodes go at once; where that hangs amid an election, they go with its time."""
         if not self.child.stdin.closed:
-            self.child.communicate(timeout=10)
+            try:
+                self.child.communicate(timeout=5)
+            except subprocess.TimeoutExpired:
+                self.kill()
 

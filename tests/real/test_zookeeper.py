@@ -203,7 +203,7 @@ class Ensembles(unittest.TestCase):
         third.add("127.0.0.19:9")
         kit.until("a third server", lambda: len(front.servers()) == 3, 10)
         third.close()
-        front.awaits([a.address, b.address])
+        front.awaits([a.address, b.address], 20)
         self.assertEqual(front.lists(), lists + 2)
 
         # A second one's is: nobody can say any more who is there.
