@@ -1,7 +1,7 @@
 //! MySQL's protocol from the client's side, as far as a probe goes: the greeting, a login, one query, the goodbye.
 //!
 //! Everything comes in packets of a length and a number (MySQL Internals, "Protocol Basics"; MariaDB speaks the same). Passwords
-//! are never sent but over TLS: [`scramble`] proves them. Lengths are believed up to [`PACKET_MAX`], tables up to
+//! are never sent but over TLS: [`scramble()`] proves them. Lengths are believed up to [`PACKET_MAX`], tables up to
 //! [`COLUMNS_MAX`] columns.
 
 mod greeting;
