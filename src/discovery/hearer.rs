@@ -54,6 +54,13 @@ impl Hearer {
         changed: mpsc::Sender<PoolName>,
     ) -> Self {
         let before = pool.freshness().and_then(|before| before.heard_at);
+        if before.is_some() {
+            pool.set_freshness(Freshness {
+                live: false,
+                heard_at: before,
+                why: "not heard yet".to_owned(),
+            });
+        }
         Self {
             pool,
             plan,

@@ -245,7 +245,16 @@ fn srv(name: &Spot<String>, cx: &mut Cx) -> Option<DiscoverPlan> {
 /// The file need not be there yet. What is in it is judged whenever it is read.
 fn file(path: &Spot<FilePath>, cx: &mut Cx) -> DiscoverPlan {
     let full = cx.resolve(&path.value.0);
-    if !reach::may_read(&full) {
+    let folder = full.parent().filter(|one| !one.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        let what = format!(
+            "file in {} stands in a folder that does not exist",
+            cx.owner
+        );
+        cx.error(&path.span, what)
+            .why("the file need not be there yet, its folder must")
+            .fix("make the folder: howdah locks itself out of those that are not there when it starts");
+    } else if !reach::may_read(&full) {
         let what = format!("file in {} cannot be read", cx.owner);
         cx.error(&path.span, what)
             .why("outside the folders that howdah locked itself into when it started")
