@@ -8,13 +8,15 @@ use super::{material, probe_rules};
 use crate::base::principal::Principal;
 use crate::config::choices::Auth;
 use crate::config::cx::Cx;
-use crate::config::field::Spot;
-use crate::config::file::Probe;
+use crate::config::field::{Field, Spot};
+use crate::config::file::{Probe, ProbeWord};
 use crate::config::keytab::{self, Entry};
 use crate::config::krb5::{self, Included};
 use crate::config::services::ProbeType;
 use crate::config::words::FilePath;
-use crate::plan::{KerberosPlan, KeytabKey, Question, Realms, ServicePrincipal};
+use crate::plan::{
+    Host, KerberosPlan, KeytabKey, ProbePlan, Question, Realms, ServerPlan, ServicePrincipal,
+};
 
 /// `None` where the probe has no keytab, or one that cannot be used, which is then noted.
 pub(super) fn lower(words: &Probe, kind: ProbeType, cx: &mut Cx) -> Option<Arc<KerberosPlan>> {
@@ -90,6 +92,39 @@ pub(super) fn unused(words: &Probe, auth: &str, cx: &mut Cx) {
         cx.error(&span, what)
             .why("without effect")
             .fix("say auth = \"kerberos\", or leave keytab out");
+    }
+}
+
+/// A KDC knows services by names: one of a number is seldom among them.
+pub(super) fn judge_names(
+    field: &Field<ProbeWord>,
+    probe: Option<&ProbePlan>,
+    servers: &[Arc<ServerPlan>],
+    cx: &mut Cx,
+) {
+    let (Some(ProbeWord::Table(words)), Some(probe)) = (field.value(), probe) else {
+        return;
+    };
+    let Some(plan) = probe
+        .kerberos
+        .as_ref()
+        .filter(|plan| plan.service.names_the_host())
+    else {
+        return;
+    };
+    let mut numbers = servers.iter();
+    let number = numbers.find(|server| matches!(server.address.host, Host::Ip(_)));
+    if let (Some(server), Some(span)) = (number, words.keytab.span()) {
+        let what = format!(
+            "{} has a server that is written by number, {}",
+            cx.owner, server.name
+        );
+        let service = plan.service.parts.join("/");
+        cx.warning(&span, what)
+            .why(format!(
+                "tickets are for {service}, and a KDC hardly knows that by a number"
+            ))
+            .fix("write the server's host name, or add service_principal");
     }
 }
 

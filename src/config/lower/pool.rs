@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tls::connect_tls;
-use super::{count, database, discover, judge_name, load, missing, probe, server};
+use super::{count, database, discover, judge_name, kerberos, load, missing, probe, server};
 use crate::base::keepalive;
 use crate::config::choices::{StickyBy, WantedRole};
 use crate::config::cx::Cx;
@@ -52,6 +52,8 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     let inside = words.tls.span().filter(|_| service.tls_inside && known);
     database::judge_tls(inside, service.as_str(), cx);
     let probe = probe::lower(&words.probe, service, tls.as_ref(), cx);
+    let servers = server::lower(words, service, cx);
+    kerberos::judge_names(&words.probe, probe.as_ref(), &servers, cx);
     let care = care(words, service, cx);
     database::judge_role(words, care.role, probe.as_ref(), cx);
     PoolPlan {
@@ -59,7 +61,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         discover: discover::lower(&words.discover, service, cx),
         service,
         balance: words.balance.or(service.balance),
-        servers: server::lower(words, service, cx),
+        servers,
         send_proxy: words.send_proxy.value().copied(),
         sticky: sticky(&words.sticky, service, cx),
         probe,

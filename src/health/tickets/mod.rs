@@ -294,4 +294,4 @@ const REFUSED: Duration = Duration::from_secs(60);
 const HOPS_MAX: usize = 8;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,14 +14,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// For whatever must not take long.
 const SOON: Duration = Duration::from_secs(5);
 
-struct Kdc {
-    port: u16,
+pub(in crate::health) struct Kdc {
+    pub(in crate::health) port: u16,
     asked: Arc<AtomicUsize>,
 }
 
 impl Kdc {
     /// Answers so many questions by `granting`, and none after.
-    async fn start(granting: Granting, answers: usize) -> Self {
+    pub(in crate::health) async fn start(granting: Granting, answers: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -49,7 +49,7 @@ impl Kdc {
 
     fn tickets(&self) -> Arc<Tickets> {
         let kdcs = vec![("127.0.0.1".to_owned(), self.port)];
-        Arc::new(Tickets::new(Arc::new(plan(kdcs))))
+        Arc::new(Tickets::new(Arc::new(plan_at(kdcs))))
     }
 
     fn asked(&self) -> usize {
@@ -57,7 +57,7 @@ impl Kdc {
     }
 }
 
-fn plan(kdcs: Vec<(String, u16)>) -> KerberosPlan {
+pub(in crate::health) fn plan_at(kdcs: Vec<(String, u16)>) -> KerberosPlan {
     KerberosPlan {
         client: Principal {
             parts: vec!["howdah".into()],
@@ -76,7 +76,7 @@ fn plan(kdcs: Vec<(String, u16)>) -> KerberosPlan {
     }
 }
 
-fn granting(age: Duration, left: Duration) -> Granting {
+pub(in crate::health) fn granting(age: Duration, left: Duration) -> Granting {
     Granting {
         client: Key::new(18, &[7; 32]).unwrap(),
         age,
@@ -175,13 +175,13 @@ async fn kdcs_that_do_not_answer_are_all_named() {
     let closed = nobody.local_addr().unwrap().port();
     drop(nobody);
     let kdcs = [closed, silent.port].map(|port| ("127.0.0.1".to_owned(), port));
-    let tickets = Arc::new(Tickets::new(Arc::new(plan(kdcs.to_vec()))));
+    let tickets = Arc::new(Tickets::new(Arc::new(plan_at(kdcs.to_vec()))));
     let fault = within(tickets.ticket("a", SECOND)).await.unwrap_err();
     assert_eq!(fault.reason, Reason::KdcUnreachable);
     for part in ["Connection refused", "no answer within"] {
         assert!(fault.detail.contains(part), "{}", fault.detail);
     }
-    let none = Arc::new(Tickets::new(Arc::new(plan(Vec::new()))));
+    let none = Arc::new(Tickets::new(Arc::new(plan_at(Vec::new()))));
     let fault = within(none.ticket("a", SECOND)).await.unwrap_err();
     assert!(
         fault.detail.contains("names no KDC of R"),

@@ -3,6 +3,7 @@
 mod connection;
 mod database;
 mod greeting;
+mod kerberos;
 mod secure;
 mod session;
 mod web;
