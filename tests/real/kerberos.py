@@ -11,10 +11,10 @@ class Kdc:
 
     REALM = "HOWDAH.TEST"
 
-    def __init__(self, folder, name="kdc", ticket_seconds=86400):
+    def __init__(self, folder, name="kdc", ticket_seconds=86400, netns=None):
         self.folder = folder / name
         self.folder.mkdir(parents=True)
-        self.name_of_it, self.port = name, kit.free_port()
+        self.name_of_it, self.port, self.netns = name, kit.free_port(), netns
         self.conf, self.process = self.folder / "krb5.conf", None
         self.conf.write_text(f"""[libdefaults]
   default_realm = {self.REALM}
@@ -94,9 +94,14 @@ class Kdc:
         self.admin(f"modprinc -expire yesterday {principal}")
 
     def start(self):
-        self.process = kit.Process(f"krb5kdc-{self.name_of_it}", [kit.have("krb5kdc"), "-n", "-r", self.REALM],
+        inside = ["ip", "netns", "exec", self.netns] if self.netns else []
+        self.process = kit.Process(f"krb5kdc-{self.name_of_it}", [*inside, kit.have("krb5kdc"), "-n", "-r", self.REALM],
                                    self.folder, env=self.env)
-        self.process.listens("127.0.0.1", self.port, 20)
+        if self.netns:
+            ask = [*inside, "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{self.port}"]
+            kit.until("the KDC in its namespace", lambda: subprocess.run(ask, stderr=subprocess.DEVNULL).returncode == 0, 20)
+        else:
+            self.process.listens("127.0.0.1", self.port, 20)
         return self
 
     def asked(self, what):

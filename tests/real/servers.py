@@ -128,11 +128,11 @@ class HiveServer:
 class Namespace:
     """A network of its own with nothing but loopback, for servers that listen on every address. Needs root."""
 
-    def __init__(self):
+    def __init__(self, word="net"):
         kit.need_debs(ip="iproute2")
         if kit.os.geteuid() != 0:
             raise kit.Missing("a network namespace needs root")
-        self.name = f"howdah-{kit.os.getpid()}"
+        self.name = f"howdah-{word}-{kit.os.getpid()}"
         kit.quiet(["ip", "netns", "add", self.name], "ip netns add")
         kit.at_the_end(lambda: kit.quiet(["ip", "netns", "del", self.name], check=False))
         kit.quiet(["ip", "-n", self.name, "link", "set", "lo", "up"])

@@ -7,7 +7,7 @@ from . import kit
 from .balancer import BINARY, Howdah, probe
 from .clients import beeline
 from .kerberos import Kdc
-from .servers import HiveServer
+from .servers import HiveServer, Namespace
 
 
 class Web:
@@ -36,6 +36,10 @@ class Kerberos(unittest.TestCase):
         cls.folder = kit.folder()
         cls.kdc = Kdc(cls.folder).start()
         cls.server = HiveServer(cls.folder, "tickets", "127.0.0.1", kit.free_port(), kdc=cls.kdc).begin()
+        cls.sealed = HiveServer(cls.folder, "sealed", "127.0.0.1", kit.free_port(), kdc=cls.kdc)
+        cls.sealed.hive["hive.server2.thrift.sasl.qop"] = "auth-conf"
+        cls.sealed.begin()
+        cls.begin_http()
         kdc, own = cls.kdc, cls.kdc.keytab
         cls.nodes = [Web(cls.folder, kdc, name, state) for name, state in (("nn1", "active"), ("nn2", "standby"))]
         for principal in ("howdah", "lb/howdah.example.com", "expired", "locked", "changed", "gone", "short"):
@@ -51,6 +55,7 @@ class Kerberos(unittest.TestCase):
         cls.pools, cls.ports = [], {}
         for depth in ("handshake", "session", "query"):
             cls.hive(f"hive-{depth}", "howdah", depth=depth)
+        cls.hive("sealed", "howdah", depth="query", server=cls.sealed)
         cls.hive("with-a-slash", "lb/howdah.example.com", depth="session")
         cls.hive("short", "short", depth="session")
         for name in ("expired", "locked", "changed", "gone"):
@@ -64,6 +69,7 @@ class Kerberos(unittest.TestCase):
         # Behind SPNEGO and without a ticket, as it was and is without a keytab.
         cls.pool("nobody-asks", "hdfs-namenode", servers, 'timeout = "3s"')
         cls.server.up()
+        cls.sealed.up()
         cls.howdah = cls.start()
 
     @classmethod
@@ -77,8 +83,22 @@ class Kerberos(unittest.TestCase):
             kit.os.environ.update(before)
 
     @classmethod
-    def hive(cls, pool, principal, depth, service=None):
-        server = f'{{ name = "s", address = "localhost:{cls.server.port}" }}'
+    def begin_http(cls):
+        """Spark's HTTP transport listens on every address: it and its KDC get a network of their own."""
+        cls.http, cls.no_http = None, None
+        try:
+            network = Namespace("krb").name
+        except kit.Missing as missing:
+            cls.no_http = str(missing)
+            return
+        kdc = Kdc(cls.folder, "kdc-inside", netns=network)
+        kdc.keytab("howdah")
+        kdc.start()
+        cls.http = HiveServer(cls.folder, "tickets-http", "127.0.0.1", 10001, http=True, netns=network, kdc=kdc).begin()
+
+    @classmethod
+    def hive(cls, pool, principal, depth, service=None, server=None):
+        server = f'{{ name = "s", address = "localhost:{(server or cls.server).port}" }}'
         shared = f', service_principal = "{service}"' if service else ""
         keytab = cls.kdc.keytab(principal)
         cls.pool(pool, "hiveserver2", server, f'depth = "{depth}", deep_interval = "1s", timeout = "30s", '
@@ -102,7 +122,9 @@ probe = {{ interval = "500ms", rise = 1, fall = 1, {probe} }}
     @classmethod
     def tearDownClass(cls):
         cls.howdah.stop()
-        cls.server.kill()
+        for server in (cls.server, cls.sealed, cls.http):
+            if server:
+                server.kill()
         for node in cls.nodes:
             node.process.kill()
         if cls.kdc.process.running():
@@ -126,6 +148,8 @@ probe = {{ interval = "500ms", rise = 1, fall = 1, {probe} }}
             server = self.howdah.awaits(f"hive-{depth}", "s", "up", 60)
             self.assertEqual(server["last_probe"]["verdict"], "up")
             self.reason(f"hive-{depth}", "ok")
+        self.howdah.awaits("sealed", "s", "up", 60)
+        self.reason("sealed", "ok")
         self.howdah.awaits("with-a-slash", "s", "up")
         self.reason("with-a-slash", "ok")
 
@@ -159,6 +183,21 @@ probe = {{ interval = "500ms", rise = 1, fall = 1, {probe} }}
         answer = beeline("localhost", self.ports["hive-query"], "SET spark.howdah.instance", kdc=self.kdc,
                          principal=self.kdc.name("hive/localhost"))
         self.assertIn("tickets", answer)
+
+    def test_a_hive_over_http_takes_a_ticket_with_each_request(self):
+        if not self.http:
+            self.skipTest(self.no_http)
+        self.http.up()
+        kdc, inside = self.http.kdc, ["ip", "netns", "exec", self.http.netns]
+        words = ("hiveserver2", "localhost:10001", "--transport", "http", "--timeout", "40s",
+                 "--keytab", kdc.keytab("howdah"), "--principal", "howdah")
+        for depth in ("handshake", "session", "query"):
+            code, said = probe(*words, "--depth", depth, inside=inside, env={"KRB5_CONFIG": str(kdc.conf)})
+            self.assertEqual(code, 0, said)
+        code, said = probe(*words, "--depth", "session", "--service-principal", "HTTP/nobody", inside=inside,
+                           env={"KRB5_CONFIG": str(kdc.conf)})
+        self.assertIn("service-unknown", said)
+        self.assertEqual(self.http.faults(), [])
 
     def test_b_the_kdc_hears_little_of_many_questions(self):
         """Each pool has one ticket; the short one is got anew every 16 seconds."""
