@@ -125,6 +125,39 @@ class HiveServer:
         self.process.stop()
 
 
+class Metastore:
+    """Hive's metastore out of Spark's jars, with a database in its memory. It listens on every address: only in a namespace."""
+
+    def __init__(self, folder, name, netns, kdc=None):
+        self.folder, self.netns, self.name = folder / f"metastore-{name}", netns, name
+        self.address = f"127.0.0.1:{kit.free_port()}"
+        for sub in ("conf", "tmp"):
+            (self.folder / sub).mkdir(parents=True)
+        # Its loggers are told to run on a library that Spark does not bring.
+        settings = {"hive.async.log.enabled": "false", "datanucleus.schema.autoCreateAll": "true",
+                    "hive.metastore.schema.verification": "false", "hive.metastore.warehouse.dir": self.folder / "warehouse",
+                    "javax.jdo.option.ConnectionURL": "jdbc:derby:memory:ms;create=true"}
+        self.java = []
+        if kdc:
+            settings |= {"hive.metastore.sasl.enabled": "true", "hadoop.security.authentication": "kerberos",
+                         "hive.metastore.kerberos.principal": kdc.name("hive/localhost"),
+                         "hive.metastore.kerberos.keytab.file": kdc.keytab("hive/localhost")}
+            self.java = [f"-Djava.security.krb5.conf={kdc.conf}"]
+        text = "".join(f"<property><name>{key}</name><value>{value}</value></property>" for key, value in settings.items())
+        for name in ("hive-site.xml", "core-site.xml"):
+            (self.folder / "conf" / name).write_text(f"<configuration>{text}</configuration>")
+        (self.folder / "conf/log4j2.properties").write_text(LOG4J)
+
+    def start(self):
+        host, port = self.address.split(":")
+        self.process = kit.Process(f"metastore-{self.name}", [
+            "ip", "netns", "exec", self.netns, "java", *self.java, "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+            f"-Djava.io.tmpdir={self.folder / 'tmp'}", f"-Dderby.system.home={self.folder / 'derby'}",
+            "-Djava.security.egd=file:/dev/urandom", "-cp", f"{self.folder / 'conf'}:{kit.spark_home()}/jars/*",
+            "org.apache.hadoop.hive.metastore.HiveMetaStore", "-p", port], self.folder)
+        return self
+
+
 class Namespace:
     """A network of its own with nothing but loopback, for servers that listen on every address. Needs root."""
 

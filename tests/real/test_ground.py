@@ -1,11 +1,14 @@
-"""What the platform stands on, asked as it is: a directory by each of its ways to TLS, and a clock."""
+"""What the platform stands on, asked as it is: a directory by each of its ways to TLS, a clock, tickets and names over both
+protocols, and Hive's metastore, plain and behind SASL."""
 import subprocess
 import unittest
 
 from . import kit
 from .balancer import Howdah, probe
 from .bed import bed
-from .servers import Directory
+from .kerberos import Kdc
+from .servers import Directory, Metastore, Namespace
+from .test_dns_srv import Unbound
 
 
 class Directories(unittest.TestCase):
@@ -82,3 +85,62 @@ probe = {{ interval = "500ms", rise = 1 }}
                         f"pidfile {folder / 'pid'}\n")
         kit.Process(f"chronyd-{name}", [kit.have("chronyd"), "-x", "-d", "-u", "root", "-f", conf], folder)
         return port
+
+
+class BothProtocols(unittest.TestCase):
+    def states(self, service, address, expected):
+        for protocol in ("tcp", "udp"):
+            code, said = probe(service, address, "--protocol", protocol, "--timeout", "2s")
+            self.assertEqual(code, expected, f"{service} over {protocol}: {said}")
+
+    def test_a_kdc_is_up_over_both_and_down_when_it_is_gone(self):
+        try:
+            kit.install_kerberos()
+        except kit.Missing as fault:
+            self.skipTest(str(fault))
+        kdc = Kdc(bed().folder, "ground-kdc").start()
+        self.states("kerberos-kdc", f"127.0.0.1:{kdc.port}", 0)
+        kdc.process.kill()
+        self.states("kerberos-kdc", f"127.0.0.1:{kdc.port}", 4)
+
+    def test_a_resolver_is_up_over_both_and_alive_when_it_reaches_nobody(self):
+        try:
+            kit.need_debs(unbound="unbound")
+        except kit.Missing as fault:
+            self.skipTest(str(fault))
+        folder = bed().folder / "names"
+        folder.mkdir()
+        names = Unbound(folder).serve(". 3600 IN SOA a.howdah.test. root.howdah.test. 1 1800 900 604800 86400")
+        address = f"{names.HOST}:53"
+        kit.until("unbound answers", lambda: probe("dns", address)[0] == 0, 20)
+        self.states("dns", address, 0)
+        names.process.stop()
+        self.states("dns", address, 4)
+        names.serve("alone.howdah.test. 3600 IN A 10.0.0.1")
+        kit.until("unbound finds no root", lambda: probe("dns", address)[0] == 3, 30)
+        names.process.stop()
+
+
+class Metastores(unittest.TestCase):
+    def test_a_metastore_is_up_and_one_behind_sasl_is_not_and_says_why(self):
+        try:
+            kit.install_kerberos()
+            net = Namespace("metastore").name
+        except kit.Missing as fault:
+            self.skipTest(str(fault))
+        inside = ("ip", "netns", "exec", net)
+        kdc = Kdc(bed().folder, "metastore-kdc", netns=net).start()
+        plain = Metastore(bed().folder, "plain", net).start()
+        closed = Metastore(bed().folder, "closed", net, kdc=kdc).start()
+
+        def verdict(server):
+            return probe("hive-metastore", server.address, inside=inside)
+        kit.until("a metastore is up", lambda: verdict(plain)[0] == 0, 60)
+        kit.until("one behind SASL listens", lambda: "refused" not in verdict(closed)[1], 60)
+        code, said = verdict(closed)
+        self.assertIn(code, (3, 4), said)
+        self.assertTrue("SASL" in said or "closed" in said, said)
+        errors = [line for line in plain.process.text().splitlines() if " ERROR " in line]
+        self.assertEqual(errors, [], "a probe leaves no error")
+        plain.process.kill()
+        self.assertEqual(verdict(plain)[0], 4)
