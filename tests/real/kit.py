@@ -101,6 +101,16 @@ def install_clients():
     return venv("dbapi", DBAPI)
 
 
+def install_kafka():
+    """A Kafka client, whose library has brokers for tests."""
+    return venv("kafka", ["confluent-kafka==2.16.1"])
+
+
+def install_ground():
+    """A clock and a name server."""
+    need_debs(chronyd="chrony", unbound="unbound")
+
+
 def install_ldap():
     """slapd, for a server that checks passwords."""
     need_debs(slapd="slapd")

@@ -1,5 +1,5 @@
 """What the platform stands on, asked as it is: a directory by each of its ways to TLS, a clock, tickets and names over both
-protocols, and Hive's metastore, plain and behind SASL."""
+protocols, Hive's metastore, plain and behind SASL, and brokers."""
 import subprocess
 import unittest
 
@@ -53,7 +53,7 @@ class Directories(unittest.TestCase):
 class Clocks(unittest.TestCase):
     def test_a_clock_is_up_through_howdah_too_and_one_that_follows_none_is_alive(self):
         try:
-            kit.need_debs(chronyd="chrony")
+            kit.install_ground()
         except kit.Missing as fault:
             self.skipTest(str(fault))
         good, lost = (self.chronyd(name, line) for name, line in (("good", "local stratum 8"), ("lost", "")))
@@ -105,7 +105,7 @@ class BothProtocols(unittest.TestCase):
 
     def test_a_resolver_is_up_over_both_and_alive_when_it_reaches_nobody(self):
         try:
-            kit.need_debs(unbound="unbound")
+            kit.install_ground()
         except kit.Missing as fault:
             self.skipTest(str(fault))
         folder = bed().folder / "names"
@@ -144,3 +144,38 @@ class Metastores(unittest.TestCase):
         self.assertEqual(errors, [], "a probe leaves no error")
         plain.process.kill()
         self.assertEqual(verdict(plain)[0], 4)
+
+
+class Brokers(unittest.TestCase):
+    def test_a_broker_is_up_and_a_client_finds_the_cluster_through_howdah(self):
+        try:
+            python = kit.install_kafka() / "bin/python"
+        except kit.Missing as fault:
+            self.skipTest(str(fault))
+        folder = bed().folder / "kafka"
+        folder.mkdir()
+        script = kit.ROOT / "tests/real/kafka.py"
+        cluster = kit.Process("kafka", [python, script, "cluster", "3"], folder)
+        kit.until("three brokers", lambda: cluster.text().count(":") >= 3, 30)
+        addresses = cluster.text().split()
+        for address in addresses:
+            code, said = probe("kafka", address)
+            self.assertEqual(code, 0, said)
+        front = kit.free_port()
+        servers = ", ".join(f'"{address}"' for address in addresses)
+        howdah = Howdah(bed().folder, "brokers", f"""
+[[listener]]
+name = "kafka"
+bind = "127.0.0.1:{front}"
+pool = "kafka"
+
+[pool.kafka]
+service = "kafka"
+servers = [{servers}]
+probe = {{ interval = "500ms", rise = 1, fall = 1 }}
+""")
+        howdah.awaits("kafka", addresses[0], "up")
+        found = subprocess.run([python, script, "client", f"127.0.0.1:{front}"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(sorted(found.stdout.split()), sorted(addresses), found.stderr)
+        cluster.kill()
+        howdah.awaits("kafka", addresses[0], "down")
