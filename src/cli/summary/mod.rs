@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
-    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, Plan,
-    PoolPlan, ServerPlan, SniPattern, TlsVersion,
+    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, OnRoleLost,
+    Plan, PoolPlan, Protocol, Role, ServerPlan, SniPattern, TlsVersion,
 };
 
 /// Display shows the whole plan, secrets as `***`.
@@ -30,7 +30,14 @@ impl Display for Summary<'_> {
 
 fn show_listener(f: &mut fmt::Formatter<'_>, plan: &ListenerPlan) -> fmt::Result {
     writeln!(f, "listener {}", plan.name)?;
-    row(f, "bind", joined(&plan.bind))?;
+    let spoken: Vec<&str> = plan.protocols.iter().map(|one| one.as_str()).collect();
+    match plan.protocols.as_slice() {
+        [Protocol::Tcp] => row(f, "bind", joined(&plan.bind))?,
+        _ => {
+            let what = format_args!("{} by {}", joined(&plan.bind), spoken.join(" and "));
+            row(f, "bind", what)?;
+        }
+    }
     for route in &plan.routes {
         let names: Vec<String> = route.sni.iter().map(pattern).collect();
         row(
@@ -98,6 +105,22 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
     writeln!(f, "pool {}", plan.name)?;
     row(f, "service", plan.service.as_str())?;
     row(f, "balance", plan.balance.as_str())?;
+    if let Some(wanted) = plan.care.role.wanted {
+        let who = match wanted {
+            Role::Active => "the active server alone",
+            Role::Standby => "those that stand by",
+        };
+        let lost = match plan.care.role.on_lost {
+            OnRoleLost::Cut => "end at once".to_owned(),
+            OnRoleLost::Drain => format!("end after {}", show_duration(plan.drain_timeout)),
+            OnRoleLost::Keep => "go on".to_owned(),
+        };
+        row(
+            f,
+            "role",
+            format_args!("{who}; sessions on one that is it no more {lost}"),
+        )?;
+    }
     if let Some(sticky) = &plan.sticky {
         let ttl = show_duration(sticky.ttl);
         row(
