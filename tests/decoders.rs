@@ -54,6 +54,16 @@ fn hive() {
 }
 
 #[test]
+fn agent() {
+    examine("agent", 100_000);
+}
+
+#[test]
+fn gauges() {
+    examine("gauges", 100_000);
+}
+
+#[test]
 fn sasl() {
     examine("sasl", 150_000);
 }

@@ -7,6 +7,7 @@
 mod admin;
 mod database;
 mod expected;
+mod load;
 mod secure;
 mod zookeeper;
 
@@ -21,6 +22,7 @@ use howdah::wire::{http, kerberos, sasl};
 pub use self::admin::admin;
 pub use self::database::{mysql, postgres};
 pub use self::expected::{dns, exchange, json};
+pub use self::load::{agent, gauges};
 pub use self::secure::client_hello;
 pub use self::zookeeper::{znode, zookeeper};
 
@@ -28,7 +30,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -43,6 +45,8 @@ pub const TARGETS: [Target; 16] = [
     ("postgres", postgres),
     ("kerberos", kerberos),
     ("dns", dns),
+    ("agent", agent),
+    ("gauges", gauges),
     ("config", config),
     ("admin", admin),
 ];
