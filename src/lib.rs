@@ -1,4 +1,4 @@
-//! howdah: a Layer 4 load balancer for HiveServer2, Impala and Hue.
+//! howdah: a Layer 4 load balancer for HiveServer2, Impala, Hue and the rest of a Hadoop platform.
 //!
 //! It carries few, long, stateful, mostly silent sessions to servers that are known to work. This library serves the
 //! thin binary `howdah`, its tests and its benches; it promises nothing to others.

@@ -73,6 +73,7 @@ pub struct App {
     /// Settings of the file that wait for the next start.
     needs_restart: Vec<&'static str>,
     checkers: Checkers,
+    programs: Programs,
     load_readers: LoadReaders,
     names: Names,
     sources: Sources,
@@ -159,7 +160,8 @@ impl App {
             gone: HashMap::new(),
             reloads: Reloads::default(),
             needs_restart: Vec::new(),
-            checkers: Checkers::new(programs),
+            checkers: Checkers::new(programs.clone()),
+            programs,
             load_readers: LoadReaders::new(),
             names: Names::new(),
             sources,

@@ -20,6 +20,7 @@ use super::pools::connector;
 use super::step::{Handover, Opened, Step};
 use crate::admin::{Refusal, Rejected, Reloaded, RuntimeView};
 use crate::config::Loaded;
+use crate::health::command::commands;
 use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
 use crate::plan::{AccessTarget, ListenerName, Plan, PoolName};
 use crate::telemetry::ReloadResult;
@@ -97,7 +98,10 @@ impl App {
     /// # Errors
     /// See [`ReloadError`].
     pub(super) fn prepare(&mut self, plan: Plan) -> Result<Staged, ReloadError> {
-        let delta = diff(&self.plan, &plan);
+        let mut delta = diff(&self.plan, &plan);
+        if self.generation > 0 && !self.programs.know(&commands(&plan)) {
+            delta.needs_restart.push("probe.command");
+        }
         let mut sockets = HashMap::new();
         let mut handovers = Vec::new();
         let mut tls = HashMap::new();

@@ -20,7 +20,7 @@ pub use self::exit::{DEFAULT_CONFIG, DONE, FAILED, FAULTY, USAGE};
 #[command(
     name = "howdah",
     version,
-    about = "A load balancer for HiveServer2, Impala and Hue",
+    about = "A load balancer for HiveServer2, Impala, Hue and the rest of a Hadoop platform",
     subcommand_required = true,
     arg_required_else_help = true
 )]

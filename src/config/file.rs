@@ -339,7 +339,8 @@ tables! {
         transport: Transport = "\"binary\"",
         /// `hiveserver2` with transport `http`: the path.
         http_path: String = "\"/cliservice\"",
-        /// `hiveserver2`, and `impala` via `thrift`: SASL PLAIN, no SASL, or a ticket. `http` and `hue`: `kerberos`, or nothing.
+        /// `hiveserver2`, and `impala` via `thrift`: SASL PLAIN, no SASL, or a ticket. What is asked by a
+        /// request: `kerberos`, or nothing.
         auth: Auth = "\"kerberos\" with a keytab, else \"plain\", for Impala \"nosasl\"",
         /// For auth `plain`; `postgresql` and `mysql`: who logs in to ask for the role.
         username: String = "\"anonymous\", for databases nobody",
@@ -357,21 +358,21 @@ tables! {
         service_principal: String = "`hive/_HOST`, `impala/_HOST`, `HTTP/_HOST` for requests",
         /// `impala`: the web server of `port`, or a Thrift ping on the port that takes sessions.
         via: Via = "\"web\"",
-        /// `http` and `hue`: GET, HEAD, OPTIONS or POST.
+        /// What is asked by a request: GET, HEAD, OPTIONS or POST.
         method: String = "\"GET\"",
-        /// `http` and `hue`: begins with a slash. What a service knows of its own page does not hold for another.
+        /// What is asked by a request: begins with a slash. What a service knows of its own page does not hold for another.
         path: String = "\"/\", or the service's own",
-        /// `http` and `hue`: the Host header.
+        /// What is asked by a request: the Host header.
         host: String = "the server's address",
-        /// `http` and `hue`: any of these is up, if the body is; 401, 403 and 407 are up whatever `body` and `json` say.
+        /// What is asked by a request: any of these is up, if the body is; 401, 403 and 407 are up whatever `body` and `json` say.
         expect_status: Many<Whole<100, 599>> = "[200], or the service's own",
-        /// `http` and `hue`: any of these is alive.
+        /// What is asked by a request: any of these is alive.
         alive_status: Many<Whole<100, 599>> = "redirects, 401, 403, 407",
-        /// `http` and `hue`: must occur in the body; one without it is alive.
+        /// What is asked by a request: must occur in the body; one without it is alive.
         expect_body: String = "anything",
-        /// `http` and `hue`: what the body means, by regular expressions. What matches none is down.
+        /// What is asked by a request: what the body means, by regular expressions. What matches none is down.
         body: Body = "anything",
-        /// `http` and `hue`: what a value of a JSON body means. Any other value, and no JSON, is down.
+        /// What is asked by a request: what a value of a JSON body means. Any other value, and no JSON, is down.
         json: Json = "anything",
         /// `exchange`: what to send, and what the answers mean, in order.
         steps: List<Step> = "required for `exchange`",

@@ -39,7 +39,10 @@ impl Word for FilePath {
         let path = String::read(value, cx)?;
         if path.is_empty() || path.contains('\0') {
             let what = format!("{} names no file", cx.subject());
-            cx.error(&value.span(), what).why("a path is wanted");
+            let example = format!("{} = \"/etc/howdah/FILE\"", cx.key);
+            cx.error(&value.span(), what)
+                .why("a path is wanted")
+                .fix(example);
             return None;
         }
         Some(Self(path))

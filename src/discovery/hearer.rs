@@ -126,7 +126,12 @@ impl Hearer {
         if self.live.replace(false) != Some(false) {
             let (pool, source) = (&self.plan.name, self.source());
             let servers = self.pool.load().members().len();
-            tracing::warn!(%pool, %source, servers, %why, "no list of servers: the last one stays in force");
+            match self.heard_at {
+                Some(_) => {
+                    tracing::warn!(%pool, %source, servers, %why, "no list of servers: the last one stays in force");
+                }
+                None => tracing::warn!(%pool, %source, servers, %why, "no list of servers yet"),
+            }
         }
         self.show(false, why);
         heard

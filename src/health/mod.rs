@@ -92,7 +92,7 @@ words! {
         NotHttp = "not-http",
         /// Login refused.
         BadCredentials = "bad-credentials",
-        /// The server lives, but takes no PLAIN: Kerberos only.
+        /// The server lives, and wants another login than the probe has: with Kerberos a `keytab`.
         UnsupportedMechanism = "unsupported-mechanism",
         /// The server lives, but wants an account, and none is configured.
         AccountNeeded = "account-needed",

@@ -165,6 +165,8 @@ async fn a_command_that_is_new_is_not_run_before_the_next_start() {
     howdah.healthy("back", "one", "up").await;
     let output = howdah.reload(&script.config(&address, "\"new\"", "")).await;
     assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("probe.command needs a restart"), "{output:?}");
+    assert_eq!(howdah.status().await["needs_restart"], serde_json::json!(["probe.command"]));
     eventually!(
         detail(&howdah)
             .await

@@ -54,7 +54,7 @@ fn logins_of_requests(words: &Probe, cx: &mut Cx) {
         return;
     };
     if auth.value != Auth::Kerberos {
-        let what = format!("{} asks by a request, which has no SASL", cx.owner);
+        let what = format!("{} asks by HTTP, which has no such login", cx.owner);
         cx.error(&auth.span, what)
             .why("kerberos is the one login that a request shows")
             .fix("leave auth out, or say auth = \"kerberos\" with a keytab");
@@ -116,7 +116,7 @@ pub(super) fn judge_names(
     let number = numbers.find(|server| matches!(server.address.host, Host::Ip(_)));
     if let (Some(server), Some(span)) = (number, words.keytab.span()) {
         let what = format!(
-            "{} has a server that is written by number, {}",
+            "{} has a server that is written by its address, {}",
             cx.owner, server.name
         );
         let service = plan.service.parts.join("/");
@@ -172,7 +172,7 @@ fn client(words: &Probe, path: &Spot<FilePath>, realms: &Realms, cx: &mut Cx) ->
 }
 
 fn odd(span: &crate::config::source::Span, key: &str, example: &str, cx: &mut Cx) {
-    let what = format!("{} has a {key} that is none", cx.owner);
+    let what = format!("{} has a {key} that is no Kerberos principal", cx.owner);
     cx.error(span, what)
         .why("not NAME@REALM or NAME/HOST@REALM")
         .fix(format!("{key} = {example:?}"));
@@ -248,7 +248,7 @@ fn keys(
         .collect();
     if keys.is_empty() {
         let what = format!(
-            "{} holds only keys of {client} that are broken",
+            "{} holds keys of {client} of types alone that are not safe any more",
             cx.subject_of("keytab")
         );
         cx.error(&span, what)

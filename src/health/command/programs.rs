@@ -118,6 +118,12 @@ impl Inner {
 }
 
 impl Programs {
+    /// Whether all of these are among those that can be run.
+    pub fn know(&self, commands: &[Vec<String>]) -> bool {
+        let known = self.0.as_ref().map_or(&[][..], |inner| &inner.commands);
+        commands.iter().all(|one| known.contains(one))
+    }
+
     /// Runs `command` for a server and says what its end means: 0 up, 1 alive, anything else down.
     pub(in crate::health) async fn ask(
         &self,

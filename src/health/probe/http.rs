@@ -118,8 +118,11 @@ pub(super) fn status(reply: &Reply) -> String {
     let text = format!("status {}", reply.status);
     match reply.status {
         300..=399 => {
-            let to = reply.header("location").unwrap_or("nowhere");
-            format!("{text}, sent to {to}")
+            let to = reply.header("location");
+            to.map_or_else(
+                || format!("{text}, a redirect without a Location"),
+                |to| format!("{text}, sent to {to}"),
+            )
         }
         401 => match reply.header("www-authenticate") {
             Some(login) => format!("{text}, wants {login}"),

@@ -36,8 +36,8 @@ pub(super) const PROFILE: Profile = Profile {
     hints: &[
         "One server at a time may manage a cluster, and one that stands by has no answer of its own: give the second \
          `backup = true`, and start it only when the first is gone for good.",
-        "Where the page wants a login, 401 or 403 is alive and not up: say `expect_status = [200, 403]`, as there is no standby to tell \
-         apart.",
+        "Where the page wants a login, 401 or 403 is alive and not up: with Kerberos give the probe `keytab` and `principal`, else \
+         say `expect_status = [200, 403]`.",
     ],
     ..Profile::BASE
 };

@@ -47,8 +47,8 @@ pub(super) const PROFILE: Profile = Profile {
     hints: &[
         "Red is the state of the whole cluster, so it takes all nodes out at once. Where most of the data shall stay in reach while \
          a shard is missing: `probe = { type = \"elasticsearch\", json = { pointer = \"/status\", up = [\"green\", \"yellow\", \"red\"] } }`.",
-        "With security on, the question is answered 401, which is alive: let the anonymous user have `cluster:monitor/health`, or say \
-         `expect_status = [401]`, which asks for no more than a server that answers.",
+        "With security on, the question is answered 401, which is alive: let the anonymous user have `cluster:monitor/health`, give the \
+         probe a `keytab` where there is a Kerberos realm, or say `expect_status = [401]`, which asks for no more than a server that answers.",
         "Keep nodes that are masters only out of the pool: they would take searches from what the cluster hangs on.",
     ],
     ..Profile::BASE

@@ -30,7 +30,8 @@ pub(super) const PROFILE: Profile = Profile {
     ],
     hints: &[
         "A client whose scanner answers 404 has come to another server: many clients behind one address or a changed one do. Let it open a new one.",
-        "With SPNEGO `/version` answers 401, which is alive and not up: say `expect_status = [200, 401]`, as there is no standby to tell apart.",
+        "With SPNEGO `/version` answers 401, which is alive and not up: give the probe `keytab` and `principal`, or say \
+         `expect_status = [200, 401]`, as there is no standby to tell apart.",
         "An answer says nothing of HBase behind it.",
     ],
     ..Profile::BASE

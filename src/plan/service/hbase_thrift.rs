@@ -29,7 +29,7 @@ pub(super) const PROFILE: Profile = Profile {
         "With `hbase.regionserver.thrift.framed`, and in every server that is not of type `threadpool`, a length stands before each \
          message, and this question is hung up on: ask as below.",
         "With Kerberos (`hbase.thrift.security.qop`) it speaks SASL and hangs up on this question, or answers SASL: it is never up. \
-         Ask it as below.",
+         Its probe takes no `keytab`: ask it as below.",
         "With `hbase.regionserver.thrift.compact` it speaks the compact protocol, and this question fails: `probe = { type = \"tcp\" }`.",
     ],
     ..Profile::BASE

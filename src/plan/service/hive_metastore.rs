@@ -31,7 +31,7 @@ pub(super) const PROFILE: Profile = Profile {
         },
     ],
     hints: &[
-        "A metastore with Kerberos speaks SASL and hangs up on this question, or answers SASL: it is never up. Ask it as below.",
+        "A metastore with Kerberos speaks SASL and hangs up on this question, or answers SASL: it is never up. Its probe takes no `keytab`: ask it as below.",
         "All metastores of one database are equals, but what one has cached another may know better: give clients that read at once \
          what they wrote `sticky`.",
         "`hive.metastore.uris` takes a list, and `hive.metastore.uri.selection` an order: who uses both needs no balancer.",

@@ -31,7 +31,8 @@ pub(super) const PROFILE: Profile = Profile {
     hints: &[
         "Numbers of sessions overlap between servers: a client that loses its server may meet another one's session of the same number. \
          Where that must not be, give the second server `backup = true`.",
-        "With SPNEGO `/version` answers 401, which is alive and not up: say `expect_status = [200, 401]`, as there is no standby to tell apart.",
+        "With SPNEGO `/version` answers 401, which is alive and not up: give the probe `keytab` and `principal`, or say \
+         `expect_status = [200, 401]`, as there is no standby to tell apart.",
     ],
     ..Profile::BASE
 };

@@ -32,7 +32,8 @@ pub(super) const PROFILE: Profile = Profile {
     hints: &[
         "It has no standby, and two servers would both move finished jobs: start the second only when the first is gone, and give it \
          `backup = true`.",
-        "With Kerberos it answers 401, which is alive and not up: say `expect_status = [200, 401]`, as there is no standby to tell apart.",
+        "With Kerberos it answers 401, which is alive and not up: give the probe `keytab` and `principal`, or say \
+         `expect_status = [200, 401]`, as there is no standby to tell apart.",
     ],
     ..Profile::BASE
 };

@@ -32,8 +32,8 @@ pub(super) const PROFILE: Profile = Profile {
     hints: &[
         "While no Nimbus leads, every UI is alive and none is up. Who wants to look at them even then says \
          `probe = { path = \"/index.html\" }`.",
-        "With SPNEGO (`ui.filter`) it answers 401, which is alive and not up: say `expect_status = [200, 401]`, as there is no standby to \
-         tell apart.",
+        "With SPNEGO (`ui.filter`) it answers 401, which is alive and not up: give the probe `keytab` and `principal`, or \
+         say `expect_status = [200, 401]`, as there is no standby to tell apart.",
     ],
     ..Profile::BASE
 };

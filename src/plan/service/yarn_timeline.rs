@@ -27,7 +27,8 @@ pub(super) const PROFILE: Profile = Profile {
     ],
     hints: &[
         "Its store (LevelDB) belongs to one process: two servers do not show the same. Give the second one `backup = true`.",
-        "With Kerberos it answers 401, which is alive and not up: say `expect_status = [200, 401]`, as there is no standby to tell apart.",
+        "With Kerberos it answers 401, which is alive and not up: give the probe `keytab` and `principal`, or say \
+         `expect_status = [200, 401]`, as there is no standby to tell apart.",
     ],
     ..Profile::BASE
 };
