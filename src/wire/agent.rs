@@ -8,7 +8,7 @@
 pub struct Line {
     /// The share of the weight.
     pub weight: Option<Weight>,
-    /// Sessions at once.
+    /// Sessions at once; 0 is no bound.
     pub most: Option<u32>,
     /// What the server's owner wants.
     pub order: Option<Order>,

@@ -133,6 +133,56 @@ async fn one_that_does_not_end_is_ended_with_its_children() {
 }
 
 #[tokio::test]
+async fn what_a_program_leaves_behind_holds_nobody_up() {
+    let server = raw::named(&Frame::default(), "one").unwrap();
+    let site = Site::new();
+    let script = Script::write(
+        site.path(),
+        "sleep 1000 & echo $! > child; echo fine; exit 0",
+    );
+    let address = server.address().to_string();
+    let howdah = site.start(&script.config(&address, "\"x\"", "")).await;
+    howdah.healthy("back", "one", "up").await;
+    assert_eq!(detail(&howdah).await, "fine");
+    script.says("exit 0");
+    eventually!(detail(&howdah).await.is_empty());
+    let child: i32 = script.kept("child").unwrap().parse().unwrap();
+    eventually!(test_kill_process(Pid::from_raw(child).unwrap()).is_err());
+}
+
+/// More servers than programs may run at once, and every program hangs.
+#[tokio::test]
+async fn a_whole_pool_whose_programs_hang_goes_down_and_comes_back() {
+    let standins: Vec<_> = (0..80)
+        .map(|_| raw::named(&Frame::default(), "one").unwrap())
+        .collect();
+    let site = Site::new();
+    let script = Script::write(site.path(), "exit 0");
+    let servers: Vec<String> = (standins.iter())
+        .map(|one| format!("\"{}\"", one.address()))
+        .collect();
+    let config = script.config("127.0.0.1:1", "\"x\"", ", timeout = \"300ms\"");
+    let one = "{ name = \"one\", address = \"127.0.0.1:1\" }";
+    assert!(config.contains(one));
+    let config = config.replace(one, &servers.join(", "));
+    let config = config.replace(
+        "interval = \"200ms\", fast_interval = \"100ms\"",
+        "interval = \"2s\", fast_interval = \"1s\"",
+    );
+    let howdah = site.start(&config).await;
+    let all = async |health: &str| {
+        let status = howdah.status().await;
+        let servers = status["pools"][0]["servers"].as_array().unwrap().clone();
+        servers.iter().all(|server| server["health"] == health)
+    };
+    eventually!(all("up").await);
+    script.says("sleep 1000");
+    eventually!(all("down").await);
+    script.says("exit 0");
+    eventually!(all("up").await);
+}
+
+#[tokio::test]
 async fn a_stop_leaves_nothing_behind() {
     let server = raw::named(&Frame::default(), "one").unwrap();
     let site = Site::new();
@@ -165,8 +215,14 @@ async fn a_command_that_is_new_is_not_run_before_the_next_start() {
     howdah.healthy("back", "one", "up").await;
     let output = howdah.reload(&script.config(&address, "\"new\"", "")).await;
     assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("probe.command needs a restart"), "{output:?}");
-    assert_eq!(howdah.status().await["needs_restart"], serde_json::json!(["probe.command"]));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("probe.command needs a restart"),
+        "{output:?}"
+    );
+    assert_eq!(
+        howdah.status().await["needs_restart"],
+        serde_json::json!(["probe.command"])
+    );
     eventually!(
         detail(&howdah)
             .await

@@ -556,6 +556,37 @@ async fn ldap() {
     eventually!(wire.heard() == all);
 }
 
+/// The answer has the name of the request, or has not, and lengths come short or long: TLS begins when it is whole.
+#[tokio::test]
+async fn ldap_starts_tls_after_each_form_of_the_answer() {
+    let name = "312e332e362e312e342e312e313436362e3230303337";
+    let asked = bytes(&format!("301d 020102 7718 8016 {name}"));
+    let refused = bytes("300c 020102 7807 0a0102 0400 0400");
+    let short = bytes("300c 020102 7807 0a0100 0400 0400");
+    let named = bytes(&format!("3024 020102 781f 0a0100 0400 0400 8a16 {name}"));
+    let long = bytes(&format!(
+        "308400000028 020102 78840000001f 0a0100 0400 0400 8a16 {name}"
+    ));
+    for answer in [short, named, long] {
+        let wire = Wire::start(&asked, &answer).await;
+        let question = [
+            "ldap",
+            &wire.address.to_string(),
+            "--starttls",
+            "--timeout",
+            "2s",
+        ];
+        // This server hears the handshake and says nothing to it.
+        expect(&question, (DOWN, "timeout in step tls")).await;
+    }
+    let wire = Wire::start(&asked, &refused).await;
+    expect(
+        &["ldap", &wire.address.to_string(), "--starttls"],
+        (ALIVE, "does not start TLS"),
+    )
+    .await;
+}
+
 /// An error is the answer of a good KDC.
 #[tokio::test]
 async fn kerberos_kdc() {
@@ -907,9 +938,13 @@ async fn ntp() {
         ("24 00", &local, (ALIVE, "follows no clock")),
         ("23 01", &local, (DOWN, "unexpected")),
     ] {
-        let before = before(head, reference);
-        let server = Datagrams::start(&asked, 40..48, [&before, &after]).await;
-        expect(&["ntp", &server.address.to_string()], expected).await;
+        // Its own time may end as a line does.
+        for end in [&[0xe8, 0xe8], b"\r\n"] {
+            let before = before(head, reference);
+            let after = [&after[..14], &end[..]].concat();
+            let server = Datagrams::start(&asked, 40..48, [&before, &after]).await;
+            expect(&["ntp", &server.address.to_string()], expected).await;
+        }
     }
     // The number in the wrong place.
     let late = [&before("24 01", &local)[..], &[0]].concat();

@@ -313,7 +313,7 @@ class MySql(unittest.TestCase):
     def test_4_no_probe_gets_its_host_blocked(self):
         """From an address that is not 127.0.0.1, of which a server does not count."""
         try:
-            inside = Namespace()
+            inside = Namespace("databases")
         except kit.Missing as missing:
             self.skipTest(str(missing))
         address = "198.51.100.1"

@@ -1,5 +1,7 @@
 //! What the two processes say to each other: one JSON object a line.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Ask, Plan};
@@ -18,6 +20,15 @@ pub(super) struct Order {
     pub(super) server: String,
     /// How long it may run.
     pub(super) millis: u64,
+}
+
+impl Order {
+    /// How long it is waited for: its own time, as much again for its turn, and its way.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.millis)
+            .saturating_mul(2)
+            .saturating_add(WAY)
+    }
 }
 
 /// How it ended.
@@ -42,6 +53,9 @@ pub(super) enum End {
     /// It did not even start; `line` says why.
     NotStarted,
 }
+
+/// From howdah to the runner and back.
+const WAY: Duration = Duration::from_secs(2);
 
 /// The commands of a plan, each once.
 pub fn commands(plan: &Plan) -> Vec<Vec<String>> {

@@ -182,10 +182,10 @@ impl Programs {
             Some(waiting) => drop(waiting.insert(id, asker)),
             None => return Err(ended()),
         }
+        let patience = order.patience();
         let line = serde_json::to_string(&order).map_err(|error| error.to_string())? + "\n";
         inner.orders.send(line).await.map_err(|_| ended())?;
-        // The runner ends a program in time; the rest is for its way, and for its turn.
-        match timeout(limit.saturating_mul(2) + WAY, answer).await {
+        match timeout(patience, answer).await {
             Ok(outcome) => outcome.map_err(|_| ended()),
             Err(_) => {
                 if let Some(waiting) = inner.waiting().as_mut() {
@@ -230,9 +230,6 @@ const STEP: &str = "command";
 
 /// Orders on their way to the runner.
 const ORDERS: usize = 1024;
-
-/// From here to the runner and back.
-const WAY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

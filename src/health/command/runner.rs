@@ -52,7 +52,10 @@ async fn work() -> io::Result<()> {
                 let order: Order = serde_json::from_str(&line)?;
                 let (commands, at_once, outcomes) = (commands.clone(), at_once.clone(), outcomes.clone());
                 tokio::spawn(async move {
-                    let _turn = at_once.acquire().await;
+                    // Whoever asked waits for a bounded time: one that begins later would run for nobody, and keep the rest waiting.
+                    let Ok(_turn) = timeout(order.patience(), at_once.acquire()).await else {
+                        return;
+                    };
                     let _ = outcomes.send(obey(&commands, &order).await).await;
                 });
             }
@@ -93,11 +96,12 @@ async fn run(program: &str, arguments: &[String], order: &Order) -> (End, String
         Err(error) => return (End::NotStarted, format!("{program}: {error}")),
     };
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    let waited = timeout(Duration::from_millis(order.millis), ended(&mut child)).await;
-    // Also after a good end: what a program leaves behind would pile up, one with each question.
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    let waited = timeout(
+        Duration::from_millis(order.millis),
+        ended(&mut child, group),
+    )
+    .await;
+    end_all(group);
     match waited {
         Ok(end) => end,
         Err(_) => {
@@ -108,9 +112,15 @@ async fn run(program: &str, arguments: &[String], order: &Order) -> (End, String
 }
 
 /// Its end and its first line. What it says beyond the first kilobytes nobody reads: it is not held up by that, but ended.
-async fn ended(child: &mut Child) -> (End, String) {
+async fn ended(child: &mut Child, group: Option<Pid>) -> (End, String) {
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (status, out, err) = tokio::join!(child.wait(), heard(out), heard(err));
+    let gone = async {
+        let status = child.wait().await;
+        // What it leaves behind would hold its pipes, and pile up, one with each question.
+        end_all(group);
+        status
+    };
+    let (status, out, err) = tokio::join!(gone, heard(out), heard(err));
     let said = if out.is_empty() { err } else { out };
     let end = match status {
         Ok(status) => {
@@ -121,6 +131,12 @@ async fn ended(child: &mut Child) -> (End, String) {
         Err(error) => return (End::NotStarted, error.to_string()),
     };
     (end, said)
+}
+
+fn end_all(group: Option<Pid>) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
 }
 
 async fn heard(from: Option<impl tokio::io::AsyncRead + Unpin>) -> String {

@@ -16,6 +16,16 @@ pub(super) struct Agent {
 }
 
 impl Agent {
+    /// What the pool still knows of it: only the agent itself takes back what it withdrew.
+    pub(super) fn recalled(said: Said) -> Self {
+        let is_order = matches!(said.withdrawn, Some("drain" | "maint"));
+        Self {
+            order: said.withdrawn.filter(|_| is_order),
+            state: said.withdrawn.filter(|word| !is_order && *word != NONE),
+            ..Self::default()
+        }
+    }
+
     /// Takes in one line.
     pub(super) fn hear(&mut self, line: &Line) {
         self.weight = line.weight.or(self.weight);
@@ -57,11 +67,14 @@ impl Agent {
         let withdrawn = self.order.or(self.state);
         Said {
             percent,
-            most: self.most,
-            withdrawn: withdrawn.or(none.then_some("0%")),
+            most: self.most.filter(|most| *most > 0),
+            withdrawn: withdrawn.or(none.then_some(NONE)),
         }
     }
 }
+
+/// A share of nothing, as it is shown.
+const NONE: &str = "0%";
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +106,26 @@ mod tests {
             assert_eq!(after(lines).said(100).withdrawn, withdrawn, "{lines:?}");
         }
         assert_eq!(after(&["maxconn:30", "50%"]).said(100).most, Some(30));
+        assert_eq!(after(&["maxconn:30", "maxconn:0"]).said(100).most, None);
+    }
+
+    #[test]
+    fn what_it_withdrew_outlives_its_reader() {
+        for lines in [
+            &["drain"][..],
+            &["maint"],
+            &["down"],
+            &["stopped"],
+            &["fail 50%"],
+        ] {
+            let said = after(lines).said(100);
+            let mut again = Agent::recalled(said);
+            assert_eq!(again.said(100).withdrawn, said.withdrawn, "{lines:?}");
+            again.hear(&read("ready up"));
+            assert_eq!(again.said(100).withdrawn, None, "{lines:?}");
+        }
+        let none = Agent::recalled(after(&["0%"]).said(1));
+        assert_eq!(none.said(100).withdrawn, None, "a share is said anew");
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Reader {
     ) -> Self {
         Self {
             factor: Factor::new(source.plan.floor),
-            agent: Agent::default(),
+            agent: Agent::recalled(said),
             hive: Hive::default(),
             heard: Instant::now(),
             told: said,

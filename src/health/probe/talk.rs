@@ -75,8 +75,12 @@ impl<'s> Talk<'s> {
 
     /// Takes an answer in that came as a datagram.
     pub(super) fn datagram(&mut self, bytes: &[u8]) -> Heard {
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let step = self.script.get(self.at).map(|(step, _)| *step);
+        let is_text = step.is_some_and(|step| step.answer == AnswerEnd::Line);
+        // The end of a line is none of its text; of other answers every byte counts.
+        let line = bytes.strip_suffix(b"\n").filter(|_| is_text);
+        let line = line.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let bytes = line.unwrap_or(bytes);
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let framed = [&length.to_be_bytes()[..], bytes].concat();
         self.feed(&framed).1
@@ -124,8 +128,10 @@ impl<'s> Talk<'s> {
             return (0, Heard::Next);
         };
         let (used, mut incoming) = reader.feed(bytes);
-        // Nobody needs the end of the last line.
-        if let (Some(decided), true) = (reader.decided(), self.at + 1 == self.script.len()) {
+        // Nobody needs the end of the last line, but for TLS that begins behind it.
+        let step = self.script.get(self.at).map(|(step, _)| *step);
+        let is_last = self.at + 1 == self.script.len() && step.is_some_and(|step| !step.starttls);
+        if let (Some(decided), true) = (reader.decided(), is_last) {
             incoming = Incoming::Matches(decided);
         }
         (used, self.judge(incoming))
@@ -303,7 +309,10 @@ mod tests {
                     sent.extend_from_slice(&bytes);
                     inbox.extend_from_slice(answers.next().copied().unwrap_or_default());
                 }
-                Turn::Secure => sent.extend_from_slice(b"<TLS>"),
+                Turn::Secure => {
+                    assert_eq!(inbox, b"", "TLS begins behind the whole answer");
+                    sent.extend_from_slice(b"<TLS>");
+                }
                 Turn::Done(answer) => return (sent, answer),
                 Turn::Hear if inbox.is_empty() => return (sent, talk.end()),
                 Turn::Hear => {
@@ -395,6 +404,8 @@ mod tests {
         let (sent, answer) = talk(SECURED, &[b"220 go\r\n", b"220 hi\r\n"], 3);
         assert_eq!(sent, b"STARTTLS\r\n<TLS>role\r\n<TLS>");
         assert_eq!(answer.verdict, Verdict::Up);
+        let (sent, _) = talk(SECURED, &[b"220 go ahead\r\n", b"220 begin TLS now\r\n"], 5);
+        assert!(sent.ends_with(b"role\r\n<TLS>"), "behind the whole line");
         let (sent, _) = talk(SECURED, &[b"500 no\r\n"], 3);
         assert_eq!(sent, b"STARTTLS\r\n");
     }

@@ -45,11 +45,15 @@ const STARTTLS: &[Step] = &[Step::new(EXTENDED, AnswerEnd::Match, STARTED).start
 /// Message 2, the extended request 1.3.6.1.4.1.1466.20037 (RFC 4511 §4.14.1).
 const EXTENDED: &[u8] = b"\x30\x1d\x02\x01\x02\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 
-/// An ExtendedResponse: TLS begins when it is whole. OpenLDAP's has nothing but the code, two empty texts, and Active Directory's the
-/// name of the request.
+/// An ExtendedResponse: TLS begins when it is whole, so that its length has to say what is in it. OpenLDAP's has nothing but the
+/// code and two empty texts; another may have the name of the request, too, as Active Directory's has.
 const STARTED: &[Rule] = &[
     Rule::new(
-        r"(?s)^0([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x02\x01\x02x([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x0a\x01\x00\x04\x00\x04\x00(\x8a\x161\.3\.6\.1\.4\.1\.1466\.20037)?",
+        r"(?s)^0([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x02\x01\x02x(\x07|\x81\x07|\x82\x00\x07|\x84\x00\x00\x00\x07)\x0a\x01\x00\x04\x00\x04\x00",
+        Meaning::UP,
+    ),
+    Rule::new(
+        r"(?s)^0([\x00-\x7f]|\x81.|\x82..|\x84.{4})\x02\x01\x02x(\x1f|\x81\x1f|\x82\x00\x1f|\x84\x00\x00\x00\x1f)\x0a\x01\x00\x04\x00\x04\x00\x8a\x161\.3\.6\.1\.4\.1\.1466\.20037",
         Meaning::UP,
     ),
     Rule::new(
