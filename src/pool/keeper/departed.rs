@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::plan::ServerName;
-use crate::pool::Order;
 use crate::pool::snapshot::{Member, Places};
+use crate::pool::{Order, Said};
 
 /// See the module.
 #[derive(Default)]
@@ -70,6 +70,11 @@ impl Departed {
         {
             self.orders.remove(&oldest);
         }
+    }
+
+    /// Whoever said something of their load is asked no more.
+    pub(super) fn unsay(&mut self) {
+        (self.soon.iter_mut()).for_each(|(_, member)| member.said = Said::NOTHING);
     }
 
     /// These are members again.

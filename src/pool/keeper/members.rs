@@ -21,6 +21,7 @@ impl State {
         if self.plan.load != plan.load {
             // What a source said that is asked no more.
             (self.members.iter_mut()).for_each(|one| one.said = Said::NOTHING);
+            self.departed.unsay();
         }
         self.plan = plan;
         let patience = self.plan.probe.as_ref().map(|probe| probe.timeout);

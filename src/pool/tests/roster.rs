@@ -1,7 +1,7 @@
 //! Servers that a source lists, beside those of the file.
 
 use super::*;
-use crate::plan::DiscoverPlan;
+use crate::plan::{DiscoverPlan, LoadPlan, LoadSource};
 
 fn at(name: &str, port: u16) -> ServerPlan {
     let mut plan = server(name);
@@ -160,6 +160,37 @@ async fn a_pool_that_leaves_the_file_ends_the_sessions_of_the_departed_too() {
     let by = Instant::now() + Duration::from_secs(60);
     pool.send(Change::Close { by }).await.expect("a keeper");
     assert_eq!(lease.server().retire_at(), Some(by));
+}
+
+#[tokio::test]
+async fn what_an_agent_said_of_a_server_that_left_ends_with_the_agents() {
+    let asked = PoolPlan {
+        load: Some(LoadPlan {
+            from: LoadSource::Agent,
+            port: 9,
+            interval: LoadPlan::INTERVAL,
+            floor: 1,
+            full_at: None,
+            tls: None,
+            send: String::new(),
+        }),
+        ..listing([])
+    };
+    let pool = open(asked);
+    list(&pool, [at("a", 1), at("b", 2)]).await;
+    conclude(&pool, "a", Health::Up).await;
+    let said = Said {
+        withdrawn: Some("drain"),
+        ..Said::NOTHING
+    };
+    let server = find(&pool, "a").id();
+    let sent = pool.send(Change::Said { server, said }).await;
+    sent.expect("a keeper");
+    list(&pool, [at("b", 2)]).await;
+    // Nobody asks agents any more: none can take its word back.
+    reload(&pool, listing([])).await;
+    list(&pool, [at("a", 1), at("b", 2)]).await;
+    assert_eq!(in_turn(&pool, 2)["a"], 2);
 }
 
 #[tokio::test]
