@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::departed::Orders;
+use super::departed::{Departed, Orders};
 use super::state::State;
 use crate::balance::Load;
 use crate::plan::{PoolPlan, ServerName, ServerPlan};
@@ -103,6 +103,7 @@ impl State {
     /// A pool that was out of the file comes back: nobody asked its servers meanwhile, and orders left with it.
     fn reopen(&mut self) {
         if std::mem::take(&mut self.closed) {
+            self.departed = Departed::default();
             for member in &mut self.members {
                 member.health = Health::Unknown;
                 member.role = None;

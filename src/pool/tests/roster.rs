@@ -194,6 +194,26 @@ async fn what_an_agent_said_of_a_server_that_left_ends_with_the_agents() {
 }
 
 #[tokio::test]
+async fn a_pool_that_comes_back_has_forgotten_who_departed_before() {
+    let pool = open(listing([]));
+    list(&pool, [at("a", 1), at("b", 2)]).await;
+    conclude(&pool, "a", Health::Up).await;
+    order(&pool, "a", Order::Maintenance).await;
+    weigh(&pool, "a", 7).await.expect("a weight");
+    list(&pool, [at("b", 2)]).await;
+    let by = Instant::now() + Duration::from_secs(60);
+    pool.send(Change::Close { by }).await.expect("a keeper");
+    reload(&pool, listing([])).await;
+    list(&pool, [at("a", 1), at("b", 2)]).await;
+    let snapshot = pool.load();
+    let a = snapshot.member(&ServerName::new("a")).expect("listed");
+    assert_eq!(
+        (a.health, a.admin, a.weight),
+        (Health::Unknown, Order::Ready, 1)
+    );
+}
+
+#[tokio::test]
 async fn ten_thousand_servers_that_come_and_go_make_few_snapshots() {
     let pool = open(listing([]));
     let many =
