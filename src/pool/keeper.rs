@@ -7,7 +7,8 @@
 //! Servers that leave the file take no new sessions, but for one case: while none of the file's servers is up and some
 //! have no verdict yet, those that leave and were up serve on, so that a reload which replaces all servers has no moment
 //! without one. They serve until one of the file's servers is up, until all of these have a verdict, or until a probe's
-//! time is over.
+//! time is over. Those that make room for a source serve on in the same way while it has listed nobody yet; where it stays
+//! silent, they go at the same bound, as the operator took them out.
 //!
 //! Those that a source lists no more take none either, and nobody ends what they have: who deregisters lets its work end.
 //!

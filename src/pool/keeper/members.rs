@@ -165,7 +165,8 @@ impl State {
     pub(super) fn dismiss_leavers(&mut self, now: Instant) -> bool {
         let own = &self.members[..self.configured];
         let served = own.iter().any(Member::is_on_offer);
-        let decided = own.iter().all(|member| member.health != Health::Unknown);
+        let known = self.plan.discover.is_none() || self.roster.is_some();
+        let decided = known && own.iter().all(|member| member.health != Health::Unknown);
         if !self.has_leavers() || !(served || decided || now >= self.leave_by) {
             return false;
         }

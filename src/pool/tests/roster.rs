@@ -213,6 +213,31 @@ async fn a_pool_that_comes_back_has_forgotten_who_departed_before() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn servers_of_the_file_serve_on_until_those_of_a_source_can() {
+    let own = || PoolPlan {
+        discover: None,
+        ..listing([at("a", 1)])
+    };
+    let pool = open(own());
+    conclude(&pool, "a", Health::Up).await;
+    reload(&pool, listing([])).await;
+    assert_eq!(in_turn(&pool, 2)["a"], 2, "nobody is listed yet");
+    list(&pool, [at("b", 2)]).await;
+    assert_eq!(in_turn(&pool, 2)["a"], 2, "b was not asked yet");
+    conclude(&pool, "b", Health::Up).await;
+    assert_eq!(in_turn(&pool, 2)["b"], 2);
+
+    // A source that says nothing keeps them for a probe's time and a second.
+    let pool = open(own());
+    conclude(&pool, "a", Health::Up).await;
+    reload(&pool, listing([])).await;
+    sleep(Duration::from_millis(3900)).await;
+    assert_eq!(in_turn(&pool, 2)["a"], 2);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!(choose(&pool).err(), Some(NoServer::NoneUp));
+}
+
 #[tokio::test]
 async fn ten_thousand_servers_that_come_and_go_make_few_snapshots() {
     let pool = open(listing([]));

@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) plan: Arc<PoolPlan>,
     /// What a source listed last, while the plan names one.
     pub(crate) roster: Vec<Arc<ServerPlan>>,
+    /// It has listed something.
+    listed: bool,
     /// In the order of the plan, then in that of the roster.
     pub(crate) seats: Vec<Seat>,
     /// Left the plan, and serve until one of the plan's can, or until all of these have a verdict.
@@ -110,6 +112,7 @@ impl Model {
         let mut model = Self {
             plan: Arc::clone(&plan),
             roster: Vec::new(),
+            listed: false,
             seats: Vec::new(),
             leaving: Vec::new(),
             leave_by: now,

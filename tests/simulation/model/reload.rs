@@ -20,6 +20,7 @@ impl Model {
         self.leave_by = now + patience.unwrap_or_default() + Duration::from_secs(1);
         if plan.discover.is_none() {
             self.roster.clear();
+            self.listed = false;
         }
         self.reseat(snapshot, now);
         if asked_anew {
@@ -46,6 +47,7 @@ impl Model {
         now: Instant,
     ) {
         self.roster = roster;
+        self.listed = true;
         self.reseat(snapshot, now);
         self.changed(now);
     }
@@ -134,7 +136,8 @@ impl Model {
     /// Those that leave are not needed any more, or their time is over.
     pub(crate) fn dismiss(&mut self, now: Instant) {
         let served = self.seats.iter().any(Seat::is_on_offer);
-        let decided = (self.seats.iter()).all(|seat| seat.health != Health::Unknown);
+        let known = self.plan.discover.is_none() || self.listed;
+        let decided = known && (self.seats.iter()).all(|seat| seat.health != Health::Unknown);
         if served || decided || now >= self.leave_by {
             self.leaving.clear();
         }
