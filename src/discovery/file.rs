@@ -28,7 +28,7 @@ pub(super) async fn watch(path: &Path, plan: &Arc<PoolPlan>, reports: &Reports, 
         let seen = look(path).await;
         let same = last.as_ref().is_some_and(|(last, _)| *last == seen);
         let listing = if same {
-            // Silence need not be repeated: a file that is wrong stays so until it is another.
+            // Silence need not be repeated: a file that is not there stays so until it is another.
             last.as_ref()
                 .is_some_and(|(_, listed)| *listed)
                 .then_some(Listing::Same)
@@ -37,7 +37,10 @@ pub(super) async fn watch(path: &Path, plan: &Arc<PoolPlan>, reports: &Reports, 
         };
         if let Some(listing) = listing {
             if !same {
-                last = Some((seen, matches!(listing, Listing::Listed(_))));
+                // What could not be read may be in a moment, though the file stays the same: no descriptor was free.
+                let listed = matches!(listing, Listing::Listed(_));
+                let settled = listed || matches!(seen, Seen::Nothing(_));
+                last = settled.then_some((seen, listed));
             }
             if reports.send(listing).await.is_err() {
                 return;

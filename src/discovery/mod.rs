@@ -15,6 +15,8 @@ mod impala;
 mod listing;
 mod sources;
 mod srv;
+#[cfg(test)]
+mod tests;
 mod zookeeper;
 
 pub use self::dns::Names;

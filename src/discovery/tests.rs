@@ -1,0 +1,76 @@
+//! Sources and who hears them, beside a pool at work.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::{Found, Listing, file};
+use crate::plan::{
+    Balance, CarePlan, Dial, DiscoverPlan, PoolName, PoolPlan, QueuePlan, ServerPlan, Service,
+    Timeouts,
+};
+
+/// Every await ends here; the sources' own times are half a second.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Of a pool without servers of its own.
+pub(super) fn plan(discover: Option<DiscoverPlan>) -> Arc<PoolPlan> {
+    Arc::new(PoolPlan {
+        name: PoolName::new("p"),
+        discover,
+        service: Service::TCP,
+        balance: Balance::RoundRobin,
+        servers: Vec::new(),
+        send_proxy: None,
+        sticky: None,
+        probe: None,
+        tls: None,
+        timeouts: Timeouts {
+            connect: DEADLINE,
+            idle: DEADLINE,
+            half_close: DEADLINE,
+            udp_idle: DEADLINE,
+            udp_responses: None,
+            keepalive: DEADLINE,
+            first_byte: DEADLINE,
+        },
+        queue: QueuePlan::default(),
+        care: CarePlan::DEFAULT,
+        load: None,
+        dial: Dial::Late,
+        drain_timeout: DEADLINE,
+    })
+}
+
+fn found(plan: &PoolPlan) -> Found {
+    Found::at("127.0.0.1", 1, plan).expect("an address")
+}
+
+fn one(_: &Path, plan: &PoolPlan) -> Result<Vec<ServerPlan>, String> {
+    Ok(vec![found(plan).server])
+}
+
+/// The first time no descriptor is free.
+fn one_later(path: &Path, plan: &PoolPlan) -> Result<Vec<ServerPlan>, String> {
+    static READS: AtomicU32 = AtomicU32::new(0);
+    match READS.fetch_add(1, Ordering::Relaxed) {
+        0 => Err("too many open files".to_owned()),
+        _ => one(path, plan),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_could_not_be_read_is_read_again_though_it_is_the_same() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let (path, plan) = (file.path().to_owned(), plan(None));
+    let (reports, mut listings) = mpsc::channel(1);
+    tokio::spawn(async move { file::watch(&path, &plan, &reports, one_later).await });
+    let mut next = async || timeout(DEADLINE, listings.recv()).await.expect("in time");
+    assert!(matches!(next().await, Some(Listing::Silent { .. })));
+    assert!(matches!(next().await, Some(Listing::Listed(_))));
+    assert_eq!(next().await, Some(Listing::Same));
+}
