@@ -55,10 +55,12 @@ impl<'p> Cluster<'p> {
     /// Asks one after the other until one answers; one more where the list is shorter than it was.
     async fn round(&mut self, plan: &PoolPlan) -> Listing {
         let mut why = String::new();
+        let mut answered = false;
         for address in self.in_turn() {
             match ask(&address).await {
                 Err(reason) => why = format!("{address}: {reason}"),
                 Ok(found) => {
+                    answered = true;
                     self.last = Some(address);
                     if self.settles(&found) {
                         return self.listing(found, plan);
@@ -66,10 +68,10 @@ impl<'p> Cluster<'p> {
                 }
             }
         }
-        match &self.shorter {
-            // Somebody answers, and nobody has confirmed it yet.
-            Some(_) => Listing::Same,
-            None => Listing::Silent { why },
+        match answered {
+            // With a shorter list, which nobody has confirmed yet.
+            true => Listing::Same,
+            false => Listing::Silent { why },
         }
     }
 
@@ -129,7 +131,11 @@ const ASKED_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::discovery::tests::plan;
+    use crate::plan::Host;
 
     fn all(hosts: &[&str]) -> Vec<Coordinator> {
         let one = |host: &&str| Coordinator {
@@ -149,5 +155,26 @@ mod tests {
         assert!(cluster.settles(&all(&["a", "b", "c"])), "it was a blink");
         assert!(!cluster.settles(&all(&["a"])));
         assert!(cluster.settles(&all(&["a"])));
+    }
+    #[tokio::test]
+    async fn a_shorter_list_that_waits_is_no_answer_when_nobody_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let at = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok(peer) = listener.accept().await {
+                drop(peer);
+            }
+        });
+        let seeds = [Address {
+            host: Host::Ip(at.ip()),
+            port: at.port(),
+        }];
+        let mut cluster = Cluster::new(&seeds);
+        cluster.known = all(&["a", "b"]);
+        assert!(!cluster.settles(&all(&["a"])));
+        let plan = plan(None);
+        let round = timeout(PATIENCE * 2, cluster.round(&plan)).await;
+        let round = round.expect("in time");
+        assert!(matches!(round, Listing::Silent { .. }), "{round:?}");
     }
 }
