@@ -48,6 +48,7 @@ impl Sources {
         let plan = Arc::clone(pool.load().plan());
         if plan.discover.is_none() {
             self.forget(pool.name());
+            pool.forget_freshness();
             return;
         }
         let same = |task: &Task| Arc::ptr_eq(&task.pool, pool) && asks_alike(&task.plan, &plan);

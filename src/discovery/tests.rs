@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{Found, Listing, file};
+use super::{Found, Listing, Sources, file};
 use crate::plan::{
     Balance, CarePlan, Dial, DiscoverPlan, PoolName, PoolPlan, QueuePlan, ServerPlan, Service,
     Timeouts,
 };
+use crate::pool::{Change, Pool};
+use crate::telemetry::Metrics;
 
 /// Every await ends here; the sources' own times are half a second.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -73,4 +75,24 @@ async fn a_file_that_could_not_be_read_is_read_again_though_it_is_the_same() {
     assert!(matches!(next().await, Some(Listing::Silent { .. })));
     assert!(matches!(next().await, Some(Listing::Listed(_))));
     assert_eq!(next().await, Some(Listing::Same));
+}
+
+#[tokio::test]
+async fn the_age_of_a_list_goes_with_its_source() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = file.path().to_owned();
+    let (pool, keeper) = Pool::new(plan(Some(DiscoverPlan::File { path })), &Metrics::new());
+    tokio::spawn(keeper.run());
+    let (mut sources, _told) = Sources::new(one);
+    sources.reconcile(&pool);
+    let heard = async {
+        while !pool.freshness().is_some_and(|now| now.live) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(DEADLINE, heard).await.expect("a list");
+    let sent = pool.send(Change::Plan(plan(None))).await;
+    sent.expect("a keeper");
+    sources.reconcile(&pool);
+    assert_eq!(pool.freshness(), None);
 }

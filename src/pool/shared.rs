@@ -54,6 +54,11 @@ impl Pool {
         self.freshness.store(Some(Arc::new(freshness)));
     }
 
+    /// No source is asked any more; a later one begins anew.
+    pub fn forget_freshness(&self) {
+        self.freshness.store(None);
+    }
+
     /// Its counters.
     pub fn metrics(&self) -> &Arc<PoolMetrics> {
         &self.metrics
