@@ -99,16 +99,24 @@ impl Hearer {
             return self.fresh(Heard::Same);
         }
         let before = Arc::clone(&self.pool.load());
-        let roster = listed.into_iter().map(Arc::new).collect();
         // Refused only where howdah ends.
-        if self.pool.send(Change::Roster(roster)).await.is_err() {
+        if !self.enroll(listed).await {
             return Heard::Same;
         }
         self.known = Some(sorted);
         self.tell(&before);
-        let heard = self.fresh(Heard::Changed);
-        let _ = self.changed.send(self.pool.name().clone()).await;
-        heard
+        self.fresh(Heard::Changed)
+    }
+
+    /// To the end also where this source is asked no more meanwhile: who became a member must be looked after.
+    async fn enroll(&self, listed: Vec<ServerPlan>) -> bool {
+        let (pool, changed) = (Arc::clone(&self.pool), self.changed.clone());
+        let whole = tokio::spawn(async move {
+            let roster = listed.into_iter().map(Arc::new).collect();
+            let sent = pool.send(Change::Roster(roster)).await;
+            sent.is_ok() && changed.send(pool.name().clone()).await.is_ok()
+        });
+        whole.await.unwrap_or(false)
     }
 
     fn fresh(&mut self, heard: Heard) -> Heard {

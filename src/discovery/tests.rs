@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_test::task::spawn;
 
+use super::hearer::Hearer;
 use super::{Found, Listing, Sources, file};
 use crate::plan::{
     Balance, CarePlan, Dial, DiscoverPlan, PoolName, PoolPlan, QueuePlan, ServerPlan, Service,
@@ -95,4 +97,24 @@ async fn the_age_of_a_list_goes_with_its_source() {
     sent.expect("a keeper");
     sources.reconcile(&pool);
     assert_eq!(pool.freshness(), None);
+}
+
+#[tokio::test]
+async fn who_is_listed_is_looked_after_though_the_source_ends_meanwhile() {
+    let source = Some(DiscoverPlan::DnsSrv {
+        name: "_hive._tcp.example.com".into(),
+    });
+    let plan = plan(source);
+    let (pool, keeper) = Pool::new(Arc::clone(&plan), &Metrics::new());
+    let (changed, mut told) = mpsc::channel(1);
+    let listing = Listing::Listed(vec![found(&plan)]);
+    let mut hearer = Hearer::new(Arc::clone(&pool), plan, changed);
+    let mut hearing = spawn(hearer.hear(listing));
+    assert!(hearing.poll().is_pending(), "the keeper does not work yet");
+    drop(hearing);
+    drop(hearer);
+    tokio::spawn(keeper.run());
+    let name = timeout(DEADLINE, told.recv()).await.expect("in time");
+    assert_eq!(name.as_ref(), Some(pool.name()));
+    assert_eq!(pool.load().members().len(), 1);
 }
