@@ -2,12 +2,14 @@
 //!
 //! `/healthz` answers 200 all through a graceful shutdown, and on executors that take no clients; only the root page tells
 //! those apart. Without a web server the Thrift port is asked, where a cheap question sees no shutdown and a full one does.
+//! Without the ticket that the plan wants to show there is no login, and so no full question.
 
 use serde_json::Value;
 
 use super::hive::{Conversation, ProbeMemory};
 use super::http;
 use super::link::{Link, Target};
+use super::pass::Pass;
 use super::trace::{Answer, Asked, Trace};
 use crate::health::{Effort, Reason};
 use crate::plan::{HiveAuth, HiveTransport, HttpAsk};
@@ -69,7 +71,8 @@ async fn thrift(
     effort: Effort,
 ) -> Asked<Answer> {
     let transport = &HiveTransport::Binary;
-    if effort != Effort::Full {
+    let no_ticket = matches!((auth, &target.pass), (HiveAuth::Kerberos, Pass::Missing(_)));
+    if effort != Effort::Full || no_ticket {
         let shallow = (crate::plan::Depth::Handshake, transport, auth);
         // C++: what ends a login early is logged there, what ends after it is not.
         let logging_in = &mut ProbeMemory::of_login();

@@ -77,9 +77,17 @@ async fn without_a_ticket_the_cause_is_told_and_the_answer_goes_half_the_way() {
         finding.detail
     );
 
+    // So does Impala, which is never told a name that its login would refuse.
+    let auth = HiveAuth::Kerberos;
+    let ask_impala = with(plan(Ask::Impala { auth }), nowhere());
+    let finding = found(address, &ask_impala).await;
+    assert_found(&finding, Verdict::Up, Reason::KdcUnreachable, "sasl");
+
     // A server that is not there is down, whatever the KDC does.
-    let finding = found(SocketAddr::from(([127, 0, 0, 1], nobody)), &ask_hive).await;
-    assert_found(&finding, Verdict::Down, Reason::ConnectRefused, "connect");
+    for asked in [&ask_hive, &ask_impala] {
+        let finding = found(SocketAddr::from(([127, 0, 0, 1], nobody)), asked).await;
+        assert_found(&finding, Verdict::Down, Reason::ConnectRefused, "connect");
+    }
 }
 
 #[tokio::test]
