@@ -134,6 +134,7 @@ impl<A: Asker> Checker<A> {
     async fn probe(&mut self) -> Result<bool, Refused> {
         let deep_due = Instant::now() >= self.deep_due;
         let Some(effort) = Effort::next(self.full.as_ref(), deep_due) else {
+            self.review().await?;
             return Ok(false);
         };
         // The question will answer for whatever failed before it.
@@ -174,7 +175,8 @@ impl<A: Asker> Checker<A> {
         };
         self.show(&finding);
         if self.is_blind(&finding) || self.is_halfway(&finding) {
-            return Ok(());
+            // Nothing is learned, and yet time goes on: a hold ends by it alone.
+            return self.review().await;
         }
         if knocked == Some(true) {
             self.server.observed().succeeded(Reach::Connect);
@@ -417,7 +419,7 @@ impl<A: Asker> Checker<A> {
         }
     }
 
-    /// When to ask again.
+    /// When to ask again: never sooner than the pace allows, whatever is due.
     fn next(&mut self, probed: Instant) -> Instant {
         let undecided = self.conclusion.is_undecided() || self.pool.load().is_failing_over();
         let random = fastrand::f64();
@@ -428,7 +430,9 @@ impl<A: Asker> Checker<A> {
             pace::settle(&self.plan, random)
         };
         let next = self.epoch + pace::align(probed + wait - self.epoch, wait);
-        self.conclusion.due().map_or(next, |due| due.min(next))
+        let soonest = probed + pace::least(&self.plan);
+        let due = self.conclusion.due().map(|due| due.max(soonest));
+        due.map_or(next, |due| due.min(next))
     }
 }
 

@@ -155,6 +155,19 @@ fn watch_in(
     logs_error: bool,
     knock_takes: Duration,
 ) -> Watched {
+    let (watched, checker) = set_up(plan, probe, verdict, logs_error, knock_takes);
+    tokio::spawn(checker.run(Duration::ZERO));
+    watched
+}
+
+/// With a checker that nobody runs.
+fn set_up(
+    plan: PoolPlan,
+    probe: ProbePlan,
+    verdict: Verdict,
+    logs_error: bool,
+    knock_takes: Duration,
+) -> (Watched, Checker<Script>) {
     let plan = PoolPlan {
         probe: Some(probe.clone()),
         ..plan
@@ -183,12 +196,12 @@ fn watch_in(
         script.start,
         Arc::default(),
     );
-    tokio::spawn(checker.run(Duration::ZERO));
-    Watched {
+    let watched = Watched {
         pool,
         server,
         script,
-    }
+    };
+    (watched, checker)
 }
 
 impl Watched {
@@ -579,6 +592,64 @@ async fn a_server_that_flaps_stays_out_for_longer_each_time() {
     for (stay, least) in stays.iter().zip([0, 0, 10, 20, 40]) {
         assert!((least..least + 13).contains(stay), "{stays:?}");
     }
+}
+
+/// Turns until then, few as they must be.
+async fn turn_until(checker: &mut Checker<Script>, done: impl Fn(&Checker<Script>) -> bool) {
+    for _ in 0..50 {
+        if done(checker) {
+            return;
+        }
+        checker.turn().await.expect("a keeper");
+    }
+    panic!("50 turns, and {:?}", checker.conclusion);
+}
+
+/// The end of a hold lay in the past, nobody took note of it, and the next turn was due at once: for ever.
+#[tokio::test(start_paused = true)]
+async fn a_hold_ends_in_time_though_nothing_is_learned_of_the_server() {
+    let table = [
+        (Verdict::Down, Reason::Unusable, Health::Up),
+        (Verdict::Down, Reason::OwnDelay, Health::Up),
+        (Verdict::Alive, Reason::KdcUnreachable, Health::Up),
+        // A refusal in the server's log: not asked again before the deep interval.
+        (Verdict::Down, Reason::Closed, Health::Down),
+    ];
+    for (verdict, reason, becomes) in table {
+        let mut probe = ProbePlan {
+            deep_interval: secs(600),
+            ..probe()
+        };
+        probe.observe.quarantine = secs(60);
+        let (watched, mut checker) = set_up(plan(), probe, Verdict::Up, false, ms(1));
+        for _ in 0..3 {
+            watched.answer(Verdict::Up, false);
+            turn_until(&mut checker, |one| one.conclusion.told() == Health::Up).await;
+            watched.answer(Verdict::Down, false);
+            turn_until(&mut checker, |one| one.conclusion.told() == Health::Down).await;
+        }
+        let held = checker.conclusion.due().expect("it fell too often");
+        if becomes == Health::Up {
+            watched.answer(Verdict::Up, false);
+            turn_until(&mut checker, |one| one.conclusion.probed() == Health::Up).await;
+        }
+        watched.answer(verdict, becomes == Health::Down);
+        *watched.script.reason.lock().expect("no panic") = reason;
+        let over = held + secs(20);
+        turn_until(&mut checker, |_| Instant::now() > over).await;
+        let (told, due) = (checker.conclusion.told(), checker.conclusion.due());
+        assert_eq!((told, due), (becomes, None), "{reason:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_overdue_waits_for_the_pace() {
+    let (_watched, mut checker) = set_up(plan(), probe(), Verdict::Up, false, ms(1));
+    let due = checker.conclusion.distrust(Instant::now(), secs(1));
+    sleep(secs(5)).await;
+    let now = Instant::now();
+    assert!(due.is_some_and(|due| due < now));
+    assert!(checker.next(now) >= now + probe().fast_interval.mul_f64(0.9));
 }
 
 /// A standby that answers well is alive, and is believed at its first word when it becomes the active one.
