@@ -26,6 +26,8 @@ use crate::wire::kerberos::{Key, Moment, Ticket, code};
 pub(super) struct Tickets {
     plan: Arc<KerberosPlan>,
     keys: Vec<Key>,
+    /// Whoever grants us the others.
+    granting: Principal,
     held: Mutex<Held>,
     /// One exchange at a time: others find its ticket, or its fault.
     asking: tokio::sync::Mutex<()>,
@@ -51,7 +53,9 @@ impl Tickets {
     /// For the questions of one pool.
     pub(super) fn new(plan: Arc<KerberosPlan>) -> Self {
         let keys = plan.keys.iter();
+        let realm = &plan.client.realm;
         Self {
+            granting: Principal::granting(realm, realm),
             keys: keys
                 .filter_map(|key| Key::new(key.etype, &key.bytes))
                 .collect(),
@@ -124,14 +128,17 @@ impl Tickets {
             Ok(Err(fault)) => fault,
             Err(_) => TicketFault::silence(&service.realm, limit),
         };
+        self.note(service, &fault);
+        Err(fault)
+    }
+
+    fn note(&self, service: &Principal, fault: &TicketFault) {
         let again = match fault.reason {
             Reason::KdcUnreachable => AWAY,
             _ => REFUSED,
         };
-        let again = Instant::now() + again;
-        let noted = (again, fault.clone());
+        let noted = (Instant::now() + again, fault.clone());
         self.table().faults.insert(service.clone(), noted);
-        Err(fault)
     }
 
     async fn obtain(
@@ -161,13 +168,18 @@ impl Tickets {
         Err(TicketFault::too_far(service))
     }
 
-    /// The ticket that grants others.
+    /// The ticket that grants others. What stands against it stands against all of them: a wrong key is shown once, however
+    /// many servers there are.
     async fn first(&self, limit: Duration) -> Result<Arc<Ticket>, TicketFault> {
-        let client = &self.plan.client;
-        let granting = Principal::granting(&client.realm, &client.realm);
-        if let Some((ticket, Age::Fresh)) = self.found(&granting) {
+        if let Some((ticket, Age::Fresh)) = self.found(&self.granting) {
             return Ok(ticket);
         }
+        let granted = self.show_key(limit).await;
+        granted.inspect_err(|fault| self.note(&self.granting, fault))
+    }
+
+    async fn show_key(&self, limit: Duration) -> Result<Arc<Ticket>, TicketFault> {
+        let client = &self.plan.client;
         let etypes: Vec<i32> = self.keys.iter().map(Key::etype).collect();
         let moment = self.moment()?;
         let asked = first(client, &etypes, None, &moment);
@@ -250,10 +262,13 @@ impl Tickets {
         (age != Age::Over).then_some((ticket, age))
     }
 
+    /// What stands against a ticket for the service, or against the one that grants it.
     fn refused(&self, service: &Principal) -> Result<(), TicketFault> {
-        match self.table().faults.get(service) {
-            Some((again, fault)) if Instant::now() < *again => Err(fault.clone()),
-            _ => Ok(()),
+        let (table, now) = (self.table(), Instant::now());
+        let faults = [service, &self.granting].map(|name| table.faults.get(name));
+        match faults.into_iter().flatten().find(|(again, _)| now < *again) {
+            Some((_, fault)) => Err(fault.clone()),
+            None => Ok(()),
         }
     }
 

@@ -168,6 +168,32 @@ async fn another_key_than_ours_is_told() {
     assert_eq!(fault.reason, Reason::KeyWrong);
 }
 
+/// Each server had it shown once more, and an account is locked after a handful.
+#[tokio::test]
+async fn a_wrong_key_is_shown_once_for_all_servers() {
+    let other = Granting {
+        client: Key::new(18, &[8; 32]).unwrap(),
+        ..granting(Duration::ZERO, SECOND * 60)
+    };
+    let kdc = Kdc::start(other, 99).await;
+    let tickets = kdc.tickets();
+    let ask = |host: &'static str| {
+        let tickets = Arc::clone(&tickets);
+        tokio::spawn(async move { tickets.ticket(host, SOON).await.unwrap_err() })
+    };
+    for question in [ask("a"), ask("b"), ask("c"), ask("d")] {
+        let fault = within(question).await.unwrap();
+        assert_eq!(fault.reason, Reason::KeyWrong);
+    }
+    let fault = within(tickets.ticket("e", SOON)).await.unwrap_err();
+    assert_eq!(fault.reason, Reason::KeyWrong);
+    assert_eq!(
+        tickets.held("f", SOON).unwrap_err().reason,
+        Reason::KeyWrong
+    );
+    assert_eq!(kdc.asked(), 2, "what proof it wants, and the proof");
+}
+
 #[tokio::test]
 async fn kdcs_that_do_not_answer_are_all_named() {
     let silent = Kdc::start(granting(SECOND, SECOND), 0).await;
