@@ -1,10 +1,12 @@
 //! What a probe asks a database → [`DatabaseAsk`], and what does not go together with databases.
 
+use std::sync::Arc;
+
 use super::material;
 use crate::config::cx::Cx;
-use crate::config::file::{Pool, Probe};
+use crate::config::file::{Pool, Probe, ProbeWord};
 use crate::config::source::Span;
-use crate::plan::{DatabaseAccount, DatabaseAsk, ProbePlan, RolePlan};
+use crate::plan::{Ask, DatabaseAccount, DatabaseAsk, Host, ProbePlan, RolePlan, ServerPlan};
 
 pub(super) fn ask(words: &Probe, cx: &mut Cx) -> DatabaseAsk {
     let password = words.password_file.get();
@@ -63,6 +65,39 @@ pub(super) fn judge_role(words: &Pool, role: RolePlan, probe: Option<&ProbePlan>
         cx.warning(&span, what)
             .why("without a login no server says what it is, and each counts as wanted")
             .fix("add username and password_file to the probe, or leave role out");
+    }
+}
+
+/// A password that is shown to whoever asks for it, on a network where another may answer.
+pub(super) fn judge_clear(
+    words: &Pool,
+    servers: &[Arc<ServerPlan>],
+    probe: Option<&ProbePlan>,
+    cx: &mut Cx,
+) {
+    let (Some(ProbeWord::Table(own)), Some(probe)) = (words.probe.value(), probe) else {
+        return;
+    };
+    let Ask::PostgreSql(asked) = &probe.ask else {
+        return;
+    };
+    let near = words.discover.is_absent() && servers.iter().all(|server| is_here(server));
+    if let Some(span) = own.password_file.span()
+        && asked.account.is_some()
+        && probe.tls.is_none()
+        && !near
+    {
+        let what = format!("the probe of {} has a password and no tls", cx.owner);
+        cx.warning(&span, what)
+            .why("a PostgreSQL server may ask for it in clear text, and without tls another may answer as the server")
+            .fix("add tls = true to the probe, or tls = { ca = \"FILE\" } where the system does not know who signs");
+    }
+}
+
+fn is_here(server: &ServerPlan) -> bool {
+    match &server.address.host {
+        Host::Ip(ip) => ip.to_canonical().is_loopback(),
+        Host::Name(name) => name.as_str() == "localhost",
     }
 }
 

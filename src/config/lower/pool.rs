@@ -54,6 +54,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     let probe = probe::lower(&words.probe, service, tls.as_ref(), cx);
     let servers = server::lower(words, service, cx);
     kerberos::judge_names(&words.probe, probe.as_ref(), &servers, cx);
+    database::judge_clear(words, &servers, probe.as_ref(), cx);
     let care = care(words, service, cx);
     database::judge_role(words, care.role, probe.as_ref(), cx);
     PoolPlan {
