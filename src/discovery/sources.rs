@@ -109,7 +109,9 @@ async fn follow(
     };
     let hearing = async {
         while let Some(listing) = listings.recv().await {
-            hearer.hear(listing).await;
+            if let Err(panic) = caught(hearer.hear(listing)).await {
+                tracing::error!(pool = %plan.name, %panic, "a list of servers failed and is lost: report this");
+            }
         }
     };
     tokio::join!(asking, hearing);

@@ -5,17 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::cap::Cap;
 use super::checker::{Asker, Checker};
 use super::command::Programs;
 use super::probe::{Means, ProbeMemory};
+use super::tasks::Tasks;
 use super::{Effort, Endpoint, Finding, Reason, Verdict, host, pace, probe};
 use crate::base::caught::caught;
 use crate::plan::{Ask, PoolName, PoolPlan, ProbePlan};
-use crate::pool::{Health, Member, Pool, Server, ServerId};
+use crate::pool::{Health, Member, Pool, Server};
 
 /// All checkers of this process. To drop it is to stop them.
 pub struct Checkers {
@@ -30,11 +30,8 @@ struct Watch {
     plan: Arc<PoolPlan>,
     prober: Arc<Prober>,
     cap: Arc<Cap>,
-    tasks: HashMap<ServerId, Task>,
+    tasks: Tasks,
 }
-
-/// Ends with its owner.
-struct Task(AbortHandle);
 
 impl Checkers {
     /// Nobody is watched yet; `programs` run what probes of type command ask.
@@ -86,30 +83,24 @@ impl Watch {
             plan: Arc::clone(plan),
             prober: Arc::new(prober),
             cap: Arc::default(),
-            tasks: HashMap::new(),
+            tasks: Tasks::default(),
         }
     }
 
     fn follow(&mut self, members: &[Member], probe: &ProbePlan, epoch: Instant) {
-        let present = members.iter().map(|member| (member.server.id(), member));
-        let present: HashMap<ServerId, &Member> = present.collect();
-        self.tasks.retain(|id, _| present.contains_key(id));
-        let count = present.len() - self.tasks.len();
-        for (id, member) in present {
-            self.tasks.entry(id).or_insert_with(|| {
-                let watched = Watched {
-                    pool: Arc::clone(&self.pool),
-                    server: Arc::clone(&member.server),
-                    plan: probe.clone(),
-                    asker: Arc::clone(&self.prober),
-                    cap: Arc::clone(&self.cap),
-                    epoch,
-                };
-                let delay = pace::first(count, fastrand::f64());
-                let watch = watched.watch(member.health, delay);
-                Task(tokio::spawn(watch).abort_handle())
-            });
-        }
+        let (pool, asker, cap) = (&self.pool, &self.prober, &self.cap);
+        self.tasks.follow(members, |member, count| {
+            let watched = Watched {
+                pool: Arc::clone(pool),
+                server: Arc::clone(&member.server),
+                plan: probe.clone(),
+                asker: Arc::clone(asker),
+                cap: Arc::clone(cap),
+                epoch,
+            };
+            let delay = pace::first(count, fastrand::f64());
+            watched.watch(member.health, delay)
+        });
     }
 }
 
@@ -131,10 +122,12 @@ impl<A: Asker> Watched<A> {
             let (pool, server) = (self.pool.name(), self.server.name());
             tracing::error!(%pool, %server, %panic, "a checker failed; another takes over");
             self.server.metrics().checker_failed();
-            let snapshot = self.pool.load();
-            let known = snapshot.members().iter();
-            let known = known.filter(|member| member.server.id() == self.server.id());
-            health = known.map(|member| member.health).next().unwrap_or(health);
+            let known = self
+                .pool
+                .load()
+                .seat(self.server.id())
+                .map(|own| own.health);
+            health = known.unwrap_or(health);
             delay = pace::least(&self.plan).max(AFTER_PANIC);
         }
     }
@@ -155,12 +148,6 @@ impl<A: Asker> Watched<A> {
 impl Default for Checkers {
     fn default() -> Self {
         Self::new(Programs::default())
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -17,6 +17,7 @@ mod passive;
 pub mod probe;
 mod quarantine;
 mod role;
+mod tasks;
 mod tickets;
 mod trust;
 

@@ -144,6 +144,12 @@ impl Snapshot {
         self.members().iter().find(|one| one.plan.name == *name)
     }
 
+    /// The member that this server is; `None`: it has left.
+    pub fn seat(&self, server: ServerId) -> Option<&Member> {
+        let place = usize::try_from(self.find(server)?).ok()?;
+        self.members().get(place)
+    }
+
     /// Whether some server may take sessions, a backup included; full ones count.
     pub fn can_serve(&self) -> bool {
         !self.first.is_empty() || !self.backup.is_empty()

@@ -53,7 +53,10 @@ pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
         let what = format!("{} is of type {}, which has no {key}", cx.owner, kind.word);
         cx.error(&span, what)
             .why(format!("belongs to {}", few(&homes)))
-            .fix(format!("leave it out, or say type = {:?}", homes[0]));
+            .fix(match LOGINS.contains(&key) {
+                true => "leave it out: this probe logs in to nobody".to_owned(),
+                false => format!("leave it out, or say type = {:?}", homes[0]),
+            });
     }
     ways_of_impala(words, kind, cx);
     by_datagram(words, kind, cx);
@@ -67,6 +70,16 @@ pub(super) fn strangers(words: &Probe, kind: ProbeType, cx: &mut Cx) {
             .fix("leave it out, or say type = \"tcp\"");
     }
 }
+
+/// Keys of a login. Another type of probe would ask for something else, and not for the same with a login.
+const LOGINS: [&str; 6] = [
+    "auth",
+    "username",
+    "password_file",
+    "keytab",
+    "principal",
+    "service_principal",
+];
 
 /// Whether a question has a key.
 type Knows = fn(Question) -> bool;

@@ -47,12 +47,10 @@ enum Answer {
 }
 
 impl Reader {
-    pub(super) fn new(
-        pool: Arc<Pool>,
-        server: Arc<Server>,
-        source: Arc<Source>,
-        said: Said,
-    ) -> Self {
+    /// Goes on from what the pool knows.
+    pub(super) fn new(pool: Arc<Pool>, server: Arc<Server>, source: Arc<Source>) -> Self {
+        let known = pool.load().seat(server.id()).map(|own| own.said);
+        let said = known.unwrap_or(Said::NOTHING);
         Self {
             factor: Factor::new(source.plan.floor),
             agent: Agent::recalled(said),
@@ -146,9 +144,9 @@ impl Reader {
 
     fn weight(&self) -> u16 {
         let snapshot = self.pool.load();
-        let mut members = snapshot.members().iter();
-        let own = members.find(|one| one.server.id() == self.server.id());
-        own.map_or(1, |one| one.plan.weight)
+        snapshot
+            .seat(self.server.id())
+            .map_or(1, |own| own.plan.weight)
     }
 
     /// One line in the log when it falls silent, and one when it speaks again.

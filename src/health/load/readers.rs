@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::task::AbortHandle;
-
 use super::reader::{Reader, Source};
 use crate::base::caught::caught;
 use crate::health::pace;
+use crate::health::tasks::Tasks;
 use crate::plan::{Ask, LoadPlan, ObservePlan, PoolName, ProbePlan};
-use crate::pool::{Member, Pool, ServerId};
+use crate::pool::{Member, Pool, Server};
 use crate::tls::connect::Connector;
 
 /// All readers of this process. To drop it is to stop them.
@@ -20,11 +19,8 @@ pub struct LoadReaders(HashMap<PoolName, Watch>);
 struct Watch {
     pool: Arc<Pool>,
     source: Arc<Source>,
-    tasks: HashMap<ServerId, Task>,
+    tasks: Tasks,
 }
-
-/// Ends with its owner.
-struct Task(AbortHandle);
 
 impl LoadReaders {
     /// Nobody is asked yet.
@@ -66,45 +62,30 @@ impl Watch {
         Self {
             pool: Arc::clone(pool),
             source: Arc::new(source),
-            tasks: HashMap::new(),
+            tasks: Tasks::default(),
         }
     }
 
     fn follow(&mut self, members: &[Member]) {
-        let present = members.iter().map(|member| (member.server.id(), member));
-        let present: HashMap<ServerId, &Member> = present.collect();
-        self.tasks.retain(|id, _| present.contains_key(id));
-        let count = present.len() - self.tasks.len();
-        for (id, member) in present {
-            self.tasks.entry(id).or_insert_with(|| {
-                let watch = watch(
-                    Arc::clone(&self.pool),
-                    member.clone(),
-                    Arc::clone(&self.source),
-                    count,
-                );
-                Task(tokio::spawn(watch).abort_handle())
-            });
-        }
+        let (pool, source) = (&self.pool, &self.source);
+        self.tasks.follow(members, |member, count| {
+            let server = Arc::clone(&member.server);
+            watch(Arc::clone(pool), server, Arc::clone(source), count)
+        });
     }
 }
 
-/// Until the pool stops. A reader that panics is a fault of ours; another goes on from nothing.
-async fn watch(pool: Arc<Pool>, member: Member, source: Arc<Source>, count: usize) {
+/// Until the pool stops. A reader that panics is a fault of ours; another goes on from what the pool knows.
+async fn watch(pool: Arc<Pool>, server: Arc<Server>, source: Arc<Source>, count: usize) {
     let mut delay = pace::first(count, fastrand::f64());
     loop {
-        let (pool, source) = (Arc::clone(&pool), Arc::clone(&source));
-        let name = pool.name().clone();
-        let interval = source.plan.interval;
-        let reader = Reader::new(pool, Arc::clone(&member.server), source, member.said);
-        match caught(reader.run(delay)).await {
-            Ok(()) => return,
-            Err(panic) => {
-                let server = member.server.name();
-                tracing::error!(pool = %name, %server, %panic, "a reader of load failed; another takes over");
-            }
-        }
-        delay = interval;
+        let reader = Reader::new(Arc::clone(&pool), Arc::clone(&server), Arc::clone(&source));
+        let Err(panic) = caught(reader.run(delay)).await else {
+            return;
+        };
+        let (pool, server) = (pool.name(), server.name());
+        tracing::error!(%pool, %server, %panic, "a reader of load failed; another takes over");
+        delay = source.plan.interval;
     }
 }
 
@@ -122,11 +103,5 @@ fn as_probe(plan: &LoadPlan) -> ProbePlan {
         rise: 1,
         fall: 1,
         observe: ObservePlan::DEFAULT,
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

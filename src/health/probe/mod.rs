@@ -5,6 +5,7 @@
 //! followed, nothing is asked twice, and the connection ends with FIN. A deadline that we were too late for ourselves ends
 //! without a verdict, see [`patience`].
 
+mod database;
 mod datagram;
 mod exchange;
 mod fault;

@@ -1,5 +1,6 @@
 //! The client's part of a conversation: packets in turn, a login by the methods that a server asks for, one query at a time.
 
+use super::super::database::{NOBODY, of_stranger};
 use super::super::link::Link;
 use super::super::trace::{Answer, Asked};
 use crate::health::Reason;
@@ -51,7 +52,7 @@ impl<'l> Client<'l> {
 
     pub(super) async fn greeting(&mut self) -> Asked<Result<Greeting, Failure>> {
         let body = self.hear().await?;
-        Greeting::read(&body).map_err(|_| stranger(&body))
+        Greeting::read(&body).map_err(|_| of_stranger(&body))
     }
 
     /// From now on the server waits for TLS. Gives the number of the next packet.
@@ -85,7 +86,7 @@ impl<'l> Client<'l> {
         self.say(&login).await?;
         for _ in 0..TURNS {
             let body = self.hear().await?;
-            match mysql::reply(&body).map_err(|_| stranger(&body))? {
+            match mysql::reply(&body).map_err(|_| of_stranger(&body))? {
                 Reply::Ok => {
                     self.entered = true;
                     return Ok(Entry::In);
@@ -110,7 +111,7 @@ impl<'l> Client<'l> {
                 }
                 // "It was right", and the end follows.
                 Reply::More(_) => {}
-                Reply::Other => return Err(stranger(&body)),
+                Reply::Other => return Err(of_stranger(&body)),
             }
         }
         Err(Answer::down(Reason::Endless, "the login does not end"))
@@ -127,7 +128,7 @@ impl<'l> Client<'l> {
         let mut table = Table::default();
         loop {
             let body = self.hear().await?;
-            match table.feed(&body).map_err(|_| stranger(&body))? {
+            match table.feed(&body).map_err(|_| of_stranger(&body))? {
                 Ok(true) => return Ok(Ok(table)),
                 Ok(false) => {}
                 Err(failure) => return Ok(Err(failure)),
@@ -150,7 +151,7 @@ impl<'l> Client<'l> {
     async fn hear(&mut self) -> Asked<Vec<u8>> {
         loop {
             let heard = mysql::packet(self.link.inbox());
-            if let Some((packet, taken)) = heard.map_err(|_| stranger(self.link.inbox()))? {
+            if let Some((packet, taken)) = heard.map_err(|_| of_stranger(self.link.inbox()))? {
                 let body = packet.body.to_vec();
                 self.number = packet.number.wrapping_add(1);
                 self.link.take(taken);
@@ -174,16 +175,3 @@ fn proof_or_nothing(method: Method, proof: Vec<u8>) -> Vec<u8> {
         _ => proof,
     }
 }
-
-fn stranger(bytes: &[u8]) -> Answer {
-    let reason = match bytes {
-        [0x15 | 0x16, 3, ..] => Reason::SpeaksTls,
-        _ if bytes.starts_with(b"HTTP/") => Reason::SpeaksHttp,
-        _ => Reason::UnexpectedAnswer,
-    };
-    let start = bytes[..bytes.len().min(48)].escape_ascii();
-    Answer::down(reason, &format!("the answer begins with {start}"))
-}
-
-/// Who asks where nobody is named: a name that tells the server's people who it was.
-const NOBODY: &str = "howdah";

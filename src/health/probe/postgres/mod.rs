@@ -9,6 +9,7 @@ mod refusal;
 
 use self::refusal::{refused, told};
 use super::ProbeMemory;
+use super::database::{NOBODY, of_stranger};
 use super::link::{Link, Target};
 use super::trace::{Answer, Asked, Trace};
 use crate::health::{Effort, Reason, Verdict};
@@ -78,7 +79,7 @@ async fn greet(link: &mut Link, trace: &mut Trace) -> Asked<Answer> {
 /// The next error, or the kind of login that is asked for.
 async fn hear(link: &mut Link) -> Asked<(Failure, Option<u32>)> {
     loop {
-        let heard = postgres::message(link.inbox()).map_err(|_| stranger(link))?;
+        let heard = postgres::message(link.inbox()).map_err(|_| of_stranger(link.inbox()))?;
         let Some((message, taken)) = heard else {
             more(link).await?;
             continue;
@@ -108,17 +109,3 @@ fn refused_nobody(failure: &Failure) -> Answer {
     }
     .logging_an_error()
 }
-
-fn stranger(link: &Link) -> Answer {
-    let bytes = link.inbox();
-    let reason = match bytes {
-        [0x15 | 0x16, 3, ..] => Reason::SpeaksTls,
-        _ if bytes.starts_with(b"HTTP/") => Reason::SpeaksHttp,
-        _ => Reason::UnexpectedAnswer,
-    };
-    let start = bytes[..bytes.len().min(48)].escape_ascii();
-    Answer::down(reason, &format!("the answer begins with {start}"))
-}
-
-/// Who asks where nobody is named: a name that tells the server's people who it was.
-const NOBODY: &str = "howdah";
