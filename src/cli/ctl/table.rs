@@ -108,6 +108,8 @@ fn source(discovery: &DiscoveryStatus) -> String {
         None => "no list yet".into(),
     };
     let why = discovery.error.as_deref().unwrap_or("not heard yet");
+    // A faulty file's report begins so, which the line says already.
+    let why = why.trim_start_matches("error: ");
     let why = clean(why.lines().next().unwrap_or_default());
     format!(", listed by {word}\n  STALE: {age}: {why}")
 }
@@ -121,7 +123,8 @@ fn departed(pool: &PoolStatus) -> String {
             Some(left) => format!("ended in {}", span(left.unwrap_or_default())),
             None => "until they end".into(),
         };
-        format!("  left: {name}, {sessions} sessions, {end}\n")
+        let word = if sessions == 1 { "session" } else { "sessions" };
+        format!("  left: {name}, {sessions} {word}, {end}\n")
     };
     pool.departed.iter().map(line).collect()
 }
