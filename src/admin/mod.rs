@@ -99,6 +99,8 @@ pub struct ListenerView {
     pub protocols: Vec<Protocol>,
     /// The pools that its sessions can go to: its own first, then those of its routes.
     pub pools: Vec<PoolName>,
+    /// Sessions at once; `None`: no bound of its own.
+    pub max_connections: Option<u32>,
     /// Its counters.
     pub metrics: Arc<ListenerMetrics>,
 }

@@ -2,6 +2,7 @@
 //! that users see.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,12 @@ pub struct ListenerStatus {
     pub sessions_active: u64,
     /// Since start.
     pub sessions_total: u64,
+    /// Sessions at once; null: no bound of its own.
+    #[serde(default)]
+    pub max_connections: Option<u32>,
+    /// The pools that its sessions can go to.
+    #[serde(default)]
+    pub pools: Vec<String>,
 }
 
 /// One pool.
@@ -112,6 +119,12 @@ pub struct PoolStatus {
     /// Several servers say that they are the active one; the first has the sessions.
     #[serde(default)]
     pub conflict: bool,
+    /// Sessions that wait while every server is full.
+    #[serde(default)]
+    pub queue: u64,
+    /// Clients whose server is remembered; null where stickiness is off.
+    #[serde(default)]
+    pub sticky_entries: Option<u64>,
     /// Who lists servers beside the file; absent where nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<DiscoveryStatus>,
@@ -166,6 +179,9 @@ pub struct ServerStatus {
     pub backup: bool,
     /// up, alive, down or unknown.
     pub health: String,
+    /// When its health became that: RFC 3339, UTC; the clock's steps since the start are left out.
+    #[serde(default)]
+    pub since: Option<String>,
     /// active or standby, as the server says; null where it says nothing.
     #[serde(default)]
     pub role: Option<String>,
@@ -177,6 +193,9 @@ pub struct ServerStatus {
     pub on_offer: bool,
     /// ready, draining or maintenance.
     pub admin: String,
+    /// Sessions at once, the file's bound or its own word; null: unbounded.
+    #[serde(default)]
+    pub max_connections: Option<u32>,
     /// Held now.
     pub sessions_active: u64,
     /// Since the server became known.
@@ -244,6 +263,8 @@ impl ListenerStatus {
                 .collect(),
             sessions_active: listener.metrics.sessions_active(),
             sessions_total: listener.metrics.sessions_total(),
+            max_connections: listener.max_connections,
+            pools: listener.pools.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -258,6 +279,8 @@ impl PoolStatus {
             balance: plan.balance.as_str().into(),
             panic: snapshot.is_panic(),
             conflict: snapshot.is_conflict(),
+            queue: count(pool.queue_length()),
+            sticky_entries: (plan.sticky.is_some()).then(|| count(pool.sticky_entries())),
             discovery: (plan.discover.as_ref()).map(|source| DiscoveryStatus::of(source, pool)),
             servers: (snapshot.members().iter())
                 .map(|member| ServerStatus::of(member, plan.load.is_some()))
@@ -321,10 +344,12 @@ impl ServerStatus {
             weight: member.weight,
             backup: member.plan.backup,
             health: member.health.as_str().into(),
+            since: Some(rfc3339(wall(member.since))),
             role: member.role.map(|role| role.as_str().into()),
             load: says_load.then(|| LoadStatus::of(member)),
             on_offer: member.standing.is_on_offer(),
             admin: member.admin.as_str().into(),
+            max_connections: member.max_connections(),
             sessions_active: u64::from(server.sessions_active()),
             sessions_total: server.sessions_total(),
             reason: last.as_ref().map(|last| last.reason.into()),
@@ -366,6 +391,20 @@ impl ProbeStatus {
 fn seconds(time: Duration) -> f64 {
     let micros = u32::try_from(time.as_micros() % 1_000_000).unwrap_or(0);
     time.as_secs() as f64 + f64::from(micros) / 1e6
+}
+
+fn count(some: usize) -> u64 {
+    u64::try_from(some).unwrap_or(u64::MAX)
+}
+
+/// The same moment each time it is asked, which the difference to the present is not.
+fn wall(moment: tokio::time::Instant) -> SystemTime {
+    static ANCHOR: LazyLock<(tokio::time::Instant, SystemTime)> =
+        LazyLock::new(|| (tokio::time::Instant::now(), SystemTime::now()));
+    let (known, at) = *ANCHOR;
+    let after = at.checked_add(moment.saturating_duration_since(known));
+    let before = |time: SystemTime| time.checked_sub(known.saturating_duration_since(moment));
+    after.and_then(before).unwrap_or(at)
 }
 
 const RUNNING: &str = "running";

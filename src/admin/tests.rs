@@ -113,6 +113,7 @@ async fn stage(token: Option<&str>) -> Stage {
         bound: vec![SocketAddr::from(([127, 0, 0, 1], 10_000))],
         protocols: vec![Protocol::Tcp],
         pools: vec![PoolName::new("hive")],
+        max_connections: Some(900),
         metrics: metrics.listener(&name),
         name,
     };
@@ -219,10 +220,22 @@ async fn status_has_exactly_the_shape_of_the_contract() {
     let (code, mut status) = stage.json("GET /api/v1/status", "").await;
     assert_eq!(code, 200);
     assert!(status["uptime_seconds"].take().as_f64().is_some());
+    for pool in status["pools"].as_array_mut().expect("pools") {
+        for server in pool["servers"].as_array_mut().expect("servers") {
+            let since = server["since"].take();
+            let since: jiff::Timestamp = since.as_str().expect("text").parse().expect("RFC 3339");
+            assert!(
+                since
+                    .as_second()
+                    .abs_diff(jiff::Timestamp::now().as_second())
+                    < 60
+            );
+        }
+    }
     let server = |name: &str, health: &str, probe: Value, reason: Value| {
         json!({
-            "name": name, "address": "127.0.0.1:10000", "weight": 1, "backup": false, "health": health, "role": null,
-            "on_offer": health == "up", "admin": "ready",
+            "name": name, "address": "127.0.0.1:10000", "weight": 1, "backup": false, "health": health, "since": null,
+            "role": null, "on_offer": health == "up", "admin": "ready", "max_connections": null,
             "sessions_active": 0, "sessions_total": 0, "reason": reason, "last_probe": probe,
         })
     };
@@ -232,13 +245,16 @@ async fn status_has_exactly_the_shape_of_the_contract() {
     let expected = json!({
         "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": null, "generation": 1, "state": "running", "draining": null,
         "needs_restart": [], "refused_reload": null,
-        "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "protocol": ["tcp"], "sessions_active": 0, "sessions_total": 0}],
+        "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "protocol": ["tcp"], "sessions_active": 0, "sessions_total": 0,
+            "max_connections": 900, "pools": ["hive"]}],
         "pools": [
-            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "panic": false, "conflict": false, "servers": [
+            {"name": "hive", "service": "hiveserver2", "balance": "round-robin", "panic": false, "conflict": false,
+             "queue": 0, "sticky_entries": null, "servers": [
                 server("hs2-1.example.com:10000", "unknown", Value::Null, Value::Null),
                 server("hs2-2", "down", probe, json!("connect-refused")),
             ]},
-            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "panic": false, "conflict": false, "servers": [
+            {"name": "odd / pool", "service": "hiveserver2", "balance": "round-robin", "panic": false, "conflict": false,
+             "queue": 0, "sticky_entries": null, "servers": [
                 server("a/b", "up", Value::Null, Value::Null),
             ]},
         ],

@@ -23,6 +23,7 @@ impl App {
                     .chain(plan.routes.iter().map(|route| &route.pool)))
                 .cloned()
                 .collect(),
+                max_connections: plan.max_connections,
                 metrics: self.metrics.listener(&plan.name),
             }
         };

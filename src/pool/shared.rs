@@ -59,6 +59,16 @@ impl Pool {
         self.freshness.store(None);
     }
 
+    /// Sessions that wait while every server is full.
+    pub fn queue_length(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Clients whose server is remembered.
+    pub fn sticky_entries(&self) -> usize {
+        self.affinity().len()
+    }
+
     /// Its counters.
     pub fn metrics(&self) -> &Arc<PoolMetrics> {
         &self.metrics

@@ -200,6 +200,11 @@ impl Member {
         self.standing_if(false).is_on_offer()
     }
 
+    /// Sessions at once, by the file or by its own word; `None` is unbounded.
+    pub fn max_connections(&self) -> Option<u32> {
+        Some(self.cap()).filter(|cap| *cap < u32::MAX)
+    }
+
     /// Sessions at once.
     pub(super) fn cap(&self) -> u32 {
         self.said.cap(self.plan.max_connections)
