@@ -75,8 +75,9 @@ impl Lease {
         &self.pool
     }
 
-    /// The server answered a turn with its first byte, after this long.
-    pub fn answered(&self, took: Duration, now: Instant) {
+    /// The server answered a turn with its first byte, after this long; `first` is the first turn of the session.
+    pub fn answered(&self, took: Duration, now: Instant, first: bool) {
+        self.pool.metrics().answered(took, first);
         self.server.observed().succeeded(Reach::Answer);
         self.observe(took, now);
     }

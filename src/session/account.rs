@@ -5,13 +5,19 @@ use std::time::Duration;
 use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
 use super::outcome::{Hold, Outcome};
-use crate::plan::{PoolName, Protocol};
+use crate::plan::Protocol;
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
 pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig, protocol: Protocol) {
     let duration = outcome.started.elapsed();
     config.metrics.ended(end.reason, duration);
+    if let Some(result) = end.result() {
+        config.metrics.served(result);
+        if let Some(pool) = &outcome.pool {
+            pool.served(result);
+        }
+    }
     if matches!(end.stage, Stage::Admit | Stage::Greet) && end.reason != Reason::ClientClosed {
         config.metrics.refused(end.reason);
     }
@@ -28,7 +34,7 @@ pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig, protoc
         session: outcome.id,
         listener: config.plan.name.as_str(),
         client: outcome.client,
-        pool: outcome.pool.as_ref().map(PoolName::as_str),
+        pool: outcome.pool.as_ref().map(|pool| pool.name().as_str()),
         server: served.map(|(server, _)| server.name().as_str()),
         sni: outcome.sni.as_deref(),
         tls: outcome.tls,

@@ -26,6 +26,7 @@ pub(super) async fn dial(
     let stream = connect_any(&server.addresses(), caller.speaks_at_once, until).await?;
     let took = began.elapsed();
     server.metrics().connected(took);
+    lease.pool().metrics().connected(took);
     lease.observe(took, began + took);
     Ok((stream, took))
 }

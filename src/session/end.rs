@@ -4,6 +4,7 @@ use std::io;
 
 use crate::base::word::words;
 use crate::pool::DialFailure;
+use crate::telemetry::SessionResult;
 
 words! {
     /// The stage a session had reached.
@@ -101,6 +102,48 @@ impl Stage {
     }
 }
 
+impl End {
+    /// Whether the session got a server; `None` where its client, or an order, ended it before that could be known.
+    ///
+    /// Whoever came as far as the relay has got one, however it ended there. Bounds count against howdah: the client did
+    /// nothing wrong, and the platform is too small for what comes. The bound of one client is that client's own matter.
+    pub(crate) fn result(self) -> Option<SessionResult> {
+        if self.stage == Stage::Relay {
+            return Some(SessionResult::Served);
+        }
+        match self.reason {
+            Reason::NoServer
+            | Reason::Limit
+            | Reason::RateLimit
+            | Reason::QueueTimeout
+            | Reason::ConnectRefused
+            | Reason::ConnectTimeout
+            | Reason::ConnectFailed
+            | Reason::OwnLimit
+            | Reason::ServerTlsFailed
+            | Reason::ServerClosed
+            | Reason::ServerReset
+            | Reason::ServerDown
+            | Reason::RoleLost
+            | Reason::Internal => Some(SessionResult::Failed),
+            Reason::ClientClosed
+            | Reason::ClientReset
+            | Reason::ClientSilent
+            | Reason::GreetTimeout
+            | Reason::IdleTimeout
+            | Reason::HalfCloseTimeout
+            | Reason::Denied
+            | Reason::SourceLimit
+            | Reason::BadProxyHeader
+            | Reason::BadClientHello
+            | Reason::NoRoute
+            | Reason::TlsFailed
+            | Reason::Drained
+            | Reason::Shutdown => None,
+        }
+    }
+}
+
 impl Reason {
     /// What a failed read on the client's side means.
     pub(crate) fn of_client(error: &io::Error) -> Self {
@@ -133,6 +176,29 @@ impl From<DialFailure> for End {
 mod tests {
     use super::*;
     use crate::base::word::Label;
+
+    #[test]
+    fn whoever_came_to_the_relay_got_a_server_and_clients_spoil_no_figures() {
+        for reason in Reason::ALL {
+            let relayed = Stage::Relay.end(*reason).result();
+            assert_eq!(relayed, Some(SessionResult::Served), "{reason}");
+        }
+        for (stage, reason, result) in [
+            (Stage::Choose, Reason::NoServer, Some(SessionResult::Failed)),
+            (
+                Stage::Dial,
+                Reason::ConnectRefused,
+                Some(SessionResult::Failed),
+            ),
+            (Stage::Admit, Reason::Limit, Some(SessionResult::Failed)),
+            (Stage::Admit, Reason::SourceLimit, None),
+            (Stage::Admit, Reason::Denied, None),
+            (Stage::Dial, Reason::ClientReset, None),
+            (Stage::Greet, Reason::Shutdown, None),
+        ] {
+            assert_eq!(stage.end(reason).result(), result, "{reason}");
+        }
+    }
 
     #[test]
     fn the_document_explains_every_word() {

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::meter::Meter;
 use super::sources::SourceGrant;
-use crate::plan::PoolName;
 use crate::pool::{Lease, Pick, Server};
+use crate::telemetry::PoolMetrics;
 
 /// What is known of a session when it is over.
 pub(super) struct Outcome {
@@ -23,7 +23,7 @@ pub(super) struct Outcome {
     pub(super) dialled: Instant,
     pub(super) connect: Option<Duration>,
     /// Known as soon as the client has said what it wants; the lease comes later, or never.
-    pub(super) pool: Option<PoolName>,
+    pub(super) pool: Option<Arc<PoolMetrics>>,
     pub(super) hold: Hold,
     /// Its client's bound.
     pub(super) source: Option<SourceGrant>,

@@ -46,7 +46,7 @@ pub(super) async fn route<'a>(
         mut local,
     } = greeted;
     let destination = config.switch.route(outcome.sni.as_deref())?;
-    outcome.pool = Some(destination.pool.name().clone());
+    outcome.pool = Some(Arc::clone(&destination.metrics));
     let rules = Arc::clone(destination.pool.load().plan());
     if rules.dial == Dial::Late && head.is_empty() {
         head = first_bytes(&mut client, rules.timeouts.first_byte).await?;

@@ -13,9 +13,10 @@ pub mod metrics;
 mod outlet;
 mod process;
 mod sink;
+pub mod sketch;
 
 pub use self::access::{AccessLog, Line};
-pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics};
+pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics, SessionResult, Times};
 pub use self::log::Log;
 pub use self::metrics::{Metrics, ReloadResult};
 pub use self::sink::Sink;

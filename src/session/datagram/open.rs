@@ -58,7 +58,7 @@ pub(super) fn open<G>(
     let socket = connected(&lease)?;
     let idle = lease.plan().timeouts.udp_idle;
     let mut outcome = Outcome::begin(id, client);
-    outcome.pool = Some(destination.pool.name().clone());
+    outcome.pool = Some(Arc::clone(&destination.metrics));
     outcome.source = source;
     outcome.attempts = 1;
     outcome.hold = Hold::Leased(lease);

@@ -72,7 +72,7 @@ impl<G> Session<G> {
             .take()
             .map(|asked| now.saturating_duration_since(asked));
         if let (Some(took), Hold::Leased(lease)) = (took, &self.outcome.hold) {
-            lease.answered(took, now);
+            lease.answered(took, now, self.outcome.meter.first_byte.is_none());
             if self.outcome.meter.first_byte.is_none() {
                 lease.server().dial_succeeded();
                 self.outcome.meter.first_byte = Some(took);

@@ -280,8 +280,8 @@ impl<C: Side, S: Side> Relay<C, S> {
                 self.turn.asked(now);
             }
         } else if let Some(took) = self.turn.answered(now) {
+            lease.answered(took, now, meter.first_byte.is_none());
             meter.first_byte.get_or_insert(took);
-            lease.answered(took, now);
         }
     }
 

@@ -23,12 +23,14 @@ pub(super) struct Families {
     pub(super) session_connect: HistogramVec,
     pub(super) session_first_byte: HistogramVec,
     pub(super) session_retries: IntCounterVec,
+    pub(super) listener_sessions: IntCounterVec,
     pub(super) listener_refused: IntCounterVec,
     pub(super) listener_accept_errors: IntCounterVec,
     pub(super) listener_datagrams: IntCounterVec,
     pub(super) listener_datagrams_dropped: IntCounterVec,
     pub(super) listener_tls_handshake: HistogramVec,
     pub(super) pool_tls_handshake: HistogramVec,
+    pub(super) pool_sessions: IntCounterVec,
     pub(super) pool_picks: IntCounterVec,
     pub(super) pool_no_server: IntCounterVec,
     pub(super) pool_queue_length: IntGaugeVec,
@@ -132,6 +134,11 @@ impl Families {
                 "Connects to a further server after one failed.",
                 POOL,
             ),
+            listener_sessions: to.counters(
+                "howdah_listener_sessions_total",
+                "Sessions that ended, by whether they got a server (served, failed); what their client spoiled is in neither.",
+                &["listener", "result"],
+            ),
             listener_refused: to.counters(
                 "howdah_listener_refused_total",
                 "Connections that were turned away before a server was chosen, by reason.",
@@ -163,6 +170,11 @@ impl Families {
                 "TLS handshakes with servers that succeeded.",
                 POOL,
                 NETWORK,
+            ),
+            pool_sessions: to.counters(
+                "howdah_pool_sessions_total",
+                "Sessions that ended, by whether they got a server of the pool (served, failed); what their client spoiled is in neither.",
+                &["pool", "result"],
             ),
             pool_picks: to.counters(
                 "howdah_pool_picks_total",

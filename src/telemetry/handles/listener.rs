@@ -7,6 +7,7 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 use super::by_word::Counters;
 use super::bytes::Bytes;
 use super::living::Registered;
+use super::served::{Served, SessionResult};
 use crate::base::word::{Label, words};
 use crate::plan::ListenerName;
 
@@ -25,6 +26,7 @@ pub struct ListenerMetrics {
     opened: IntCounter,
     active: IntGauge,
     ended: Counters,
+    served: Served,
     refused: Counters,
     accept_errors: Counters,
     datagrams: Counters,
@@ -43,6 +45,7 @@ impl ListenerMetrics {
             opened: all.session_opened.with_label_values(own),
             active: all.session_active.with_label_values(own),
             ended: Counters::new(&all.session_ended, own),
+            served: Served::new(&all.listener_sessions, own),
             refused: Counters::new(&all.listener_refused, own),
             accept_errors: Counters::new(&all.listener_accept_errors, own),
             datagrams: Counters::new(&all.listener_datagrams, own),
@@ -65,6 +68,16 @@ impl ListenerMetrics {
         self.active.dec();
         self.ended.inc(reason);
         self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// A session that ended got a server, or not.
+    pub fn served(&self, result: SessionResult) {
+        self.served.count(result);
+    }
+
+    /// Sessions since start that got a server, and that did not.
+    pub fn served_total(&self) -> (u64, u64) {
+        self.served.totals()
     }
 
     /// Shows every reason with 0 before the first one happens, so that rates see the first.
@@ -135,6 +148,7 @@ impl Drop for ListenerMetrics {
             let _ = all.listener_tls_handshake.remove_label_values(own);
             self.bytes.remove();
             self.ended.remove();
+            self.served.remove();
             self.refused.remove();
             self.accept_errors.remove();
             self.datagrams.remove();

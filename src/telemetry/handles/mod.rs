@@ -9,13 +9,15 @@ mod bytes;
 mod listener;
 mod living;
 mod pool;
+mod served;
 mod server;
 
 use std::sync::Arc;
 
 pub use self::listener::ListenerMetrics;
 pub(super) use self::living::Living;
-pub use self::pool::PoolMetrics;
+pub use self::pool::{PoolMetrics, Times};
+pub use self::served::SessionResult;
 pub use self::server::ServerMetrics;
 
 /// Handles are shared by all workers.

@@ -6,12 +6,27 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::by_word::Counters;
 use super::living::Registered;
+use super::served::{Served, SessionResult};
 use crate::base::word::Label;
 use crate::plan::PoolName;
 use crate::telemetry::families::Families;
+use crate::telemetry::sketch::{LiveSketch, Sketch};
+
+/// What is measured of a pool's servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Times<S> {
+    /// Connects that succeeded.
+    pub connect: S,
+    /// Of each session: from its first bytes to the server until the first bytes back.
+    pub first_byte: S,
+    /// The same of every question of every session.
+    pub turn: S,
+}
 
 /// One pool's counters.
 pub struct PoolMetrics {
+    served: Served,
+    times: Times<LiveSketch>,
     picks: Counters,
     no_server: Counters,
     answers: Counters,
@@ -34,6 +49,8 @@ impl PoolMetrics {
         let all = &registered.families;
         let own = &[registered.name.as_str()];
         Self {
+            served: Served::new(&all.pool_sessions, own),
+            times: Times::default(),
             picks: Counters::new(&all.pool_picks, own),
             no_server: Counters::new(&all.pool_no_server, own),
             answers: Counters::new(&all.discovery_answers, own),
@@ -49,6 +66,38 @@ impl PoolMetrics {
             sticky_evicted: all.pool_sticky_evicted.with_label_values(own),
             tls_handshake: all.pool_tls_handshake.with_label_values(own),
             registered,
+        }
+    }
+
+    /// A session that ended got a server, or not.
+    pub fn served(&self, result: SessionResult) {
+        self.served.count(result);
+    }
+
+    /// Sessions since start that got a server, and that did not.
+    pub fn served_total(&self) -> (u64, u64) {
+        self.served.totals()
+    }
+
+    /// A connect to a server took this long.
+    pub fn connected(&self, took: Duration) {
+        self.times.connect.observe(took);
+    }
+
+    /// A server answered a turn with its first byte after so long; `first` is a session's first turn.
+    pub fn answered(&self, took: Duration, first: bool) {
+        self.times.turn.observe(took);
+        if first {
+            self.times.first_byte.observe(took);
+        }
+    }
+
+    /// What was measured since the last call.
+    pub fn take_times(&self) -> Times<Sketch> {
+        Times {
+            connect: self.times.connect.take(),
+            first_byte: self.times.first_byte.take(),
+            turn: self.times.turn.take(),
         }
     }
 
@@ -162,6 +211,7 @@ impl Drop for PoolMetrics {
             let _ = all.pool_sticky_entries.remove_label_values(own);
             let _ = all.pool_sticky_evicted.remove_label_values(own);
             let _ = all.pool_tls_handshake.remove_label_values(own);
+            self.served.remove();
             self.queue_ends.remove();
             self.picks.remove();
             self.no_server.remove();

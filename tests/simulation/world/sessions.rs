@@ -86,7 +86,7 @@ impl World {
         }
         let took = Duration::from_micros(self.random.u64(1..1_000_000));
         if self.random.bool() {
-            held.lease.answered(took, Instant::now());
+            held.lease.answered(took, Instant::now(), false);
             count.succeeded(Reach::Answer);
         } else {
             held.lease.observe(took, Instant::now());
