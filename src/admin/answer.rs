@@ -1,18 +1,25 @@
 //! What the admin server answers: a status, a body, and headers that keep browsers from guessing.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use http_body_util::Full;
-use hyper::body::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as HttpBody, Bytes, Frame};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
-/// A whole answer; made at once, never streamed.
-pub(super) type Answer = Response<Full<Bytes>>;
+/// An answer: whole, or a stream.
+pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// A fault: its status and its sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,18 +35,23 @@ pub(super) enum Fault {
     /// 404: nothing there.
     Unknown(String),
     /// 405, with the methods that are possible.
-    Method(&'static str),
+    Method(String),
     /// 422: understood, and impossible; with a list where there is one.
     Impossible(String, Vec<String>),
     /// 503: not now.
     Later(String, Vec<String>),
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What went wrong.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
+pub(super) struct Body<'a> {
+    /// One sentence.
     error: &'a str,
+    /// 422: each fault with its place, where there is a list.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     faults: &'a [String],
+    /// 503: why not now, where there are reasons.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reasons: &'a [String],
 }
@@ -65,21 +77,26 @@ impl Fault {
         });
         *answer.status_mut() = status;
         let header = match self {
-            Self::Token | Self::Stranger(_) => Some((WWW_AUTHENTICATE, "Bearer realm=\"howdah\"")),
+            Self::Token | Self::Stranger(_) => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static(BEARER)))
+            }
             // Which browsers ask their user for.
-            Self::Look => Some((
-                WWW_AUTHENTICATE,
-                "Basic realm=\"howdah\", Bearer realm=\"howdah\"",
-            )),
-            Self::Method(allow) => Some((ALLOW, *allow)),
+            Self::Look => Some((WWW_AUTHENTICATE, HeaderValue::from_static(BASIC))),
+            Self::Method(allow) => {
+                let value = HeaderValue::try_from(allow.as_str());
+                value.ok().map(|value| (ALLOW, value))
+            }
             _ => None,
         };
         if let Some((name, value)) = header {
-            answer
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            answer.headers_mut().insert(name, value);
         }
         answer
+    }
+
+    /// A rendering that panicked.
+    pub(super) fn of(error: JoinError) -> Self {
+        Self::Later(error.to_string(), Vec::new())
     }
 }
 
@@ -121,7 +138,40 @@ pub(super) fn text(body: impl Into<Bytes>) -> Answer {
 
 /// 200 with a body of that type.
 pub(super) fn with(kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+    headed(kind, Full::new(body.into()).boxed_unsync())
+}
+
+/// 200 with what `pieces` brings, as it comes, until its sender is dropped. The connection may be asked to leave when the
+/// address is crowded, after those that only wait.
+#[allow(dead_code, reason = "for events")]
+pub(super) fn stream(kind: &'static str, pieces: mpsc::Receiver<Bytes>) -> Answer {
+    let mut answer = headed(kind, Pieces(pieces).boxed_unsync());
+    answer.extensions_mut().insert(Streams);
+    answer
+}
+
+/// Marks an answer that has no end of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Streams;
+
+/// A body that comes piece by piece.
+struct Pieces(mpsc::Receiver<Bytes>);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.0.poll_recv(cx);
+        piece.map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+fn headed(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
+    let mut answer = Response::new(body);
     let all: [(HeaderName, &'static str); 4] = [
         (CONTENT_TYPE, kind),
         (CACHE_CONTROL, "no-store"),
@@ -136,6 +186,8 @@ pub(super) fn with(kind: &'static str, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
+const BEARER: &str = "Bearer realm=\"howdah\"";
+const BASIC: &str = "Basic realm=\"howdah\", Bearer realm=\"howdah\"";
 pub(super) const JSON: &str = "application/json";
 /// The page has its style and script inside, and asks nobody but us.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \

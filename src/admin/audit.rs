@@ -4,28 +4,26 @@
 
 use super::answer::{Answer, Fault};
 use super::guard::Who;
-use super::path::Route;
+use super::path::Names;
 use super::peer::Peer;
 
 /// An order that was given, before anything came of it.
 pub(super) struct Audit {
-    order: String,
+    order: &'static str,
     pool: Option<String>,
     server: Option<String>,
+    session: Option<String>,
     from: Peer,
 }
 
 impl Audit {
-    pub(super) fn of(route: &Route, from: Peer) -> Self {
-        let (order, named) = match route {
-            Route::Order(named, order) => (order.as_str(), Some(named)),
-            Route::Weight(named) => ("weight", Some(named)),
-            _ => ("reload", None),
-        };
+    pub(super) fn of(order: &'static str, names: &Names, from: Peer) -> Self {
+        let named = |name| names.find(name).map(str::to_owned);
         Self {
-            order: order.into(),
-            pool: named.map(|named| named.pool.to_string()),
-            server: named.map(|named| named.server.to_string()),
+            order,
+            pool: named("pool"),
+            server: named("server"),
+            session: named("session"),
             from,
         }
     }
@@ -38,6 +36,7 @@ impl Audit {
             order = self.order,
             pool = self.pool,
             server = self.server,
+            session = self.session,
             outcome = "denied",
             detail = %fault.sentence(),
             "order"
@@ -58,6 +57,7 @@ impl Audit {
             order = self.order,
             pool = self.pool,
             server = self.server,
+            session = self.session,
             body,
             outcome = word,
             detail,

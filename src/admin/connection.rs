@@ -14,9 +14,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::HandlerContext;
+use super::answer::Streams;
 use super::connections::{ConnectionLimiter, Place};
+use super::handler::Handler;
 use super::peer::Peer;
-use super::routes::Handler;
+use super::routes;
 use super::write_timeout::WriteTimeout;
 use crate::base::word::words;
 use crate::plan::{AcceptTls, ClientAuth, Identity, Sni, TlsVersion};
@@ -112,13 +114,17 @@ where
         let (worker, handler) = (worker.clone(), Arc::clone(&handler));
         async move {
             let busy = worker.busy();
-            let answer = handler.answer(request, &peer).await;
+            let answer = routes::answer(&handler, request, &peer).await;
             if answer.status() == StatusCode::UNAUTHORIZED {
                 // Who guesses, or fills the log, waits, and keeps nobody out meanwhile.
                 busy.rest();
                 tokio::time::sleep(DENIED).await;
             }
-            drop(busy);
+            if answer.extensions().get::<Streams>().is_some() {
+                busy.streams();
+            } else {
+                drop(busy);
+            }
             Ok::<_, Infallible>(answer)
         }
     });

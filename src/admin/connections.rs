@@ -1,8 +1,9 @@
 //! The connections to the admin address: at most so many, and a newcomer is worth more than one that only waits.
 //!
 //! A client that opens connections and sends nothing (or one byte a second) therefore never locks the operator
-//! out: when all places are taken, the connection that has been without a request for the longest time goes. When all
-//! are being answered, the newcomer waits for the first that is done.
+//! out: when all places are taken, the connection that has been without a request for the longest time goes; where none
+//! is without, the oldest of those that follow a stream, whose client comes again. When all are being answered, the
+//! newcomer waits for the first that is done.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -24,6 +25,14 @@ struct Seats {
     taken: HashMap<u64, Arc<Seat>>,
 }
 
+impl Seats {
+    fn oldest(&self, doing: u8) -> Option<u64> {
+        let does = |seat: &Seat| seat.doing.load(Ordering::Relaxed) == doing;
+        let all = self.taken.iter().filter(|(_, seat)| does(seat));
+        all.map(|(number, _)| *number).min()
+    }
+}
+
 /// One connection's place, given back by `Drop`.
 pub(super) struct Place {
     connections: Arc<ConnectionLimiter>,
@@ -39,7 +48,11 @@ struct Seat {
 }
 
 /// While it lives, and until the answer is sent, the connection may stay.
-pub(super) struct Busy(Arc<Seat>);
+pub(super) struct Busy {
+    seat: Arc<Seat>,
+    /// What it does then.
+    then: u8,
+}
 
 impl ConnectionLimiter {
     pub(super) fn new(most: usize) -> Arc<Self> {
@@ -64,9 +77,7 @@ impl ConnectionLimiter {
     fn try_enter(self: &Arc<Self>) -> Option<Place> {
         let mut seats = self.seats();
         if seats.taken.len() >= self.most {
-            let idle = |seat: &Seat| seat.doing.load(Ordering::Relaxed) == WAITS;
-            let waiting = seats.taken.iter().filter(|(_, seat)| idle(seat));
-            let longest = *waiting.map(|(number, _)| number).min()?;
+            let longest = seats.oldest(WAITS).or_else(|| seats.oldest(STREAMS))?;
             if let Some(seat) = seats.taken.remove(&longest) {
                 seat.leave.notify_one();
             }
@@ -111,7 +122,10 @@ pub(super) struct Worker(Arc<Seat>);
 impl Worker {
     pub(super) fn busy(&self) -> Busy {
         self.0.doing.store(ANSWERS, Ordering::Relaxed);
-        Busy(Arc::clone(&self.0))
+        Busy {
+            seat: Arc::clone(&self.0),
+            then: SENDS,
+        }
     }
 
     /// All that was written is with the system.
@@ -127,14 +141,22 @@ impl Worker {
 impl Busy {
     /// The answer is made and held back: the connection may go meanwhile.
     pub(super) fn rest(&self) {
-        self.0.doing.store(WAITS, Ordering::Relaxed);
-        self.0.done.notify_one();
+        self.seat.doing.store(WAITS, Ordering::Relaxed);
+        self.seat.done.notify_one();
+    }
+
+    /// The answer is a stream: from now on the connection may go.
+    pub(super) fn streams(mut self) {
+        self.then = STREAMS;
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.doing.store(SENDS, Ordering::Relaxed);
+        self.seat.doing.store(self.then, Ordering::Relaxed);
+        if self.then == STREAMS {
+            self.seat.done.notify_one();
+        }
     }
 }
 
@@ -151,6 +173,8 @@ const WAITS: u8 = 0;
 const ANSWERS: u8 = 1;
 /// The answer.
 const SENDS: u8 = 2;
+/// An answer without an end, to a client that takes it.
+const STREAMS: u8 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +196,22 @@ mod tests {
         assert_ready!(task::spawn(places[0].asked_to_leave()).poll());
         drop((newcomer, second, places));
         assert!(connections.seats().taken.is_empty());
+    }
+
+    #[test]
+    fn a_stream_goes_after_those_that_wait_and_before_a_newcomer_does() {
+        let connections = ConnectionLimiter::new(2);
+        let old = connections.try_enter().expect("empty");
+        old.work().busy().streams();
+        old.work().flushed();
+        let idle = connections.try_enter().expect("room");
+        let newcomer = connections.try_enter().expect("one idles");
+        assert_ready!(task::spawn(idle.asked_to_leave()).poll());
+        let busy = newcomer.work().busy();
+        assert_pending!(task::spawn(old.asked_to_leave()).poll());
+        let second = connections.try_enter().expect("one streams");
+        assert_ready!(task::spawn(old.asked_to_leave()).poll());
+        drop((busy, second));
     }
 
     #[test]

@@ -1,16 +1,7 @@
 //! The admin address: what runs, for people, programs and Prometheus; and orders while it runs.
 //!
-//! | request | answer |
-//! |---|---|
-//! | `GET /` | a page that shows the status and follows it |
-//! | `GET /metrics` | Prometheus text |
-//! | `GET /healthz` | 200 while the process lives |
-//! | `GET /readyz` | 200, or 503 with the reasons |
-//! | `GET /api/v1/status` | [`status::Status`] |
-//! | `GET /api/v1/pools/{pool}/servers/{server}` | [`status::ServerStatus`] |
-//! | `POST /api/v1/pools/{pool}/servers/{server}/drain` (`/maintenance`, `/ready`) | the server |
-//! | `PUT /api/v1/pools/{pool}/servers/{server}/weight` | the server |
-//! | `POST /api/v1/reload` | 200 with what changed, 422 with the faults |
+//! What there is to ask for stands in one table, in `api/`: each [`endpoint::Endpoint`] says its path, who may ask, what it
+//! takes and what it answers, and `GET /api/v1/openapi.json` shows the table. [`routes`] judges a request by it.
 //!
 //! Faults are `{"error": "..."}`. The server runs on a thread of its own, below all others in priority: nothing here
 //! touches a session or a probe, however many ask. No client of this address, however slow or malformed, holds more
@@ -18,13 +9,22 @@
 //! what only `app` can do is asked of it by a [`Command`].
 
 mod answer;
+mod api;
 mod audit;
+mod body;
+mod call;
 mod connection;
 mod connections;
+mod deadlines;
+mod endpoint;
 mod guard;
-mod orders;
+mod handler;
+mod lookup;
+mod openapi;
+mod page;
 mod path;
 mod peer;
+mod query;
 mod ready;
 mod reserve;
 mod routes;

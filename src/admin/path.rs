@@ -1,89 +1,57 @@
-//! A request's path → what is meant; pure.
+//! A request's path and the templates of the table; pure.
 //!
 //! The path is split at its slashes first and each segment is percent-decoded then, so a name may hold anything:
 //! `hs2-1.example.com:10000` as it is or with `%3A`, a slash as `%2F`.
 
-use crate::plan::{PoolName, ServerName};
-use crate::pool::Order;
+/// What stands in a path where its template has names in braces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names(Vec<(&'static str, String)>);
 
-/// What a path stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    Page,
-    Metrics,
-    Healthz,
-    Readyz,
-    Status,
-    Reload,
-    Server(Named),
-    Order(Named, Order),
-    Weight(Named),
-}
+/// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadEncoding;
 
-/// A server of a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) pool: PoolName,
-    pub(super) server: ServerName,
-}
-
-/// Why a path stands for nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum PathError {
-    Unknown,
-    /// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
-    Encoding,
-}
-
-impl Route {
-    pub(super) fn parse(path: &str) -> Result<Self, PathError> {
-        let inside = path.strip_prefix('/').ok_or(PathError::Unknown)?;
-        let segments: Vec<&str> = inside.split('/').collect();
-        match segments.as_slice() {
-            [""] => Ok(Self::Page),
-            ["metrics"] => Ok(Self::Metrics),
-            ["healthz"] => Ok(Self::Healthz),
-            ["readyz"] => Ok(Self::Readyz),
-            ["api", "v1", "status"] => Ok(Self::Status),
-            ["api", "v1", "reload"] => Ok(Self::Reload),
-            ["api", "v1", "pools", pool, "servers", server] => {
-                Ok(Self::Server(Named::decode(pool, server)?))
-            }
-            ["api", "v1", "pools", pool, "servers", server, verb] => {
-                let named = Named::decode(pool, server)?;
-                match *verb {
-                    "drain" => Ok(Self::Order(named, Order::Drain)),
-                    "maintenance" => Ok(Self::Order(named, Order::Maintenance)),
-                    "ready" => Ok(Self::Order(named, Order::Ready)),
-                    "weight" => Ok(Self::Weight(named)),
-                    _ => Err(PathError::Unknown),
-                }
-            }
-            _ => Err(PathError::Unknown),
-        }
+impl Names {
+    /// The names of a path that fits this template, as they were sent.
+    pub(super) fn read(template: &'static str, path: &str) -> Result<Self, BadEncoding> {
+        let pairs = template.split('/').zip(path.split('/'));
+        let named = pairs.filter_map(|(segment, sent)| Some((name_in(segment)?, sent)));
+        let decoded = named.map(|(name, sent)| Ok((name, decode(sent)?)));
+        decoded.collect::<Result<_, _>>().map(Self)
     }
 
-    /// For the header `Allow`.
-    pub(super) fn methods(&self) -> &'static str {
-        match self {
-            Self::Reload | Self::Order(..) => "POST",
-            Self::Weight(_) => "PUT",
-            _ => "GET, HEAD",
+    /// Empty where the template has no such name.
+    pub(super) fn get(&self, name: &str) -> &str {
+        self.find(name).unwrap_or_default()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// How well a path fits a template: the number of segments that are spelled out; `None` where it does not.
+pub(super) fn fit(template: &str, path: &str) -> Option<usize> {
+    let (mut wanted, mut sent) = (template.split('/'), path.split('/'));
+    let mut spelled = 0;
+    loop {
+        match (wanted.next(), sent.next()) {
+            (None, None) => return Some(spelled),
+            (Some(wanted), Some(sent)) if wanted == sent => spelled += 1,
+            (Some(wanted), Some(_)) if name_in(wanted).is_some() => {}
+            _ => return None,
         }
     }
 }
 
-impl Named {
-    fn decode(pool: &str, server: &str) -> Result<Self, PathError> {
-        Ok(Self {
-            pool: PoolName::new(&decode(pool)?),
-            server: ServerName::new(&decode(server)?),
-        })
-    }
+/// Of a segment in braces.
+pub(super) fn name_in(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
 }
 
 /// RFC 3986 §2.1.
-fn decode(segment: &str) -> Result<String, PathError> {
+pub(super) fn decode(segment: &str) -> Result<String, BadEncoding> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -92,13 +60,13 @@ fn decode(segment: &str) -> Result<String, PathError> {
             bytes.push(*first);
             continue;
         }
-        let (digits, after) = rest.split_at_checked(2).ok_or(PathError::Encoding)?;
-        let high = hex(digits[0]).ok_or(PathError::Encoding)?;
-        let low = hex(digits[1]).ok_or(PathError::Encoding)?;
+        let (digits, after) = rest.split_at_checked(2).ok_or(BadEncoding)?;
+        let high = hex(digits[0]).ok_or(BadEncoding)?;
+        let low = hex(digits[1]).ok_or(BadEncoding)?;
         bytes.push(high << 4 | low);
         rest = after;
     }
-    String::from_utf8(bytes).map_err(|_| PathError::Encoding)
+    String::from_utf8(bytes).map_err(|_| BadEncoding)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -126,66 +94,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn named(pool: &str, server: &str) -> Named {
-        Named {
-            pool: PoolName::new(pool),
-            server: ServerName::new(server),
-        }
-    }
+    const SERVER: &str = "/api/v1/pools/{pool}/servers/{server}";
 
     #[test]
-    fn every_route() {
-        let hs2 = || named("hive", "hs2-1.example.com:10000");
-        let table = [
-            ("/", Route::Page),
-            ("/metrics", Route::Metrics),
-            ("/healthz", Route::Healthz),
-            ("/readyz", Route::Readyz),
-            ("/api/v1/status", Route::Status),
-            ("/api/v1/reload", Route::Reload),
-            (
-                "/api/v1/pools/hive/servers/hs2-1.example.com:10000",
-                Route::Server(hs2()),
-            ),
-            (
-                "/api/v1/pools/hive/servers/hs2-1.example.com%3a10000/drain",
-                Route::Order(hs2(), Order::Drain),
-            ),
-            (
-                "/api/v1/pools/hive/servers/hs2-1.example.com:10000/maintenance",
-                Route::Order(hs2(), Order::Maintenance),
-            ),
-            (
-                "/api/v1/pools/hive/servers/hs2-1.example.com:10000/ready",
-                Route::Order(hs2(), Order::Ready),
-            ),
-            (
-                "/api/v1/pools/a%20b/servers/c%2Fd%25/weight",
-                Route::Weight(named("a b", "c/d%")),
-            ),
-        ];
-        for (path, route) in table {
-            assert_eq!(Route::parse(path), Ok(route), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_route() {
-        for path in [
-            "",
-            "*",
-            "/x",
-            "//",
-            "/metrics/",
-            "/api/v1",
-            "/api/v1/pools/hive/servers/a/b/drain",
-            "/api/v1/pools/hive/servers/a/stop",
+    fn a_template_fits_segment_by_segment() {
+        for (template, path, fits) in [
+            ("/", "/", Some(2)),
+            ("/metrics", "/metrics", Some(2)),
+            (SERVER, "/api/v1/pools/hive/servers/hs2-1:10000", Some(5)),
+            (SERVER, "/api/v1/pools//servers/", Some(5)),
+            ("/sessions/{id}", "/sessions/ended", Some(2)),
+            ("/sessions/ended", "/sessions/ended", Some(3)),
+            ("/", "", None),
+            ("/", "*", None),
+            ("/", "//", None),
+            ("/metrics", "/metrics/", None),
+            (SERVER, "/api/v1/pools/hive/servers", None),
+            (SERVER, "/api/v1/pools/hive/servers/a/b", None),
         ] {
-            assert_eq!(Route::parse(path), Err(PathError::Unknown), "{path}");
+            assert_eq!(fit(template, path), fits, "{template} {path}");
         }
-        for path in ["%", "%4", "%zz", "%ff", "%+1"] {
-            let path = format!("/api/v1/pools/hive/servers/{path}/drain");
-            assert_eq!(Route::parse(&path), Err(PathError::Encoding), "{path}");
+    }
+
+    #[test]
+    fn names_are_decoded() {
+        let path = "/api/v1/pools/a%20b/servers/hs2-1%3a10000%2Fd%25";
+        let names = Names::read(SERVER, path).expect("good");
+        assert_eq!(names.get("pool"), "a b");
+        assert_eq!(names.get("server"), "hs2-1:10000/d%");
+        assert_eq!(names.find("id"), None);
+        for server in ["%", "%4", "%zz", "%ff", "%+1"] {
+            let path = format!("/api/v1/pools/hive/servers/{server}");
+            assert_eq!(Names::read(SERVER, &path), Err(BadEncoding), "{path}");
         }
     }
 
@@ -199,7 +139,7 @@ mod tests {
 
         #[test]
         fn no_path_panics(path in any::<String>()) {
-            let _ = Route::parse(&path);
+            let _ = (fit(SERVER, &path), Names::read(SERVER, &path));
         }
     }
 }

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 
 use super::connection::{Secured, converse, greet};
 use super::connections::ConnectionLimiter;
+use super::handler::Handler;
 use super::peer::Peer;
 use super::reserve::{AGAIN, Reserve, is_exhaustion};
-use super::routes::Handler;
 use super::{HandlerContext, socket};
 use crate::plan::AdminPlan;
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ListenerView, Refusal, RuntimeView};
@@ -13,7 +14,7 @@ use crate::pool::{LastProbe, Member, Pool, Server};
 use crate::telemetry::Metrics;
 
 /// Everything at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Of howdah.
     pub version: String,
@@ -40,7 +41,7 @@ pub struct Status {
 }
 
 /// A stop that is under way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrainStatus {
     /// Open now, on all listeners.
     pub sessions_left: u64,
@@ -49,7 +50,7 @@ pub struct DrainStatus {
 }
 
 /// A reload that changed nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedStatus {
     /// When: RFC 3339, UTC.
     pub at: String,
@@ -83,7 +84,7 @@ fn running() -> String {
 }
 
 /// One listener.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListenerStatus {
     /// Unique.
     pub name: String,
@@ -105,7 +106,7 @@ pub struct ListenerStatus {
 }
 
 /// One pool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PoolStatus {
     /// Unique.
     pub name: String,
@@ -136,7 +137,7 @@ pub struct PoolStatus {
 }
 
 /// How old the list of a pool's servers is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiscoveryStatus {
     /// zookeeper, dns_srv, file or impala.
     pub source: String,
@@ -153,7 +154,7 @@ pub struct DiscoveryStatus {
 }
 
 /// A server that is no member any more.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DepartedStatus {
     /// Which it had.
     pub name: String,
@@ -166,7 +167,7 @@ pub struct DepartedStatus {
 }
 
 /// One server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerStatus {
     /// Unique in its pool.
     pub name: String,
@@ -207,7 +208,7 @@ pub struct ServerStatus {
 }
 
 /// What a server says of its load.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadStatus {
     /// Of its weight: above 0, at most 1.
     pub factor: f64,
@@ -222,7 +223,7 @@ pub struct LoadStatus {
 }
 
 /// What the last probe said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeStatus {
     /// up, alive or down.
     pub verdict: String,

@@ -639,3 +639,26 @@ fn orders_have_the_words_of_the_contract() {
     let words = [Order::Ready, Order::Drain, Order::Maintenance].map(Order::as_str);
     assert_eq!(words, ["ready", "draining", "maintenance"]);
 }
+
+#[tokio::test]
+async fn the_table_is_an_openapi_document() {
+    let stage = stage(None).await;
+    let (code, document) = stage.json("GET /api/v1/openapi.json", "").await;
+    assert_eq!((code, &document["openapi"]), (200, &json!("3.1.0")));
+    let weight = &document["paths"]["/api/v1/pools/{pool}/servers/{server}/weight"]["put"];
+    let statuses: Vec<_> = weight["responses"]
+        .as_object()
+        .expect("some")
+        .keys()
+        .collect();
+    assert_eq!(statuses, ["200", "400", "401", "404", "422", "503"]);
+    assert_eq!(weight["security"], json!([{ "token": [] }]));
+    let schemas = &document["components"]["schemas"];
+    let text = document.to_string();
+    let names = text.split("\"#/components/schemas/").skip(1);
+    let names: Vec<_> = names.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(schemas[name].is_object(), "{name} is not there");
+    }
+}

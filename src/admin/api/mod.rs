@@ -1,0 +1,34 @@
+//! The table of endpoints: one file here and one line below for each.
+//!
+//! A file holds its [`Endpoint`], the types that it alone takes or gives, and how it answers. Where two templates fit a
+//! path, the one with more of it spelled out wins.
+
+mod metrics;
+mod openapi;
+mod order;
+mod pulse;
+mod readyz;
+mod reload;
+mod server;
+mod status;
+mod weight;
+
+use super::endpoint::Endpoint;
+use super::page;
+
+/// Every endpoint, in the order of the document.
+pub(super) const ENDPOINTS: &[Endpoint] = &[
+    page::PAGE,
+    page::ASSET,
+    metrics::ENDPOINT,
+    pulse::ENDPOINT,
+    readyz::ENDPOINT,
+    status::ENDPOINT,
+    server::ENDPOINT,
+    order::DRAIN,
+    order::MAINTENANCE,
+    order::READY,
+    weight::ENDPOINT,
+    reload::ENDPOINT,
+    openapi::ENDPOINT,
+];

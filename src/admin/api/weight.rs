@@ -1,0 +1,55 @@
+//! `PUT /api/v1/pools/{pool}/servers/{server}/weight`.
+
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use crate::admin::answer::{Answer, Fault};
+use crate::admin::body::fields;
+use crate::admin::call::Call;
+use crate::admin::endpoint::{Endpoint, Given, Taken, Verb, schema};
+use crate::admin::lookup::{Named, send, show};
+use crate::admin::status::ServerStatus;
+use crate::plan::WEIGHT_MAX;
+use crate::pool::Change;
+
+pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
+    summary: "Change a server's weight",
+    description: "Until the next start, or a reload of a file that names another weight than before.",
+    body: Some(Taken {
+        schema: schema::<Weight>,
+        example: r#"{"weight": 3}"#,
+    }),
+    answer: Given::Json(schema::<ServerStatus>),
+    faults: &[422, 503],
+    ..Endpoint::order(
+        Verb::Put,
+        "/api/v1/pools/{pool}/servers/{server}/weight",
+        "weight",
+        |call| Box::pin(serve(call)),
+    )
+};
+
+/// A share of the sessions, against the weights of the others.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "for the document; read key by key")]
+struct Weight {
+    /// A whole number.
+    #[schemars(range(min = 1, max = WEIGHT_MAX))]
+    weight: u16,
+}
+
+async fn serve(call: Call) -> Result<Answer, Fault> {
+    let body = fields(&call.body, &["weight"])?;
+    let wrong = || {
+        let text = format!("\"weight\" must be a whole number from 1 to {WEIGHT_MAX}");
+        Fault::Impossible(text, Vec::new())
+    };
+    let weight = body.get("weight").and_then(Value::as_u64);
+    let weight = weight.ok_or_else(wrong)?;
+    let weight = u16::try_from(weight).map_err(|_| wrong())?;
+    let named = &Named::of(&call.names).known(&call.view)?;
+    let server = named.server.clone();
+    send(&call.view, named, Change::Weight { server, weight }).await?;
+    show(&call.view, named)
+}

@@ -1,0 +1,101 @@
+//! A server by the names of a path: as it is now, and as its pool's keeper is told of it.
+
+use super::RuntimeView;
+use super::answer::{Answer, Fault, json};
+use super::path::Names;
+use super::status::ServerStatus;
+use crate::plan::{PoolName, ServerName};
+use crate::pool::{Change, Member, Refused, Snapshot};
+
+/// A server of a pool, as somebody names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) pool: PoolName,
+    pub(super) server: ServerName,
+}
+
+impl Named {
+    /// What `{pool}` and `{server}` of a path stand for.
+    pub(super) fn of(names: &Names) -> Self {
+        Self {
+            pool: PoolName::new(names.get("pool")),
+            server: ServerName::new(names.get("server")),
+        }
+    }
+
+    /// The same server by the name that its pool knows.
+    pub(super) fn known(&self, view: &RuntimeView) -> Result<Self, Fault> {
+        let pool = view.pool(&self.pool).ok_or_else(|| no_pool(view, self))?;
+        Ok(Self {
+            pool: self.pool.clone(),
+            server: find(&pool.load(), self)?.plan.name.clone(),
+        })
+    }
+}
+
+/// The server as it is now.
+pub(super) fn show(view: &RuntimeView, named: &Named) -> Result<Answer, Fault> {
+    let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;
+    let snapshot = pool.load();
+    let member = find(&snapshot, named)?;
+    let says_load = snapshot.plan().load.is_some();
+    Ok(json(&ServerStatus::of(member, says_load)))
+}
+
+/// By its name, else by its `host:port` where one server alone has that.
+fn find<'s>(snapshot: &'s Snapshot, named: &Named) -> Result<&'s Member, Fault> {
+    if let Some(member) = snapshot.member(&named.server) {
+        return Ok(member);
+    }
+    let wanted = named.server.as_str();
+    let has = |one: &&Member| (one.plan.address.to_string()).eq_ignore_ascii_case(wanted);
+    let mut found = snapshot.members().iter().filter(has);
+    match (found.next(), found.next()) {
+        (Some(member), None) => Ok(member),
+        (None, _) => {
+            let known = list(snapshot.members().iter().map(|one| one.plan.name.as_str()));
+            let pool = &named.pool;
+            Err(Fault::Unknown(format!(
+                "pool \"{pool}\" has no server \"{wanted}\": its servers are {known}"
+            )))
+        }
+        (Some(_), Some(_)) => {
+            let all = snapshot.members().iter().filter(has);
+            let names = list(all.map(|one| one.plan.name.as_str()));
+            let what = format!("several servers have the address {wanted}: say which, {names}");
+            Err(Fault::Impossible(what, Vec::new()))
+        }
+    }
+}
+
+/// In force when this returns.
+pub(super) async fn send(view: &RuntimeView, named: &Named, change: Change) -> Result<(), Fault> {
+    let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;
+    pool.send(change).await.map_err(|refused| {
+        let text = refused.to_string();
+        match refused {
+            Refused::UnknownServer { .. } => Fault::Unknown(text),
+            Refused::Weight(_) => Fault::Impossible(text, Vec::new()),
+            Refused::Stopping(_) => Fault::Later(text, Vec::new()),
+        }
+    })
+}
+
+fn no_pool(view: &RuntimeView, named: &Named) -> Fault {
+    let known = list(view.pools.iter().map(|pool| pool.name().as_str()));
+    Fault::Unknown(format!(
+        "there is no pool \"{}\": the pools are {known}",
+        named.pool
+    ))
+}
+
+/// At most a dozen names.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.take(LISTED + 1).collect();
+    if names.len() > LISTED {
+        names[LISTED] = "...";
+    }
+    names.join(", ")
+}
+
+const LISTED: usize = 12;
