@@ -12,26 +12,29 @@ pub(super) fn reasons(view: &RuntimeView) -> Vec<String> {
     let listeners = view.listeners.iter();
     stopping
         .into_iter()
-        .chain(listeners.filter_map(|one| of_listener(view, one)))
+        .chain(listeners.filter_map(|one| one.why_not_ready(view)))
         .collect()
 }
 
-fn of_listener(view: &RuntimeView, listener: &ListenerView) -> Option<String> {
-    let name = &listener.name;
-    if listener.bound.is_empty() {
-        return Some(format!("listener \"{name}\" is not bound"));
+impl ListenerView {
+    /// Why sessions at this listener would find no server; `None` when they would.
+    pub fn why_not_ready(&self, view: &RuntimeView) -> Option<String> {
+        let name = &self.name;
+        if self.bound.is_empty() {
+            return Some(format!("listener \"{name}\" is not bound"));
+        }
+        let pools: Vec<_> = (self.pools.iter())
+            .filter_map(|pool| view.pool(pool))
+            .collect();
+        if pools.iter().any(|pool| pool.load().can_serve()) {
+            return None;
+        }
+        let count: Vec<String> = pools.iter().map(|pool| census(pool)).collect();
+        let count = count.join("; ");
+        Some(format!(
+            "listener \"{name}\" reaches no server that is up: {count}"
+        ))
     }
-    let pools: Vec<_> = (listener.pools.iter())
-        .filter_map(|pool| view.pool(pool))
-        .collect();
-    if pools.iter().any(|pool| pool.load().can_serve()) {
-        return None;
-    }
-    let count: Vec<String> = pools.iter().map(|pool| census(pool)).collect();
-    let count = count.join("; ");
-    Some(format!(
-        "listener \"{name}\" reaches no server that is up: {count}"
-    ))
 }
 
 /// Servers that disagree about which of them is the active one, as a note beside the answer.

@@ -12,6 +12,7 @@ use crate::plan::{CarePlan, OnDown, OnRoleLost};
 use crate::pool::{Fall, Health, Loss, Pool, Server};
 use crate::session::Reason;
 use crate::session::registry::Who;
+use crate::telemetry::journal::{Event, Kind};
 
 /// Until the pool is gone.
 pub(super) async fn watch(
@@ -74,10 +75,13 @@ fn is_out_since(pool: &Pool, server: &Server, at: Instant) -> bool {
 async fn end(pool: &Pool, server: &Server, handles: &WorkerHandles, reason: Reason) {
     let sessions = server.sessions_active();
     if sessions > 0 {
-        tracing::warn!(
-            pool = %pool.name(), server = %server.name(), sessions, reason = reason.as_str(),
-            "ending the sessions of a server that takes none any more"
-        );
+        let (name, reason_word) = (server.name(), reason.as_str());
+        tracing::warn!(pool = %pool.name(), server = %name, sessions, reason = reason_word, "{ENDING}");
+        let text = format!("{ENDING} ({sessions} open)");
+        let event = Event::warning(Kind::SessionEnded, text).reason(reason_word);
+        (pool.journal()).tell(event.pool(pool.name()).server(name));
         handles.cut(Who::On(server.id()), reason).await;
     }
 }
+
+const ENDING: &str = "ending the sessions of a server that takes none any more";

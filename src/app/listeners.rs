@@ -17,6 +17,8 @@ use crate::listener::bind::{self, BindError, Sockets};
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, ListenerPlan, Plan, Protocol};
 use crate::session::{Limit, SessionConfig, Sources, Switch};
+use crate::telemetry::Journal;
+use crate::telemetry::journal::{Event, Kind};
 use crate::tls::accept;
 
 impl App {
@@ -176,7 +178,7 @@ impl App {
         };
         for socket in left.extract_if(.., wanted) {
             socket.owner.hand_over(&runtime.listener);
-            announce(&plan.name, &socket);
+            announce(&plan.name, &socket, self.metrics.journal());
             runtime.sockets.push(socket);
         }
     }
@@ -202,7 +204,7 @@ impl App {
                 owner,
                 retired,
             };
-            announce(listener, &socket);
+            announce(listener, &socket, self.metrics.journal());
             let late = self.retiring.iter();
             for late in late.filter(|late| overlap(late.place(), socket.place())) {
                 late.owner.hand_over(&runtime.listener);
@@ -225,6 +227,9 @@ impl App {
         }
         socket.retired.send_replace(true);
         tracing::info!(address = %socket.bound, "closed");
+        let text = format!("closed {}", socket.bound);
+        let event = Event::info(Kind::Listener, text).from("bound").to("closed");
+        (self.metrics.journal()).tell(event.listener(socket.owner.name()));
         if !shared {
             self.retiring.push(socket);
         }
@@ -298,9 +303,15 @@ fn wants(plan: &ListenerPlan, (address, protocol): Place) -> bool {
     plan.bind.contains(&address) && plan.speaks(protocol)
 }
 
-fn announce(listener: &ListenerName, socket: &Socket) {
-    let protocol = socket.protocol.as_str();
-    tracing::info!(%listener, address = %socket.bound, protocol, "listening");
+fn announce(listener: &ListenerName, socket: &Socket, journal: &Journal) {
+    let (address, protocol) = (socket.bound, socket.protocol.as_str());
+    tracing::info!(%listener, %address, protocol, "listening");
+    let text = format!("listening at {address} ({protocol})");
+    journal.tell(
+        Event::info(Kind::Listener, text)
+            .to("bound")
+            .listener(listener),
+    );
 }
 
 /// Whether two addresses cannot both be had by different processes.

@@ -9,6 +9,7 @@ mod error;
 mod falls;
 mod listeners;
 mod pools;
+mod reach;
 mod reload;
 mod reloads;
 mod show;
@@ -27,9 +28,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 pub use self::error::{ReloadError, StartError};
+use self::reach::{REACH_EVERY, Reachability};
 use self::reloads::Reloads;
 use self::signal::Signal;
 use self::step::{GLANCE, Step, Waiting};
@@ -46,6 +48,7 @@ use crate::session::registry::Who;
 use crate::session::{Limit, Reason};
 use crate::telemetry::Metrics;
 use crate::telemetry::access::AccessLog;
+use crate::telemetry::journal::{Event, Kind};
 use crate::tls::connect::Connector;
 
 /// A running howdah.
@@ -72,6 +75,9 @@ pub struct App {
     reloads: Reloads,
     /// Settings of the file that wait for the next start.
     needs_restart: Vec<&'static str>,
+    /// Certificates that end soon, with the days that the journal was told of.
+    told_of: HashMap<String, u64>,
+    reach: Reachability,
     checkers: Checkers,
     programs: Programs,
     load_readers: LoadReaders,
@@ -160,6 +166,8 @@ impl App {
             gone: HashMap::new(),
             reloads: Reloads::default(),
             needs_restart: Vec::new(),
+            told_of: HashMap::new(),
+            reach: Reachability::default(),
             checkers: Checkers::new(programs.clone()),
             programs,
             load_readers: LoadReaders::new(),
@@ -183,6 +191,7 @@ impl App {
             metrics,
         };
         let staged = app.prepare(plan)?;
+        app.tell_of_the_start();
         app.commit(staged).await;
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
@@ -199,10 +208,15 @@ impl App {
     /// Serves until `signals` say stop, or their sender is gone. A second [`Signal::Stop`] hurries.
     pub async fn run(mut self, mut signals: mpsc::Receiver<Signal>) {
         let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
+        let mut glances = interval_at(Instant::now() + REACH_EVERY, REACH_EVERY);
+        glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.next_reload();
             tokio::select! {
                 _ = daily.tick() => self.show_certificates(),
+                _ = glances.tick() => {
+                    self.reach.look(&self.view.load(), self.metrics.journal());
+                }
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reloads.ask(None),
                     Some(Signal::Stop) | None => break,
@@ -222,6 +236,14 @@ impl App {
             std::future::pending().await
         };
         self.stop(hurry).await;
+    }
+
+    fn tell_of_the_start(&self) {
+        let version = env!("CARGO_PKG_VERSION");
+        let file = self.path.as_ref().map(|path| path.display().to_string());
+        let file = file.map(|file| format!(" with {file}")).unwrap_or_default();
+        let event = Event::info(Kind::Start, format!("howdah {version} started{file}"));
+        self.metrics.journal().tell(event.to("running"));
     }
 
     async fn obey(&mut self, command: Command) {

@@ -25,6 +25,7 @@ use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
 use crate::plan::{AccessTarget, ListenerName, Plan, PoolName};
 use crate::telemetry::ReloadResult;
 use crate::telemetry::access::{AccessLog, Sink};
+use crate::telemetry::journal::{Event, Kind};
 use crate::telemetry::log;
 use crate::tls::connect::Connector;
 
@@ -65,6 +66,7 @@ impl App {
             changes = log::List::of(&changes).value(),
             "reloaded"
         );
+        self.tell_of_reload(&changes, &staged.delta.needs_restart);
         self.view.rcu(|view| RuntimeView {
             refused: None,
             ..RuntimeView::clone(view)
@@ -77,9 +79,31 @@ impl App {
         self.commit(staged).await;
     }
 
+    fn tell_of_reload(&self, changes: &[String], needs_restart: &[&'static str]) {
+        let journal = self.metrics.journal();
+        let generation = self.generation + 1;
+        let text = match changes {
+            [] => format!("reloaded as no. {generation}, nothing had changed"),
+            [one] => format!("reloaded as no. {generation}: {one}"),
+            all => format!("reloaded as no. {generation}: {} changes", all.len()),
+        };
+        let event = Event::info(Kind::Reload, text).changes(changes);
+        journal.tell(event.from(self.generation).to(generation));
+        let mut new = needs_restart.iter();
+        if new.any(|key| !self.needs_restart.contains(key)) {
+            let text = format!(
+                "changes wait for the next start: {}",
+                needs_restart.join(", ")
+            );
+            journal.tell(Event::warning(Kind::RestartNeeded, text));
+        }
+    }
+
     fn refuse(&mut self, error: ReloadError) {
         self.metrics.reloaded(ReloadResult::Refused);
         tracing::warn!(%error, "reload refused, nothing has changed");
+        let text = format!("reload refused, nothing has changed: {error}");
+        (self.metrics.journal()).tell(Event::error(Kind::ReloadRefused, text));
         let why = Rejected::from(error);
         let refusal = Arc::new(Refusal {
             at: SystemTime::now(),

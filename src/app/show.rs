@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::App;
 use crate::admin::{ListenerView, RuntimeView};
 use crate::plan::{Identity, ListenerPlan, PoolPlan};
+use crate::telemetry::journal::{Event, Kind};
 
 impl App {
     pub(super) fn show_house(&self) {
@@ -40,7 +41,7 @@ impl App {
 
     /// The end of every certificate in use, as a metric; a warning for those that end soon. Called by each reload
     /// and once a day.
-    pub(super) fn show_certificates(&self) {
+    pub(super) fn show_certificates(&mut self) {
         let identities = || {
             let listeners = self
                 .plan
@@ -63,7 +64,14 @@ impl App {
                 .duration_since(SystemTime::now())
                 .map_or(0, |left| left.as_secs() / DAY);
             tracing::warn!(%certificate, days, "certificate ends soon: renew it and reload");
+            if self.told_of.insert(certificate.clone(), days) != Some(days) {
+                let text =
+                    format!("certificate {certificate} ends in {days} days: renew it and reload");
+                (self.metrics.journal()).tell(Event::warning(Kind::Certificate, text));
+            }
         }
+        self.told_of
+            .retain(|told, _| ends.iter().any(|(name, end)| name == told && *end < soon));
         self.show_revocation_lists();
     }
 

@@ -11,6 +11,7 @@ use crate::admin::{Command, Draining, Rejected, RuntimeView};
 use crate::plan::Protocol;
 use crate::session::Reason;
 use crate::session::registry::Who;
+use crate::telemetry::journal::{Event, Kind};
 
 impl App {
     /// Says that it is not ready, and goes on for `shutdown_delay`, so that whatever stands in front moves away. Then
@@ -38,6 +39,8 @@ impl App {
             tracing::warn!("not every line of the access log was written");
         }
         tracing::info!("stopped");
+        let event = Event::info(Kind::Stop, "stopped").to("stopped");
+        self.metrics.journal().tell(event.from("draining"));
     }
 
     fn tell_of_the_stop(&self, deadline: Instant) {
@@ -47,6 +50,10 @@ impl App {
             timeout_seconds = self.plan.global.drain_timeout.as_secs(),
             "draining"
         );
+        let sessions = self.handles.sessions();
+        let event = Event::info(Kind::Stop, format!("draining, {sessions} sessions open"));
+        let event = event.from("running").to("draining");
+        (self.metrics.journal()).tell(event.lasted(Some(self.view.load().started.elapsed())));
         self.metrics.draining();
         let until = deadline.into_std();
         self.view.rcu(|view| RuntimeView {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use super::{Found, Listing};
 use crate::base::word::words;
 use crate::plan::{PoolName, PoolPlan, ServerName, ServerPlan};
 use crate::pool::{Change, Freshness, Pool, Snapshot};
+use crate::telemetry::journal::{Event, Kind};
 
 words! {
     /// What an answer of a source brought.
@@ -44,6 +45,8 @@ pub(super) struct Hearer {
     live: Option<bool>,
     heard_at: Option<Instant>,
     heard: Option<SystemTime>,
+    /// When it fell silent last, or spoke again.
+    turned: Option<Instant>,
 }
 
 impl Hearer {
@@ -71,6 +74,7 @@ impl Hearer {
             live: None,
             heard_at: before,
             heard: None,
+            turned: None,
         }
     }
 
@@ -120,11 +124,21 @@ impl Hearer {
     }
 
     fn fresh(&mut self, heard: Heard) -> Heard {
-        self.heard_at = Some(Instant::now());
+        let now = Instant::now();
+        self.heard_at = Some(now);
         self.heard = Some(SystemTime::now());
-        if self.live.replace(true) == Some(false) {
+        let before = self.live.replace(true);
+        if before == Some(false) {
+            let lasted = self.lasted(now);
             let (pool, source) = (&self.plan.name, self.source());
             tracing::info!(%pool, %source, "servers are listed again");
+            let event = Event::info(
+                Kind::Source,
+                format!("servers are listed again by {source}"),
+            );
+            self.report(event.from("stale").to("live").lasted(lasted));
+        } else if before.is_none() {
+            self.turned = Some(now);
         }
         self.show(true, "");
         heard
@@ -132,14 +146,20 @@ impl Hearer {
 
     fn stale(&mut self, why: &str, heard: Heard) -> Heard {
         if self.live.replace(false) != Some(false) {
+            let lasted = self.lasted(Instant::now());
             let (pool, source) = (&self.plan.name, self.source());
             let servers = self.pool.load().members().len();
-            match self.heard_at {
-                Some(_) => {
-                    tracing::warn!(%pool, %source, servers, %why, "no list of servers: the last one stays in force");
-                }
-                None => tracing::warn!(%pool, %source, servers, %why, "no list of servers yet"),
-            }
+            let text = match self.heard_at {
+                Some(_) => "no list of servers: the last one stays in force",
+                None => "no list of servers yet",
+            };
+            tracing::warn!(%pool, %source, servers, %why, "{text}");
+            let event = Event::warning(Kind::Source, format!("{text}: {source}: {why}"));
+            let event = event.to("stale").lasted(lasted).reason(heard);
+            self.report(match self.heard_at {
+                Some(_) => event.from("live"),
+                None => event,
+            });
         }
         self.show(false, why);
         heard
@@ -175,6 +195,14 @@ impl Hearer {
             %pool, %source, servers = after.members().len(),
             came = few(&came), went = few(&went), "servers are listed"
         );
+        let named = |what: &str, names: &[String]| match names {
+            [] => String::new(),
+            some => format!("; {what}: {}", few(some)),
+        };
+        let count = after.members().len();
+        let (came, went) = (named("came", &came), named("went", &went));
+        let text = format!("{source} lists servers, {count} in all{came}{went}");
+        self.report(Event::info(Kind::Source, text).to("changed"));
     }
 
     fn warn(&mut self, found: &[Found]) {
@@ -190,6 +218,16 @@ impl Hearer {
             }
         }
         self.warned = said;
+    }
+
+    /// How long the source had been what it was; from now on it is something else.
+    fn lasted(&mut self, now: Instant) -> Option<Duration> {
+        let before = self.turned.replace(now);
+        before.map(|before| now - before)
+    }
+
+    fn report(&self, event: Event) {
+        self.pool.journal().tell(event.pool(&self.plan.name));
     }
 
     fn source(&self) -> String {

@@ -22,7 +22,7 @@ use super::cap::{Cap, OutPlace};
 use super::conclusion::Conclusion;
 use super::machine::{Rule, Transition};
 use super::probe::ProbeMemory;
-use super::{Effort, Finding, Reason, Verdict, pace, passive, role};
+use super::{Effort, Finding, Reason, Verdict, pace, passive, role, told};
 use crate::base::word::words;
 use crate::plan::{Observe, ProbePlan, Role};
 use crate::pool::{Change, Health, LastProbe, Pool, Reach, Refused, Server};
@@ -417,6 +417,10 @@ impl<A: Asker> Checker<A> {
             Health::Alive => line!(warn, "server is alive and wants no new sessions"),
             Health::Down | Health::Unknown => line!(warn, "server is down"),
         }
+        let seat = self.pool.load().seat(self.server.id()).map(|own| own.since);
+        let event = told::event(transition, finding, seat.map(|since| since.elapsed()));
+        let event = event.pool(self.pool.name()).server(self.server.name());
+        self.pool.journal().tell(event);
     }
 
     /// When to ask again: never sooner than the pace allows, whatever is due.

@@ -19,6 +19,7 @@ mod quarantine;
 mod role;
 mod tasks;
 mod tickets;
+mod told;
 mod trust;
 
 use std::borrow::Cow;

@@ -52,6 +52,11 @@ impl Owner {
         self.0.store(Arc::clone(listener));
     }
 
+    /// Whose it is now.
+    pub fn name(&self) -> ListenerName {
+        self.0.load().name.clone()
+    }
+
     fn load(&self) -> Guard<Arc<Listener>> {
         self.0.load()
     }

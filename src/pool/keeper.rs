@@ -58,6 +58,7 @@ fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
         told_of_falls: std::sync::Mutex::new(Some(told_of_falls)),
         created_at: state.created_at,
         metrics: metrics.pool(&state.plan.name),
+        journal: metrics.journal().clone(),
     });
     let keeper = Keeper {
         pool: Arc::downgrade(&pool),

@@ -13,7 +13,7 @@ use super::change::Request;
 use super::line::Line;
 use super::{Change, Fall, Freshness, Refused, Server, Snapshot};
 use crate::plan::{PoolName, StickyPlan};
-use crate::telemetry::PoolMetrics;
+use crate::telemetry::{Journal, PoolMetrics};
 
 /// A set of interchangeable servers.
 pub struct Pool {
@@ -31,6 +31,7 @@ pub struct Pool {
     /// Where estimates count their time from.
     pub(super) created_at: Instant,
     pub(super) metrics: Arc<PoolMetrics>,
+    pub(super) journal: Journal,
 }
 
 impl Pool {
@@ -72,6 +73,11 @@ impl Pool {
     /// Its counters.
     pub fn metrics(&self) -> &Arc<PoolMetrics> {
         &self.metrics
+    }
+
+    /// Where what happens to it is told.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Servers that go down from now on; `None` for everybody but the first who asks.

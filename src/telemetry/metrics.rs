@@ -10,6 +10,7 @@ use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
 use super::handles::{ListenerMetrics, Living, PoolMetrics, ServerMetrics};
+use super::journal::Journal;
 use super::process;
 use crate::base::word::words;
 use crate::plan::{ListenerName, PoolName, ServerName};
@@ -21,6 +22,7 @@ pub struct Metrics {
     listeners: Arc<Living<ListenerName, ListenerMetrics>>,
     pools: Arc<Living<PoolName, PoolMetrics>>,
     servers: Arc<Living<(PoolName, ServerName), ServerMetrics>>,
+    journal: Journal,
 }
 
 words! {
@@ -49,7 +51,10 @@ impl Metrics {
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             families.app_reloads.with_label_values(&[result.as_str()]);
         }
+        let told = families.journal_events.clone();
+        let missed = families.journal_missed.with_label_values::<&str>(&[]);
         Self {
+            journal: Journal::new(told, missed),
             families,
             listeners: Arc::default(),
             pools: Arc::default(),
@@ -82,6 +87,11 @@ impl Metrics {
         } = self;
         let name = (pool.clone(), name.clone());
         servers.handle(name, families, ServerMetrics::new)
+    }
+
+    /// What happened, in order.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// A reload ended.

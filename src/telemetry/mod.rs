@@ -1,4 +1,4 @@
-//! What howdah tells about itself: metrics, the line of each session, the log.
+//! What howdah tells about itself: metrics, the line of each session, the log, the journal of events.
 //!
 //! Every other room reports here and nothing here decides anything. Three invariants: a metric's label is a
 //! configured name or the word of an enum, never what a client sent; a session touches only atomics that were
@@ -7,6 +7,7 @@
 pub mod access;
 pub mod families;
 pub mod handles;
+pub mod journal;
 mod json;
 pub mod log;
 pub mod metrics;
@@ -17,6 +18,7 @@ pub mod sketch;
 
 pub use self::access::{AccessLog, Line};
 pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics, SessionResult, Times};
+pub use self::journal::Journal;
 pub use self::log::Log;
 pub use self::metrics::{Metrics, ReloadResult};
 pub use self::sink::Sink;

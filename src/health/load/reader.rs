@@ -13,6 +13,7 @@ use crate::health::probe::{hear, printable};
 use crate::health::{Endpoint, host};
 use crate::plan::{HttpAsk, LoadPlan, LoadSource, ProbePlan};
 use crate::pool::{Change, LastLoad, Pool, Refused, Said, Server};
+use crate::telemetry::journal::{Event, Kind};
 use crate::tls::connect::Connector;
 use crate::wire::agent;
 
@@ -181,19 +182,38 @@ impl Reader {
             return Ok(());
         }
         if said.withdrawn != self.told.withdrawn {
-            let (pool, server) = (self.pool.name(), self.server.name());
-            match said.withdrawn {
-                Some(word) => tracing::warn!(
-                    %pool, %server, word, detail = printable(detail), "the server's agent wants no new sessions"
-                ),
-                None => tracing::info!(%pool, %server, "the server's agent wants sessions again"),
-            }
+            self.tell_order(said.withdrawn, &printable(detail));
         }
         self.told = said;
         let server = self.server.id();
         self.pool.send(Change::Said { server, said }).await
     }
 }
+
+impl Reader {
+    fn tell_order(&self, withdrawn: Option<&'static str>, detail: &str) {
+        let (pool, server) = (self.pool.name(), self.server.name());
+        let event = match withdrawn {
+            Some(word) => {
+                tracing::warn!(%pool, %server, word, detail, "{WITHDRAWN}");
+                Event::warning(Kind::Order, format!("{WITHDRAWN}: {word}")).to(word)
+            }
+            None => {
+                tracing::info!(%pool, %server, "{BACK}");
+                Event::info(Kind::Order, BACK).to("ready")
+            }
+        };
+        let event = match self.told.withdrawn {
+            Some(former) => event.from(former),
+            None => event.from("ready"),
+        };
+        let event = event.by("agent").pool(pool).server(server);
+        self.pool.journal().tell(event);
+    }
+}
+
+const WITHDRAWN: &str = "the server's agent wants no new sessions";
+const BACK: &str = "the server's agent wants sessions again";
 
 /// Whether it is worth a snapshot: small steps of the share are not, unless they end at the whole weight.
 fn differs(said: Said, told: Said) -> bool {

@@ -10,6 +10,7 @@ use crate::plan::Balance;
 use crate::pool::snapshot::{Member, Snapshot, Tier};
 use crate::pool::standing::is_panic;
 use crate::pool::{Standing, weight};
+use crate::telemetry::journal::{Event, Kind};
 
 impl State {
     pub(super) fn snapshot(&mut self) -> Snapshot {
@@ -86,11 +87,14 @@ impl State {
             tier(false).filter(|one| on_offer(one)).count(),
         );
         self.metrics.pool(pool).panic(panic);
-        if panic {
-            tracing::error!(%pool, up, panic_threshold = threshold, "too few servers are up: those that are down take sessions too");
+        let event = if panic {
+            tracing::error!(%pool, up, panic_threshold = threshold, "{PANIC}");
+            Event::error(Kind::Panic, format!("{PANIC} ({up} up)")).to("panic")
         } else {
-            tracing::info!(%pool, up, "enough servers are up again: those that are down take no sessions");
-        }
+            tracing::info!(%pool, up, "{CALM}");
+            Event::info(Kind::Panic, format!("{CALM} ({up} up)")).from("panic")
+        };
+        self.metrics.journal().tell(event.pool(pool));
     }
 
     fn tier(&mut self, backup: bool, now: Instant) -> Tier {
@@ -134,3 +138,6 @@ impl State {
         }
     }
 }
+
+const PANIC: &str = "too few servers are up: those that are down take sessions too";
+const CALM: &str = "enough servers are up again: those that are down take no sessions";

@@ -7,6 +7,7 @@ use crate::plan::ServerName;
 use crate::pool::holder::Dispute;
 use crate::pool::snapshot::Member;
 use crate::pool::{Server, ServerId, Standing};
+use crate::telemetry::journal::{Event, Kind};
 
 impl State {
     /// One of those that are up keeps its standing. A pool that wants it alone no more has no holder, and no conflict.
@@ -57,17 +58,23 @@ impl State {
         };
         let holder = self.hold.holder().map_or("", name);
         self.metrics.pool(pool).conflict(dispute == Dispute::Begun);
-        match dispute {
+        let event = match dispute {
             Dispute::Begun => {
                 let claimants: Vec<_> = claimants.iter().map(|id| name(*id)).collect();
-                tracing::error!(
-                    %pool, keeps = holder, claimants = claimants.join(" "),
-                    "several servers say that they are the active one: the first keeps the sessions, the others get none"
-                );
+                let claimants = claimants.join(" ");
+                tracing::error!(%pool, keeps = holder, claimants, "{CONFLICT}");
+                let text = format!("{CONFLICT} ({claimants}; {holder} keeps them)");
+                Event::error(Kind::Conflict, text).to("conflict")
             }
             Dispute::Ended => {
-                tracing::info!(%pool, holder, "no more than one server says that it is the active one");
+                tracing::info!(%pool, holder, "{AGREED}");
+                let text = format!("{AGREED} ({holder})");
+                Event::info(Kind::Conflict, text).from("conflict")
             }
-        }
+        };
+        self.metrics.journal().tell(event.pool(pool));
     }
 }
+
+const CONFLICT: &str = "several servers say that they are the active one: the first keeps the sessions, the others get none";
+const AGREED: &str = "no more than one server says that it is the active one";

@@ -6,11 +6,14 @@ use tokio::time::Instant;
 
 use super::departed::Departed;
 use crate::balance::{Counters, Ring};
-use crate::plan::{OnDown, OnRoleLost, PoolPlan, Role, ServerName, ServerPlan, WEIGHT_MAX};
+use crate::plan::{
+    OnDown, OnRoleLost, PoolName, PoolPlan, Role, ServerName, ServerPlan, WEIGHT_MAX,
+};
 use crate::pool::holder::Hold;
 use crate::pool::snapshot::{Fall, Loss, Member, Places, Snapshot};
 use crate::pool::{Change, Health, Order, Refused, Said, Server, ServerId};
 use crate::telemetry::Metrics;
+use crate::telemetry::journal::{Event, Kind};
 
 /// Everything that a snapshot is made from.
 pub(super) struct State {
@@ -130,6 +133,7 @@ impl State {
             member.server.metrics().health(health);
         }
         if member.role != role {
+            tell_role(&self.metrics, &self.plan.name, member, role);
             member.role = role;
             member.server.metrics().role(role);
         }
@@ -195,4 +199,22 @@ impl State {
         self.generation = last.generation;
         self.rings = [None, None];
     }
+}
+
+/// Who does not answer any more is told of by its health alone.
+fn tell_role(metrics: &Metrics, pool: &PoolName, member: &Member, role: Option<Role>) {
+    let server = member.server.name();
+    let event = match role {
+        Some(role) => {
+            tracing::info!(%pool, %server, %role, "server says what it is");
+            Event::info(Kind::Role, format!("server says that it is {role}")).to(role)
+        }
+        None if member.health == Health::Down => return,
+        None => Event::info(Kind::Role, "server does not say any more what it is"),
+    };
+    let event = match member.role {
+        Some(former) => event.from(former),
+        None => event,
+    };
+    metrics.journal().tell(event.pool(pool).server(server));
 }

@@ -70,6 +70,8 @@ pub(super) struct Families {
     pub(super) app_panics: IntCounterVec,
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
+    pub(super) journal_events: IntCounterVec,
+    pub(super) journal_missed: IntCounterVec,
     pub(super) admin_requests: IntCounterVec,
     pub(super) admin_connections: IntCounterVec,
     pub(super) build_info: IntGaugeVec,
@@ -369,6 +371,16 @@ impl Families {
                 "howdah_log_lines_lost_total",
                 "Lines of the access log, or of the log (process), that could not be written: the queue was full or the write failed.",
                 &["log"],
+            ),
+            journal_events: to.counters(
+                "howdah_journal_events_total",
+                "Events told to the journal, by kind and severity.",
+                &["kind", "severity"],
+            ),
+            journal_missed: to.counters(
+                "howdah_journal_missed_total",
+                "Events that left the journal before somebody who follows it had read them.",
+                &[],
             ),
             admin_requests: to.counters(
                 "howdah_admin_requests_total",

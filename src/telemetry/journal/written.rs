@@ -1,0 +1,45 @@
+//! How times and words are written in an event, and read again.
+
+/// RFC 3339 in UTC, with milliseconds.
+pub(super) mod time {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &SystemTime,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let shown = jiff::Timestamp::try_from(*time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        format!("{shown:.3}").serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(from)?;
+        let time: jiff::Timestamp = text.parse().map_err(de::Error::custom)?;
+        Ok(time.into())
+    }
+}
+
+/// The stable word.
+pub(super) mod word {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use crate::base::word::Label;
+
+    pub(in super::super) fn serialize<L: Label, S: Serializer>(
+        word: &L,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        word.as_str().serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, L: Label, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<L, D::Error> {
+        let word = String::deserialize(from)?;
+        L::named(&word).ok_or_else(|| de::Error::custom(format!("nobody knows the word {word:?}")))
+    }
+}
