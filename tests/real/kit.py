@@ -123,6 +123,11 @@ def install_kerberos():
         need_debs(no_such_command="python3-gssapi")
 
 
+def install_validators():
+    """Validators of Kubernetes' and Compose's files."""
+    return venv("deploy", ["kubernetes-validate==1.37.0", "podman-compose==1.6.0"])
+
+
 def install_judges():
     """What looks at howdah's TLS from outside."""
     need_debs(testssl="testssl.sh", openssl="openssl")
