@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use howdah::admin::{self, Command, HandlerContext, Rejected, RuntimeView};
+use howdah::listener::sessions::SessionTable;
 use howdah::plan::AdminPlan;
 use howdah::pool::Pool;
 use howdah::telemetry::Metrics;
@@ -82,6 +83,7 @@ fn open() -> (Runtime, HandlerContext) {
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),
         metrics,
         commands,
+        sessions: SessionTable::nobody(),
     };
     (clock, context)
 }

@@ -47,6 +47,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::connection::serve_stream;
 pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
+use crate::listener::sessions::SessionTable;
 use crate::plan::{AdminPlan, ListenerName, PoolName, Protocol};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};
@@ -149,6 +150,8 @@ pub struct HandlerContext {
     pub metrics: Metrics,
     /// To `app`.
     pub commands: mpsc::Sender<Command>,
+    /// Who is there.
+    pub sessions: SessionTable,
     /// Where timers run.
     pub runtime: Handle,
 }

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::listener::sessions::SessionTable;
 use crate::plan::{
     Address, Balance, Dial, Host, PoolPlan, Protocol, Secret, ServerName, ServerPlan, Service,
     Timeouts,
@@ -133,6 +134,7 @@ async fn stage(token: Option<&str>) -> Stage {
         view: Arc::new(ArcSwap::from_pointee(view)),
         metrics,
         commands: sender,
+        sessions: SessionTable::nobody(),
     };
     let server = AdminServer::bind(&admin).expect("a free port");
     Stage {

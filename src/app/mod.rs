@@ -200,6 +200,7 @@ impl App {
             view: Arc::clone(&app.view),
             metrics: app.metrics.clone(),
             commands: orders,
+            sessions: app.handles.session_table(),
         };
         app._admin = Some(server.start(context).map_err(StartError::AdminThread)?);
         Ok(app)

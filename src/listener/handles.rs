@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::Owner;
 use super::bind::Sockets;
 use super::inbox::{Command, Counts, INBOX};
+use super::sessions::SessionTable;
 use super::spread::{Local, Peers};
 use super::worker::work;
 use crate::plan::CpuAffinity;
@@ -75,6 +76,11 @@ impl WorkerHandles {
     /// Sessions on all of them.
     pub fn sessions(&self) -> u32 {
         self.counts.each().chain(self.datagrams.each()).sum()
+    }
+
+    /// Shows the sessions of all of them.
+    pub fn session_table(&self) -> SessionTable {
+        SessionTable::of(&self.inboxes)
     }
 
     /// Gives each worker one of `sockets`, which must be as many.

@@ -7,10 +7,12 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{Listener, Owner};
 use crate::session::Reason;
+use crate::session::ended::Ended;
+use crate::session::listing::{Filter, Listing, Query};
 use crate::session::registry::Who;
 
 /// Connections handed over that a worker may have waiting; above it, who accepted keeps them.
@@ -44,6 +46,20 @@ pub(super) enum Command {
         who: Who,
         /// Why, for their account.
         reason: Reason,
+    },
+    /// Who is there?
+    List {
+        /// Which of them.
+        query: Query,
+        /// Takes the answer.
+        reply: oneshot::Sender<Listing>,
+    },
+    /// Who ended last?
+    Ended {
+        /// Which of them.
+        filter: Filter,
+        /// Takes the answer.
+        reply: oneshot::Sender<Vec<Ended>>,
     },
 }
 

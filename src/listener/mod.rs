@@ -17,6 +17,7 @@ pub mod bind;
 mod datagrams;
 pub mod handles;
 mod inbox;
+pub mod sessions;
 mod spread;
 mod worker;
 

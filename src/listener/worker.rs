@@ -12,7 +12,8 @@ use super::accept::accept;
 use super::datagrams::relay;
 use super::inbox::Command;
 use super::spread::Local;
-use crate::session::{datagram, registry};
+use crate::session::list::list;
+use crate::session::{datagram, ended, registry};
 
 /// Obeys the commands of the inbox until the last of the worker handles is dropped. Each session is a task of its own;
 /// those that are left then end with the runtime.
@@ -45,6 +46,10 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
                 registry::cut(who, reason);
                 datagram::cut(who, reason);
             }
+            Command::List { query, reply } => {
+                tokio::spawn(list(query, reply));
+            }
+            Command::Ended { filter, reply } => drop(reply.send(ended::list(&filter))),
         }
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
+use super::ended;
 use super::outcome::{Hold, Outcome};
-use crate::plan::Protocol;
+use crate::plan::{Protocol, TlsVersion};
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
@@ -37,7 +38,7 @@ pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig, protoc
         pool: outcome.pool.as_ref().map(|pool| pool.name().as_str()),
         server: served.map(|(server, _)| server.name().as_str()),
         sni: outcome.sni.as_deref(),
-        tls: outcome.tls,
+        tls: outcome.tls.map(TlsVersion::as_str),
         bytes_from_client: outcome.meter.from_client,
         bytes_from_server: outcome.meter.from_server,
         duration,
@@ -49,6 +50,7 @@ pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig, protoc
         reason: end.reason.as_str(),
         protocol: protocol.as_str(),
     });
+    ended::keep(outcome, end, duration, config, protocol);
 }
 
 /// Whether the end shows that the server does not serve. One that was asked nothing may well end a connection unanswered,

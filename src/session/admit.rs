@@ -14,6 +14,13 @@ use crate::plan::ListenerPlan;
 /// One session's share of the listener's and of the process's bound.
 pub(super) struct Admitted(Arc<SessionConfig>);
 
+impl Admitted {
+    /// Of its listener, as it was when the session began.
+    pub(super) fn config(&self) -> &SessionConfig {
+        &self.0
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.0.limit.leave();

@@ -1,10 +1,13 @@
 //! Stage 4: a server for one attempt, leased from the pool.
 
+use std::sync::Arc;
+
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::end::{End, Reason, Stage};
 use super::gone::gone;
+use super::outcome::Hold;
 use super::registry::Place;
 use super::route::Caller;
 use crate::pool::{Lease, NoServer, ServerId};
@@ -18,7 +21,7 @@ pub(super) fn choose(
     place.reach(Stage::Choose);
     let client = caller.address.ip();
     let lease = (caller.destination.pool).choose(client, tried, Instant::now())?;
-    place.hold(lease.server().id());
+    tried_now(&lease, place);
     Ok(lease)
 }
 
@@ -40,9 +43,15 @@ pub(super) async fn wait_in_line(
         choice = ticket => choice,
     };
     if let Ok(lease) = &choice {
-        place.hold(lease.server().id());
+        tried_now(lease, place);
     }
     Ok(choice)
+}
+
+fn tried_now(lease: &Lease, place: &Place) {
+    let hold = Hold::Tried(Arc::clone(lease.server()), lease.pick());
+    let former = place.note(|outcome| std::mem::replace(&mut outcome.hold, hold));
+    drop(former);
 }
 
 /// What it means for a session that has not failed anywhere yet.

@@ -79,6 +79,8 @@ words! {
         RoleLost = "role-lost",
         /// The server was drained and its time was up.
         Drained = "drained",
+        /// An operator ended this one session.
+        EndedByOrder = "ended-by-order",
         /// howdah stopped and the drain time was up.
         Shutdown = "shutdown",
         /// howdah itself failed; a fault to report.
@@ -139,6 +141,7 @@ impl End {
             | Reason::NoRoute
             | Reason::TlsFailed
             | Reason::Drained
+            | Reason::EndedByOrder
             | Reason::Shutdown => None,
         }
     }

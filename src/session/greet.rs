@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use super::admit::{claim, entitled, is_proxy};
 use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
-use super::outcome::Outcome;
+use super::registry::Place;
 use super::scratch;
 use super::side::{Side, TlsSide};
 use super::stream::{Arrival, ClientSide};
+use crate::plan::TlsVersion;
 use crate::wire::client_hello::{self, Hello};
 use crate::wire::proxy_protocol::{self, Ends, Incoming};
 
@@ -34,19 +35,21 @@ pub(super) struct Greeted {
 pub(super) async fn greet(
     arrival: Arrival,
     config: &SessionConfig,
-    outcome: &mut Outcome,
+    place: &Place,
 ) -> Result<Greeted, End> {
     let plan = &config.plan;
     let mut stream = arrival.stream;
     let mut local = None;
     let deadline = Instant::now() + plan.greet_timeout;
     if !plan.accept_proxy.is_empty() && is_proxy(plan, arrival.peer.ip()) {
-        if let Some(ends) = within(deadline, read_proxy_header(&mut stream)).await? {
-            (outcome.client, local) = (ends.source, Some(ends.destination));
-        }
-        entitled(plan, outcome.client.ip())?;
-        if local.is_some() {
-            outcome.source = claim(config, outcome.client.ip(), Instant::now())?;
+        let ends = within(deadline, read_proxy_header(&mut stream)).await?;
+        let client = ends.map_or(arrival.peer, |ends| ends.source);
+        place.note(|outcome| outcome.client = client);
+        entitled(plan, client.ip())?;
+        if let Some(ends) = ends {
+            local = Some(ends.destination);
+            let source = claim(config, client.ip(), Instant::now())?;
+            place.note(|outcome| outcome.source = source);
         }
     }
     let mut stream = Arc::new(stream);
@@ -62,16 +65,20 @@ pub(super) async fn greet(
             };
             let side = within(deadline, accept).await?;
             config.metrics.tls_handshake(began.elapsed());
-            outcome.sni = side.sni().map(Into::into);
-            outcome.tls = side.version().and_then(|version| match version {
-                ProtocolVersion::TLSv1_2 => Some("1.2"),
-                ProtocolVersion::TLSv1_3 => Some("1.3"),
-                _ => None,
+            place.note(|outcome| {
+                outcome.sni = side.sni().map(Into::into);
+                outcome.tls = side.version().and_then(|version| match version {
+                    ProtocolVersion::TLSv1_2 => Some(TlsVersion::V1_2),
+                    ProtocolVersion::TLSv1_3 => Some(TlsVersion::V1_3),
+                    _ => None,
+                });
             });
             ClientSide::Tls(side)
         }
         None if !config.switch.routes.is_empty() => {
-            (head, outcome.sni) = within(deadline, read_hello(&mut stream)).await?;
+            let sni;
+            (head, sni) = within(deadline, read_hello(&mut stream)).await?;
+            place.note(|outcome| outcome.sni = sni);
             ClientSide::Plain(stream)
         }
         None => ClientSide::Plain(stream),

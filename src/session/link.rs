@@ -14,7 +14,7 @@ use super::announce::announce;
 use super::choose::{choose, reason_of, wait_in_line};
 use super::dial::dial;
 use super::end::{End, Reason, Stage};
-use super::outcome::{Hold, Outcome};
+use super::outcome::Hold;
 use super::registry::Place;
 use super::route::{Caller, Routed};
 use super::stream::{Linked, ServerSide};
@@ -30,17 +30,13 @@ const LEAST_SHARE: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Tries server after server until one takes the connection, TLS and all.
-pub(super) async fn link(
-    routed: Routed<'_>,
-    outcome: &mut Outcome,
-    place: &Place,
-) -> Result<Linked, End> {
+pub(super) async fn link(routed: Routed<'_>, place: &Place) -> Result<Linked, End> {
     let Routed {
         client,
         head,
         caller,
     } = routed;
-    let linking = attempts(client.tcp(), &caller, outcome, place);
+    let linking = attempts(client.tcp(), &caller, place);
     let server = unless_reset(client.tcp(), place, linking).await?;
     Ok(Linked {
         client,
@@ -66,7 +62,6 @@ async fn unless_reset<T>(
 async fn attempts(
     client: &TcpStream,
     caller: &Caller<'_>,
-    outcome: &mut Outcome,
     place: &Place,
 ) -> Result<ServerSide, End> {
     let connect = caller.destination.pool.load().plan().timeouts.connect;
@@ -104,16 +99,17 @@ async fn attempts(
             }
             Err(nobody) => return Err(failure.unwrap_or(Stage::Choose.end(reason_of(nobody)))),
         };
-        if outcome.attempts > 0 {
+        let dialled = Instant::now();
+        if begin_attempt(place, dialled) > 1 {
             caller.destination.metrics.retried();
         }
-        outcome.attempts += 1;
-        outcome.dialled = Instant::now();
         let given = left.min(lease.plan().timeouts.connect);
-        match attempt(&lease, caller, place, outcome.dialled + given).await {
+        match attempt(&lease, caller, place, dialled + given).await {
             Ok((server, took)) => {
-                outcome.connect = Some(took);
-                outcome.hold = Hold::Leased(lease);
+                place.note(|outcome| {
+                    outcome.connect = Some(took);
+                    outcome.hold = Hold::Leased(lease);
+                });
                 return Ok(server);
             }
             Err(DialFailure::OwnLimit) => {
@@ -133,10 +129,18 @@ async fn attempts(
                 tried.push(server.id());
                 failure = Some(why.into());
                 // The lease goes back now: the next attempt may want its place.
-                outcome.hold = Hold::Failed(server, lease.pick());
             }
         }
     }
+}
+
+/// Returns the attempts so far, this one included.
+fn begin_attempt(place: &Place, dialled: Instant) -> u32 {
+    place.note(|outcome| {
+        outcome.attempts += 1;
+        outcome.dialled = dialled;
+        outcome.attempts
+    })
 }
 
 /// A server that was given less than half of the time it is due has not failed.

@@ -23,10 +23,13 @@ pub mod datagram;
 mod destination;
 mod dial;
 mod end;
+pub mod ended;
 mod gone;
 mod greet;
 mod limit;
 mod link;
+pub mod list;
+pub mod listing;
 mod meter;
 mod outcome;
 mod refuse;
@@ -44,7 +47,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use self::account::account;
-use self::admit::{Admitted, admit, claim, is_proxy};
+use self::admit::{admit, claim, is_proxy};
 pub use self::config::SessionConfig;
 pub use self::destination::{Destination, Switch};
 use self::end::End;
@@ -72,41 +75,43 @@ pub fn serve<G: Send>(
     config: Arc<SessionConfig>,
     guard: G,
 ) -> impl Future<Output = ()> + Send {
-    let mut outcome = Outcome::begin(arrival.id, arrival.peer);
-    let place = Place::enter();
+    let place = Place::enter(Outcome::begin(arrival.id, arrival.peer));
     config.metrics.opened();
-    let admitted = enter(&config, &mut outcome);
+    let refused = enter(&config, &place).err();
     let arrival = Box::new(arrival);
     async move {
-        let end = match admitted.as_ref().err() {
+        let end = match refused {
             Some(end) => {
                 turn_away(*arrival, &config);
-                *end
+                end
             }
             None => {
-                let relay = prepare(arrival, &config, &mut outcome, &place)
+                let relay = prepare(arrival, &config, &place)
                     .await
-                    .map(|linked| carry(linked, &config, &mut outcome, &place));
+                    .map(|linked| carry(linked, &config, &place));
                 match relay {
                     Err(end) => end,
                     Ok(relay) => Stage::Relay.end(relay.await),
                 }
             }
         };
-        drop(admitted);
-        account(outcome, end, &config, Protocol::Tcp);
-        drop((place, guard));
+        if let Some(outcome) = place.leave() {
+            account(outcome, end, &config, Protocol::Tcp);
+        }
+        drop(guard);
     }
 }
 
 /// Stage 1. The bound of the client itself is for who is behind a proxy to claim, when that is known.
-fn enter(config: &Arc<SessionConfig>, outcome: &mut Outcome) -> Result<Admitted, End> {
-    let (peer, now) = (outcome.client.ip(), outcome.started);
+fn enter(config: &Arc<SessionConfig>, place: &Place) -> Result<(), End> {
+    let (peer, now) = place.note(|outcome| (outcome.client.ip(), outcome.started));
     let admitted = admit(config, peer, now)?;
     if !is_proxy(&config.plan, peer) {
-        outcome.source = claim(config, peer, now)?;
+        let source = claim(config, peer, now)?;
+        place.note(|outcome| outcome.source = source);
     }
-    Ok(admitted)
+    place.admit(admitted);
+    Ok(())
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -115,15 +120,14 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 fn prepare<'a>(
     arrival: Box<Arrival>,
     config: &'a SessionConfig,
-    outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Boxed<'a, Result<Linked, End>> {
     Box::pin(async move {
         let mut stages = pin!(async move {
             place.reach(Stage::Greet);
-            let greeted = greet(*arrival, config, outcome).await?;
-            let routed = route(greeted, config, outcome).await?;
-            link(routed, outcome, place).await
+            let greeted = greet(*arrival, config, place).await?;
+            let routed = route(greeted, config, place).await?;
+            link(routed, place).await
         });
         poll_fn(|cx| match place.poll_cut(cx) {
             Some(reason) => Poll::Ready(Err(place.stage().end(reason))),
@@ -134,22 +138,17 @@ fn prepare<'a>(
 }
 
 /// Stage 7: one relay for each pair of kinds, in a box of just its size, so that none pays for TLS it does not have.
-fn carry<'a>(
-    linked: Linked,
-    config: &'a SessionConfig,
-    outcome: &'a mut Outcome,
-    place: &'a Place,
-) -> Boxed<'a, Reason> {
+fn carry<'a>(linked: Linked, config: &'a SessionConfig, place: &'a Place) -> Boxed<'a, Reason> {
     let Linked {
         client,
         server,
         head,
     } = linked;
     match (client, server) {
-        (ClientSide::Plain(c), ServerSide::Plain(s)) => relay(c, s, head, config, outcome, place),
-        (ClientSide::Tls(c), ServerSide::Plain(s)) => relay(c, s, head, config, outcome, place),
-        (ClientSide::Plain(c), ServerSide::Tls(s)) => relay(c, s, head, config, outcome, place),
-        (ClientSide::Tls(c), ServerSide::Tls(s)) => relay(c, s, head, config, outcome, place),
+        (ClientSide::Plain(c), ServerSide::Plain(s)) => relay(c, s, head, config, place),
+        (ClientSide::Tls(c), ServerSide::Plain(s)) => relay(c, s, head, config, place),
+        (ClientSide::Plain(c), ServerSide::Tls(s)) => relay(c, s, head, config, place),
+        (ClientSide::Tls(c), ServerSide::Tls(s)) => relay(c, s, head, config, place),
     }
 }
 
@@ -157,11 +156,15 @@ fn carry<'a>(
 mod tests {
     use super::*;
 
-    /// What an idle session keeps beside its two sockets and the box of its relay.
+    /// What an idle session keeps beside its two sockets and the box of its relay: its task, and its entry in the table.
     #[test]
     fn the_task_of_a_session_is_small() {
         let size = size_of_future(serve::<[u64; 2]>);
-        assert!(size <= 360, "{size} bytes");
+        let entry = registry::ENTRY;
+        assert!(
+            size <= 88 && entry <= 256,
+            "{size} bytes and {entry} in the table"
+        );
     }
 
     fn size_of_future<A, B, C, F: Future>(_: fn(A, B, C) -> F) -> usize {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::meter::Meter;
 use super::sources::SourceGrant;
+use crate::plan::TlsVersion;
 use crate::pool::{Lease, Pick, Server};
 use crate::telemetry::PoolMetrics;
 
@@ -17,7 +18,7 @@ pub(super) struct Outcome {
     pub(super) started: Instant,
     pub(super) client: SocketAddr,
     pub(super) sni: Option<Box<str>>,
-    pub(super) tls: Option<&'static str>,
+    pub(super) tls: Option<TlsVersion>,
     pub(super) attempts: u32,
     /// When the attempt that led to the server began.
     pub(super) dialled: Instant,
@@ -54,8 +55,8 @@ impl Outcome {
 pub(super) enum Hold {
     /// None was chosen.
     Nobody,
-    /// Chosen and not reached; its place is another session's by now.
-    Failed(Arc<Server>, Pick),
+    /// Chosen and not reached yet; or not at all, and its place is another session's by now.
+    Tried(Arc<Server>, Pick),
     /// It carries the session.
     Leased(Lease),
 }
@@ -65,8 +66,16 @@ impl Hold {
     pub(super) fn server(&self) -> Option<(&Arc<Server>, Pick)> {
         match self {
             Self::Nobody => None,
-            Self::Failed(server, pick) => Some((server, *pick)),
+            Self::Tried(server, pick) => Some((server, *pick)),
             Self::Leased(lease) => Some((lease.server(), lease.pick())),
+        }
+    }
+
+    /// Of the server that carries the session.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        match self {
+            Self::Leased(lease) => Some(lease),
+            Self::Nobody | Self::Tried(..) => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::config::SessionConfig;
 use super::destination::Destination;
 use super::end::{End, Reason, Stage};
 use super::greet::{Greeted, read_some};
-use super::outcome::Outcome;
+use super::registry::Place;
 use super::stream::ClientSide;
 use crate::plan::Dial;
 
@@ -38,15 +38,18 @@ pub(super) struct Caller<'a> {
 pub(super) async fn route<'a>(
     greeted: Greeted,
     config: &'a SessionConfig,
-    outcome: &mut Outcome,
+    place: &Place,
 ) -> Result<Routed<'a>, End> {
     let Greeted {
         mut client,
         mut head,
         mut local,
     } = greeted;
-    let destination = config.switch.route(outcome.sni.as_deref())?;
-    outcome.pool = Some(Arc::clone(&destination.metrics));
+    let destination = place.note(|outcome| {
+        let destination = config.switch.route(outcome.sni.as_deref())?;
+        outcome.pool = Some(Arc::clone(&destination.metrics));
+        Ok::<_, End>(destination)
+    })?;
     let rules = Arc::clone(destination.pool.load().plan());
     if rules.dial == Dial::Late && head.is_empty() {
         head = first_bytes(&mut client, rules.timeouts.first_byte).await?;
@@ -56,7 +59,7 @@ pub(super) async fn route<'a>(
     }
     let caller = Caller {
         destination,
-        address: outcome.client,
+        address: place.note(|outcome| outcome.client),
         local,
         speaks_at_once: !head.is_empty() || destination.connector.is_some(),
     };

@@ -46,8 +46,9 @@ use tokio::time::{Instant, sleep_until};
 
 pub use self::address::tell_destinations;
 pub use self::open::Newcomer;
-use self::orders::Orders;
 pub use self::orders::cut;
+pub(super) use self::orders::list;
+use self::orders::{Order, Orders};
 use self::port::Port;
 use super::end::Reason;
 use super::registry::Who;
@@ -100,10 +101,17 @@ async fn rounds<G: Send>(
             armed = true;
         }
         let more = tokio::select! {
-            (who, reason) = orders.next() => {
-                port.cut(who, reason);
-                false
-            }
+            order = orders.next() => match order {
+                Order::Cut(who, reason) => {
+                    port.cut(who, reason);
+                    false
+                }
+                Order::List(mut look) => {
+                    let next = port.show(&mut look);
+                    orders.go_on(look, next);
+                    true
+                }
+            },
             told = retired.changed() => {
                 if told.is_err() {
                     port.cut(Who::All, Reason::Drained);

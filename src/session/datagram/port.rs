@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::batch::{Answer, BATCH, Room};
 use super::dropped::Dropped;
 use super::open::Newcomer;
+use super::orders::Look;
 use super::session::is_unreachable;
 use super::sessions::Sessions;
 use crate::session::end::Reason;
@@ -138,6 +139,11 @@ impl<G> Port<G> {
             }
         }
         self.sessions.end_idle(Instant::now());
+    }
+
+    /// Adds a slice of the sessions to what is asked for; returns where the next one begins.
+    pub(super) fn show(&self, look: &mut Look) -> Option<usize> {
+        self.sessions.show(look, Instant::now())
     }
 
     /// Ends the sessions that an order means.

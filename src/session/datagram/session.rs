@@ -97,10 +97,7 @@ impl<G> Session<G> {
     }
 
     fn lease(&self) -> Option<&Lease> {
-        match &self.outcome.hold {
-            Hold::Leased(lease) => Some(lease),
-            Hold::Nobody | Hold::Failed(..) => None,
-        }
+        self.outcome.hold.lease()
     }
 
     /// The network says that the server cannot be reached: as a failed connect of one that never answered, as a break of

@@ -11,12 +11,15 @@ use tokio::time::Instant;
 use super::address::Ends;
 use super::dropped::Dropped;
 use super::open::{Newcomer, enter, open};
+use super::orders::Look;
 use super::session::{Session, UdpPlace, is_unreachable};
 use super::table::Table;
+use crate::plan::Protocol;
 use crate::pool::{DialFailure, ServerId};
 use crate::session::config::SessionConfig;
 use crate::session::end::{End, Reason, Stage};
-use crate::session::registry::Who;
+use crate::session::listing::Sight;
+use crate::session::registry::{SLICE, Who};
 
 /// See the module.
 pub(super) struct Sessions<G> {
@@ -161,12 +164,27 @@ impl<G> Sessions<G> {
         self.end(index, Stage::Relay.end(Reason::ServerClosed));
     }
 
+    pub(super) fn show(&self, look: &mut Look, now: Instant) -> Option<usize> {
+        let Look {
+            query,
+            start,
+            listing,
+            ..
+        } = look;
+        self.table.slice(*start, SLICE, |session, last| {
+            let sight = Sight {
+                outcome: &session.outcome,
+                config: &session.config,
+                protocol: Protocol::Udp,
+                stage: Stage::Relay,
+                idle: now.saturating_duration_since(last),
+            };
+            listing.add(query, &sight, now);
+        })
+    }
+
     pub(super) fn cut(&mut self, who: Who, reason: Reason) {
-        let meant = |session: &Session<G>| match who {
-            Who::All => true,
-            Who::On(server) => session.server() == Some(server),
-        };
-        for index in self.table.all(meant) {
+        for index in self.table.all(|session| who.means(&session.outcome)) {
             self.end(index, Stage::Relay.end(reason));
         }
     }

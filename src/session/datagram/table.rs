@@ -112,6 +112,21 @@ impl<S> Table<S> {
         wanted.map(|(index, _)| index).collect()
     }
 
+    /// Shows `most` entries from `start` on, and when each had its last datagram; returns where the next slice begins, if
+    /// there is one.
+    pub(super) fn slice(
+        &self,
+        start: usize,
+        most: usize,
+        mut show: impl FnMut(&S, Instant),
+    ) -> Option<usize> {
+        let until = start.saturating_add(most);
+        for entry in (start..until).filter_map(|index| self.entries.get(index)) {
+            show(&entry.session, entry.last);
+        }
+        (until < self.entries.capacity()).then_some(until)
+    }
+
     /// When somebody may have been idle for too long.
     pub(super) fn due(&self) -> Option<Instant> {
         let oldest = self.entries.get(self.oldest?)?;

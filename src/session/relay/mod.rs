@@ -30,14 +30,12 @@ use self::parting::{Parting, part};
 pub use self::pipe::MOST as PIPES_A_WORKER;
 use self::turn::Turn;
 use super::config::SessionConfig;
-use super::end::Reason;
-use super::meter::Meter;
-use super::outcome::{Hold, Outcome};
+use super::end::{Reason, Stage};
+use super::outcome::Outcome;
 use super::registry::Place;
 use super::side::Side;
 use crate::base::keepalive;
 use crate::plan::Timeouts;
-use crate::pool::Lease;
 
 /// A session that lives this long gets keepalive on its server's side; most short ones never pay for it.
 /// (The client's side inherits it from the listening socket.)
@@ -58,32 +56,32 @@ pub(super) fn relay<'a, C: Side, S: Side>(
     server: S,
     head: Vec<u8>,
     config: &'a SessionConfig,
-    outcome: &'a mut Outcome,
     place: &'a Place,
 ) -> Pin<Box<dyn Future<Output = Reason> + Send + 'a>> {
     client.defer_control_records();
+    place.reach(Stage::Relay);
+    let (dialled, plan) = place.note(|outcome| {
+        let lease = outcome.hold.lease();
+        (outcome.dialled, lease.map(|lease| Arc::clone(lease.plan())))
+    });
     let now = Instant::now();
     let mut relay = Relay {
         client,
         server,
-        turn: Turn::begun(outcome.dialled, !head.is_empty()),
+        turn: Turn::begun(dialled, !head.is_empty()),
         up: Flow::new(config.relay, head),
         down: Flow::new(config.relay, Vec::new()),
         first_end: None,
         last_event: now,
+        told: (0, 0),
         kept_alive: false,
         watch: None,
     };
     Box::pin(async move {
-        let Outcome {
-            hold: Hold::Leased(lease),
-            meter,
-            ..
-        } = outcome
-        else {
+        let Some(plan) = plan else {
             return Reason::Internal;
         };
-        let timeouts = &lease.plan().timeouts;
+        let timeouts = &plan.timeouts;
         let first_look = timeouts
             .idle
             .min(KEEPALIVE_AFTER)
@@ -93,16 +91,16 @@ pub(super) fn relay<'a, C: Side, S: Side>(
             if let Some(reason) = place.poll_cut(cx) {
                 return Poll::Ready(reason);
             }
-            if let Poll::Ready(reason) = relay.poll(cx, lease, meter) {
+            if let Poll::Ready(reason) = relay.poll(cx, place) {
                 return Poll::Ready(reason);
             }
-            if relay.bytes() - meter.told() >= TELL_EVERY {
-                relay.tell(meter, config, lease);
+            if relay.bytes() - relay.told.0 - relay.told.1 >= TELL_EVERY {
+                relay.tell(config, place);
             }
             relay.poll_timer(cx, timer.as_mut(), timeouts)
         })
         .await;
-        relay.tell(meter, config, lease);
+        relay.tell(config, place);
         let (to_client, to_server) = relay.partings(reason);
         part(&mut relay.server, to_server).await;
         part(&mut relay.client, to_client).await;
@@ -128,6 +126,8 @@ struct Relay<C, S> {
     /// When a byte was moved last, or a side ended.
     last_event: Instant,
     turn: Turn,
+    /// Bytes that the counters know of already: from the client, from the server.
+    told: (u64, u64),
     kept_alive: bool,
     /// While one side has ended and the other has not.
     watch: Option<Watch>,
@@ -135,12 +135,16 @@ struct Relay<C, S> {
 
 impl<C: Side, S: Side> Relay<C, S> {
     /// Brings the counters up to date.
-    fn tell(&self, meter: &mut Meter, config: &SessionConfig, lease: &Lease) {
+    fn tell(&mut self, config: &SessionConfig, place: &Place) {
         let (up, down) = (self.up.bytes, self.down.bytes);
-        let news = (up - meter.from_client, down - meter.from_server);
+        let news = (up - self.told.0, down - self.told.1);
         config.metrics.bytes(news.0, news.1);
-        lease.server().metrics().bytes(news.0, news.1);
-        (meter.from_client, meter.from_server) = (up, down);
+        place.note(|outcome| {
+            if let Some(lease) = outcome.hold.lease() {
+                lease.server().metrics().bytes(news.0, news.1);
+            }
+        });
+        self.told = (up, down);
     }
 
     fn bytes(&self) -> u64 {
@@ -148,7 +152,7 @@ impl<C: Side, S: Side> Relay<C, S> {
     }
 
     /// Moves what can be moved; ready when both flows are over.
-    fn poll(&mut self, cx: &mut Context<'_>, lease: &Lease, meter: &mut Meter) -> Poll<Reason> {
+    fn poll(&mut self, cx: &mut Context<'_>, place: &Place) -> Poll<Reason> {
         let before = (self.up.bytes, self.down.bytes);
         let ended = self.ended();
         // A fault of one flow changes what the other is to do, which nothing would wake it for.
@@ -158,7 +162,7 @@ impl<C: Side, S: Side> Relay<C, S> {
         if moved || ended != self.ended() {
             let now = Instant::now();
             self.last_event = now;
-            self.account_turn(before, now, lease, meter);
+            place.active(now, |outcome| self.account_turn(before, now, outcome));
         }
         match (self.first_end, self.up.is_over() && self.down.is_over()) {
             (Some(reason), true) => Poll::Ready(reason),
@@ -265,7 +269,7 @@ impl<C: Side, S: Side> Relay<C, S> {
     fn cuts_nothing(&self, reason: Reason) -> bool {
         let silence = match reason {
             Reason::IdleTimeout => Duration::ZERO,
-            Reason::Drained | Reason::Shutdown => SILENCE,
+            Reason::Drained | Reason::EndedByOrder | Reason::Shutdown => SILENCE,
             _ => return false,
         };
         let nothing_open = !self.up.is_loaded() && !self.down.is_loaded() && !self.turn.is_open();
@@ -274,14 +278,19 @@ impl<C: Side, S: Side> Relay<C, S> {
 
     /// Response time is what the server takes, turn by turn: bytes out to it until bytes back. What comes from the
     /// server in the same poll as a question is taken for its answer: a client asks when it has heard the last one.
-    fn account_turn(&mut self, before: (u64, u64), now: Instant, lease: &Lease, meter: &mut Meter) {
+    fn account_turn(&mut self, before: (u64, u64), now: Instant, outcome: &mut Outcome) {
+        let meter = &mut outcome.meter;
+        (meter.from_client, meter.from_server) = (self.up.bytes, self.down.bytes);
         if self.down.bytes == before.1 {
             if self.up.bytes != before.0 {
                 self.turn.asked(now);
             }
         } else if let Some(took) = self.turn.answered(now) {
-            lease.answered(took, now, meter.first_byte.is_none());
+            let is_first = meter.first_byte.is_none();
             meter.first_byte.get_or_insert(took);
+            if let Some(lease) = outcome.hold.lease() {
+                lease.answered(took, now, is_first);
+            }
         }
     }
 
