@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use howdah::base::word::Label;
 use howdah::plan::{
-    Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan, Service,
-    Timeouts,
+    Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerDefaults, ServerName,
+    ServerPlan, Service, Timeouts,
 };
 use howdah::pool::{Change, Keeper, Order, Pool};
 use howdah::telemetry::Metrics;
@@ -66,6 +66,7 @@ fn pool(balance: Balance, size: usize) -> (Arc<Pool>, Keeper) {
         name: PoolName::new("bench"),
         discover: None,
         service: Service::TCP,
+        server_defaults: ServerDefaults::of(Service::TCP),
         balance,
         servers: (0..size).map(server).collect(),
         send_proxy: None,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use howdah::health::Checkers;
 use howdah::plan::{
     Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ProbePlan, QueuePlan,
-    ServerName, ServerPlan, Service, Timeouts,
+    ServerDefaults, ServerName, ServerPlan, Service, Timeouts,
 };
 use howdah::pool::{Health, Pool};
 use howdah::telemetry::Metrics;
@@ -109,6 +109,7 @@ fn plan(at: SocketAddr, ask: Ask) -> Arc<PoolPlan> {
         name: PoolName::new("bench"),
         discover: None,
         service: Service::TCP,
+        server_defaults: ServerDefaults::of(Service::TCP),
         balance: Balance::LeastConnection,
         servers: (0..SERVERS).map(server).collect(),
         send_proxy: None,

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use howdah::plan::{
-    Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan, Service,
-    Timeouts,
+    Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerDefaults, ServerName,
+    ServerPlan, Service, Timeouts,
 };
 use howdah::pool::{Lease, Pool};
 use howdah::telemetry::Metrics;
@@ -38,6 +38,7 @@ fn pool(balance: Balance, weights: &[u16]) -> Arc<Pool> {
         name: PoolName::new("hive"),
         discover: None,
         service: Service::TCP,
+        server_defaults: ServerDefaults::of(Service::TCP),
         balance,
         servers: (0..).zip(weights).map(server).collect(),
         send_proxy: None,

@@ -366,7 +366,7 @@ warning: the list of servers has an unknown key \"weight\"
  --> members.toml:7:1
 7 | weight = 1
   | ^^^^^^ no key of a list of servers
-help: weight belongs to [pool.NAME] servers
+help: weight belongs to [pool.NAME] servers or [pool.NAME.server_defaults]
 ";
 
 /// What the command says: exit code, stdout, stderr.
@@ -541,6 +541,39 @@ mod what_becomes_of_it {
             (LogLevel::Info, LogFormat::Json)
         );
         assert_eq!(plan.log.access, AccessTarget::Stdout);
+    }
+
+    /// Forty servers need no table each.
+    #[test]
+    fn what_holds_for_all_servers_is_said_once_and_a_server_may_say_otherwise() {
+        let plan = plan("limits.toml");
+        let pool = pool(&plan, "hive");
+        let servers = pool.servers.iter();
+        let bounds: Vec<_> = servers
+            .map(|s| (s.weight, s.max_connections, s.max_per_second))
+            .collect();
+        assert_eq!(bounds, [(2, Some(400), Some(20)), (1, Some(50), Some(20))]);
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("members.toml");
+        let text = "servers = [\"hs2-3\", { address = \"hs2-4\", weight = 5 }]\n";
+        std::fs::write(&list, text).unwrap();
+        let listed = howdah::config::members(&list, pool).unwrap();
+        let bounds: Vec<_> = listed
+            .iter()
+            .map(|s| (s.weight, s.max_connections, s.max_per_second))
+            .collect();
+        assert_eq!(bounds, [(2, Some(400), Some(20)), (5, Some(400), Some(20))]);
+    }
+
+    /// A listener may stand behind another one; a circle may not be.
+    #[test]
+    fn a_listener_behind_another_is_no_circle() {
+        let text = "[[listener]]\nname = \"front\"\nbind = \"0.0.0.0:10000\"\npool = \"front\"\n\
+                    [[listener]]\nname = \"back\"\nbind = \"127.0.0.1:10001\"\npool = \"back\"\n\
+                    [pool.front]\nservice = \"tcp\"\nservers = [\"127.0.0.1:10001\"]\n\
+                    [pool.back]\nservice = \"tcp\"\nservers = [\"192.0.2.1:10000\"]\n";
+        let loaded = howdah::config::judge(Path::new("x.toml"), text.into());
+        assert!(loaded.is_ok(), "{:?}", loaded.err());
     }
 
     #[test]

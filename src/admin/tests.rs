@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::listener::sessions::SessionTable;
 use crate::plan::{
-    Address, Balance, Dial, Host, PoolPlan, Protocol, Secret, ServerName, ServerPlan, Service,
-    Timeouts,
+    Address, Balance, Dial, Host, PoolPlan, Protocol, Secret, ServerDefaults, ServerName,
+    ServerPlan, Service, Timeouts,
 };
 use crate::pool::{Change, Health, LastProbe, Order};
 
@@ -50,6 +50,7 @@ fn pool_plan(name: &str, servers: &[&str], probed: bool) -> Arc<PoolPlan> {
         name: PoolName::new(name),
         discover: None,
         service: Service::HIVESERVER2,
+        server_defaults: ServerDefaults::of(Service::HIVESERVER2),
         balance: Balance::RoundRobin,
         servers: servers.iter().map(server).collect(),
         send_proxy: None,

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::field::Value;
 use super::report::{Fault, Severity};
+use super::shorthand;
 use super::source::{Source, Span};
 
 /// Faults are noted here, never returned: reading and lowering go on.
@@ -63,6 +64,12 @@ impl Cx {
         &mut self.faults[at]
     }
 
+    /// Of the first fault that has a place; from 1.
+    pub(super) fn first_line(&self) -> usize {
+        let places = self.faults.iter().filter_map(|fault| fault.place.as_ref());
+        places.map(|place| place.line).min().unwrap_or(1)
+    }
+
     /// A path of the file, relative to the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
@@ -76,7 +83,15 @@ impl Cx {
     /// The same for another key of the same owner.
     pub(super) fn subject_of(&self, key: &str) -> String {
         let owner = &self.owner;
-        let inside = ["[", "timeouts", "sticky", "tls", "discover", "the file"];
+        let inside = [
+            "[",
+            "timeouts",
+            "sticky",
+            "tls",
+            "discover",
+            "server_defaults",
+            "the file",
+        ];
         let word = if inside.iter().any(|start| owner.starts_with(start)) {
             "in"
         } else {
@@ -85,15 +100,17 @@ impl Cx {
         format!("{key} {word} {owner}")
     }
 
-    /// The table in `value`, or a fault.
+    /// The table in `value`, or a fault; `header` is how the table begins.
     pub(super) fn table<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
-        example: &str,
+        header: &str,
     ) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
-            self.wrong_type(value, "a table", example);
+            let example = shorthand::of(header, value.get_ref());
+            let example = example.unwrap_or_else(|| format!("{header} above its keys"));
+            self.wrong_type(value, "a table", &example);
         }
         table
     }

@@ -16,6 +16,7 @@ use super::cx::{Cx, kind_of};
 use super::expressions::{Expression, Hex, Scalar};
 use super::field::{Field, Spot, Value};
 use super::services::ProbeType;
+use super::shorthand;
 use super::source::Span;
 use super::suggest;
 use super::tables::{Key, Table, bare, in_order, tables};
@@ -195,6 +196,8 @@ tables! {
         balance: Balance = "by service",
         /// `"HOST"`, `"HOST:PORT"` or a table each; at least one, unless `discover` names who lists others.
         servers: List<ServerWord> = "required without `discover`",
+        /// What every server has that says nothing else, whoever lists it.
+        server_defaults: ServerDefaults = "its keys' defaults",
         /// Who lists servers beside those of `servers`, now and from now on.
         discover: Discover = "nobody",
         /// Announce the client's address to the servers. Not for HiveServer2 or Impala, which do not read it.
@@ -257,13 +260,24 @@ tables! {
         /// Host name or number; the port of the service where none is written. IPv6 with a port in brackets.
         address: String = "required",
         /// Its share of the sessions, 1 to 256.
-        weight: Whole<1, 256> = "1",
+        weight: Whole<1, 256> = "of `server_defaults`",
         /// Sessions at once; a full server is skipped, not called ill.
-        max_connections: Whole<1, 10_000_000> = "by service",
+        max_connections: Whole<1, 10_000_000> = "of `server_defaults`",
         /// New sessions in a second; a server that had so many is skipped, not called ill.
-        max_per_second: Whole<1, 10_000_000> = "no bound",
+        max_per_second: Whole<1, 10_000_000> = "of `server_defaults`",
         /// Takes sessions only when no other server is up.
         backup: bool = "false",
+    }
+
+    /// What holds for every server of the pool, listed here or by `discover`, that says nothing else itself. The weights of SRV
+    /// records are their own.
+    ServerDefaults "[pool.NAME.server_defaults]" server_defaults {
+        /// Its share of the sessions, 1 to 256.
+        weight: Whole<1, 256> = "1",
+        /// Sessions at once, of each server; a full one is skipped, not called ill.
+        max_connections: Whole<1, 10_000_000> = "by service",
+        /// New sessions in a second, of each server; one that had so many is skipped, not called ill.
+        max_per_second: Whole<1, 10_000_000> = "no bound",
     }
 
     /// Who lists a pool's servers: one of `zookeeper`, `dns_srv`, `file` and `impala`. What is not listed any more takes no
@@ -527,7 +541,7 @@ impl Word for Pools {
                 .fix("write [pool.NAME]");
             return None;
         }
-        let table = cx.table(value, "[pool.NAME] above its keys")?;
+        let table = cx.table(value, "[pool.NAME]")?;
         let mut pools = Self::default();
         for (key, value) in in_order(table) {
             let name = Spot {
@@ -593,12 +607,38 @@ impl Word for ProbeWord {
             Some("none") => Some(Self::None),
             Some(word) => {
                 let what = format!("{} asks for a probe {word:?}", cx.owner);
+                let fix = meant_by(word);
                 cx.error(&value.span(), what)
                     .why("a table, or \"none\"")
-                    .fix(format!("write probe = {{ type = {word:?} }}, or probe = \"none\" to count every server as up"));
+                    .fix(fix);
                 None
             }
         }
+    }
+}
+
+/// What to write for a word where the probe's table stands.
+fn meant_by(word: &str) -> String {
+    let lower = word.to_lowercase();
+    if shorthand::OFF.contains(&lower.as_str()) {
+        return "write probe = \"none\", which counts every server as up".into();
+    }
+    if let Some(advice) = suggest::advice(word) {
+        return advice.into();
+    }
+    let kinds: Vec<&str> = ProbeType::all().into_iter().map(|kind| kind.word).collect();
+    let near = suggest::value(&lower, &kinds, &[]).unwrap_or_default();
+    let near = kinds
+        .iter()
+        .find(|kind| near.contains(&format!("{kind:?}")));
+    let known = kinds.iter().find(|kind| **kind == lower);
+    match known.or(near) {
+        Some(kind) => format!(
+            "write probe = {{ type = {kind:?} }}, or probe = \"none\" to count every server as up"
+        ),
+        None => "leave probe out for what the service brings, write probe = { type = \"tcp\" } for another, \
+                 or probe = \"none\" to count every server as up"
+            .into(),
     }
 }
 
@@ -633,11 +673,12 @@ fn unknown_key(
     let word = key.get_ref().as_ref();
     let known: Vec<&'static str> = keys.iter().map(|key| key.name).collect();
     let meant = suggest::key(word, &known);
+    let advice = suggest::misplaced(header, word).or_else(|| suggest::advice(word));
     let fix = if let (Some((meant, _)), "") = (&meant, header) {
         format!("did you mean {}?", header_of(meant))
     } else if let Some((_, hint)) = &meant {
         hint.clone()
-    } else if let Some(advice) = suggest::advice(word) {
+    } else if let Some(advice) = advice {
         advice.to_owned()
     } else if let Some(home) = home_of(word) {
         format!("{word} belongs to {home}")
@@ -653,13 +694,25 @@ fn unknown_key(
     meant.map(|(meant, _)| meant)
 }
 
-/// The header of the table that knows `key`, if just one does.
-fn home_of(key: &str) -> Option<&'static str> {
-    let mut homes = all_tables()
-        .into_iter()
-        .filter(|(_, _, keys)| keys.iter().any(|known| known.name == key));
-    let (header, ..) = homes.next()?;
-    (homes.next().is_none() && !header.is_empty()).then_some(header)
+/// The headers of the tables that know `key`, if they are few.
+fn home_of(key: &str) -> Option<String> {
+    let all = all_tables().into_iter();
+    let homes = all.filter(|(_, _, keys)| keys.iter().any(|known| known.name == key));
+    let homes: Vec<&str> = homes.map(|(header, ..)| header).collect();
+    let few = (1..=FEW_HOMES).contains(&homes.len()) && !homes.contains(&"");
+    let (last, others) = homes.split_last().filter(|_| few)?;
+    Some(match others {
+        [] => (*last).into(),
+        others => format!("{} or {last}", others.join(", ")),
+    })
+}
+
+/// More say nothing.
+const FEW_HOMES: usize = 4;
+
+/// The names of the tables that the file has.
+pub(super) fn tables_of_the_file() -> Vec<&'static str> {
+    File::KEYS.iter().map(|key| key.name).collect()
 }
 
 /// How the header of a table of the file is written.
@@ -688,7 +741,9 @@ pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> 
         one::<Route>(),
         one::<Pool>(),
         one::<Server>(),
+        one::<ServerDefaults>(),
         one::<Discover>(),
+        one::<Load>(),
         one::<Sticky>(),
         one::<Probe>(),
         one::<Step>(),
@@ -732,6 +787,10 @@ fn server(table: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
         Some(name) => format!("server {name:?} of {}", cx.owner),
         None => format!("a server of {}", cx.owner),
     }
+}
+
+fn server_defaults(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {
+    format!("server_defaults of {}", cx.owner)
 }
 
 fn outer(_: &DeTable<'_>, cx: &Cx, _: &Span) -> String {

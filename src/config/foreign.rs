@@ -20,6 +20,7 @@ pub(super) const HAPROXY_KEYS: &[(&str, &str)] = &[
     ("crt", "certificates"),
     ("crt", "certificate"),
     ("default_backend", "pool"),
+    ("default_server", "server_defaults"),
     ("fastinter", "fast_interval"),
     ("frontend", "listener"),
     ("inter", "interval"),
@@ -36,6 +37,7 @@ pub(super) const HAPROXY_KEYS: &[(&str, &str)] = &[
 
 /// What others say.
 pub(super) const OTHER_KEYS: &[(&str, &str)] = &[
+    ("address", "bind"),
     ("backends", "servers"),
     ("cert", "certificate"),
     ("certificate", "cert"),
@@ -70,7 +72,7 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "default-server",
-        "what holds for all servers stands in [pool.NAME], [pool.NAME.probe] and [pool.NAME.timeouts]",
+        "what holds for all servers of a pool stands in [pool.NAME.server_defaults], [pool.NAME.probe] and [pool.NAME.timeouts]",
     ),
     (
         "defaults",
@@ -99,7 +101,7 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "maxconn",
-        "howdah says max_connections, in [global], in a [[listener]] or at a server",
+        "howdah says max_connections, in [global], in a [[listener]], in [pool.NAME.server_defaults] or at a server",
     ),
     (
         "mode",
@@ -160,3 +162,36 @@ pub(super) const ADVICE: &[(&str, &str)] = &[
         "certificates are always verified: name the CA with ca, another name with server_name",
     ),
 ];
+
+/// Keys that are looked for in a table that does not have them: the table, the key, and where it is.
+pub(super) const MISPLACED: &[(&str, &str, &str)] = &[
+    ("[pool.NAME]", "max-connections", BOUND),
+    ("[pool.NAME]", "maxconn", BOUND),
+    (
+        "[pool.NAME]",
+        "max-per-second",
+        "a bound for each server is max_per_second in [pool.NAME.server_defaults]; for all together in the [[listener]]",
+    ),
+    (
+        "[pool.NAME]",
+        "weight",
+        "a weight is a server's: { address = \"HOST\", weight = 2 } in servers, or weight = 2 in [pool.NAME.server_defaults]",
+    ),
+    (
+        "[pool.NAME]",
+        "backup",
+        "a backup is a server: { address = \"HOST\", backup = true } in servers",
+    ),
+    (
+        "[pool.NAME]",
+        "port",
+        "the port is the service's, or stands behind each server: servers = [\"HOST:PORT\"]",
+    ),
+    (
+        "[[listener]]",
+        "port",
+        "the port stands behind the address: bind = \"0.0.0.0:10000\"",
+    ),
+];
+
+const BOUND: &str = "a bound for each server is max_connections in [pool.NAME.server_defaults]; for all together in the [[listener]]";

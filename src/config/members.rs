@@ -5,7 +5,7 @@ use std::path::Path;
 use super::cx::Cx;
 use super::file::Members;
 use super::words::Word;
-use super::{Fault, Report, Severity, lower, read, syntax};
+use super::{Fault, Report, Severity, lower, opaque, read, syntax};
 use crate::plan::{DiscoverPlan, Plan, PoolPlan, ServerPlan};
 
 /// What is wrong with the lists that a plan names, as warnings: they may be mended while howdah runs, and need not be there.
@@ -28,9 +28,21 @@ pub(super) fn warnings(plan: &Plan) -> Vec<Fault> {
 /// Every fault with its place, as [`super::load`] tells them.
 pub fn members(path: &Path, pool: &PoolPlan) -> Result<Vec<ServerPlan>, Report> {
     let bytes = read::read(path)?;
+    let none = |stranger| read::none_of_ours(path, "list of servers", stranger);
+    if let Some(stranger) = opaque::of_bytes(&bytes) {
+        return Err(none(stranger));
+    }
     let (text, not_utf8) = syntax::text(bytes);
     let mut cx = Cx::new(path, text.clone());
-    let plans = syntax::parse(&text, not_utf8, &mut cx).and_then(|root| {
+    let root = syntax::parse(&text, not_utf8, &mut cx);
+    let stranger = match &root {
+        Some(root) => opaque::of_keys(syntax::keys(root), &["servers"]),
+        None => opaque::of_text(&text, cx.first_line(), &["servers"]),
+    };
+    if let Some(stranger) = stranger {
+        return Err(none(stranger));
+    }
+    let plans = root.and_then(|root| {
         let words = Members::read(&root, &mut cx)?;
         Some(lower::members::lower(&words, pool, &mut cx))
     });

@@ -17,6 +17,7 @@ mod file;
 mod foreign;
 mod keytab;
 mod krb5;
+mod language;
 mod lower;
 mod members;
 mod opaque;
@@ -25,6 +26,7 @@ mod read;
 mod reference;
 mod report;
 mod services;
+mod shorthand;
 mod source;
 mod suggest;
 mod syntax;
@@ -67,12 +69,21 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// Every fault at once.
 pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
-    let (text, not_utf8) = syntax::text(bytes);
-    if let Some(why) = opaque::judge(&text, not_utf8.is_some()) {
-        return Err(no_configuration(path, why));
+    let none = |stranger| read::none_of_ours(path, "configuration", stranger);
+    if let Some(stranger) = opaque::of_bytes(&bytes) {
+        return Err(none(stranger));
     }
+    let (text, not_utf8) = syntax::text(bytes);
     let mut cx = Cx::new(path, text.clone());
-    let plan = syntax::parse(&text, not_utf8, &mut cx).and_then(|root| {
+    let root = syntax::parse(&text, not_utf8, &mut cx);
+    let stranger = match &root {
+        Some(root) => opaque::of_keys(syntax::keys(root), &file::tables_of_the_file()),
+        None => opaque::of_text(&text, cx.first_line(), &["listener", "pool"]),
+    };
+    if let Some(stranger) = stranger {
+        return Err(none(stranger));
+    }
+    let plan = root.and_then(|root| {
         let file = file::File::read(&root, &mut cx)?;
         lower::lower(&file, &mut cx)
     });
@@ -89,17 +100,5 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
             })
         }
         _ => Err(report),
-    }
-}
-
-fn no_configuration(path: &Path, why: &str) -> Report {
-    let mut cx = Cx::new(path, String::new());
-    let what = format!("{} is no configuration", path.display());
-    cx.error_anywhere(what)
-        .why(why)
-        .fix("nothing of it is shown here; name the configuration with --config FILE");
-    Report {
-        path: path.to_owned(),
-        faults: cx.faults,
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::cx::Cx;
 use super::lower;
+use super::opaque::Stranger;
 use super::report::Report;
 
 /// All of it, or why it cannot be read.
@@ -30,6 +31,21 @@ pub(super) fn report_of(path: &Path, cx: Cx) -> Report {
         path: path.to_owned(),
         faults,
     }
+}
+
+/// A file that was named as a `noun`, and is none.
+pub(super) fn none_of_ours(path: &Path, noun: &str, stranger: Stranger) -> Report {
+    let mut cx = Cx::new(path, String::new());
+    let what = format!("{} is no {noun}", path.display());
+    let fault = cx.error_anywhere(what).why(stranger.is);
+    stranger.fix.map(|fix| fault.fix(fix));
+    fault.fix(match noun {
+        "configuration" => "nothing of it is shown here; name the configuration with --config FILE",
+        _ => {
+            "nothing of it is shown here; discover.file names a file with servers = [\"HOST\", ...]"
+        }
+    });
+    report_of(path, cx)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Report {

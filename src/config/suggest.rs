@@ -1,6 +1,6 @@
 //! The nearest known word, and what people mean who write HAProxy's.
 
-use super::foreign::{ADVICE, HAPROXY_KEYS, OTHER_KEYS};
+use super::foreign::{ADVICE, HAPROXY_KEYS, MISPLACED, OTHER_KEYS};
 
 /// What to say to someone who wrote `word` where one of `known` should stand; `aliases` are words of other
 /// programs with the known word that they stand for.
@@ -55,6 +55,15 @@ pub(super) fn advice(key: &str) -> Option<&'static str> {
     let lower = key.to_lowercase().replace('_', "-");
     let mut found = ADVICE.iter().filter(|(word, _)| *word == lower);
     found.next().map(|(_, advice)| *advice)
+}
+
+/// Where a key is that people look for in this table.
+pub(super) fn misplaced(header: &str, key: &str) -> Option<&'static str> {
+    let lower = key.to_lowercase().replace('_', "-");
+    let mut found = MISPLACED
+        .iter()
+        .filter(|(table, word, _)| *table == header && *word == lower);
+    found.next().map(|(.., advice)| *advice)
 }
 
 fn did_you_mean(meant: &str, alias: Option<&str>) -> String {

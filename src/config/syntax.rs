@@ -45,15 +45,16 @@ pub(super) fn parse<'i>(
     Some(Spanned::new(0..0, DeValue::Table(table.into_inner())))
 }
 
+/// Of the file's first tables and keys.
+pub(super) fn keys<'r>(root: &'r Spanned<DeValue<'_>>) -> impl Iterator<Item = &'r str> {
+    let table = root.get_ref().as_table();
+    table
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key.get_ref().as_ref())
+}
+
 fn explain_all(places: Vec<(&Error, Span)>, text: &str, cx: &mut Cx) {
-    if let Some((_, span)) = places.first()
-        && let Some((fact, fix)) = another_language(line_at(text, span.start))
-    {
-        cx.error(&(head_of(text, span.start)..span.start), fact)
-            .why("not TOML")
-            .fix(fix);
-        return;
-    }
     let (mut last_line, mut doubled) = (0, None);
     for (error, span) in places {
         let line = cx.source.line_of(&span);
@@ -176,26 +177,6 @@ fn twice(span: &Span, line: &str, word: &str, text: &str, cx: &mut Cx) {
     cx.error(span, what).why(why).fix(fix);
 }
 
-/// A file in another language, by the line of its first error: fact and remedy.
-fn another_language(line: &str) -> Option<(&'static str, String)> {
-    let mut words = line.split_whitespace();
-    let first = words.next()?;
-    let rest: Vec<&str> = words.collect();
-    if HAPROXY_SECTIONS.contains(&first) && rest.len() <= 1 && !line.contains('=') {
-        let fix = "howdah reads TOML: HAProxy's frontend is a [[listener]], its backend a [pool.NAME]; \
-                   conf/howdah.toml shows all there is";
-        return Some(("this looks like a haproxy.cfg", fix.into()));
-    }
-    let key = first.strip_suffix(':')?;
-    let fix = match rest.is_empty() {
-        true => format!(
-            "howdah reads TOML: a table begins with [{key}], and conf/howdah.toml shows all there is"
-        ),
-        false => format!("howdah reads TOML: {key} = {}", rest.join(" ")),
-    };
-    Some(("this looks like YAML", fix))
-}
-
 /// `workers 4`.
 fn without_equals(line: &str) -> Option<String> {
     let (key, value) = line.split_once(char::is_whitespace)?;
@@ -304,10 +285,6 @@ const ANSWERS: &[(&str, &str, &str)] = &[
         "a backslash begins no escape that TOML knows",
         "write \\\\ for a backslash, or put the text into single quotes",
     ),
-];
-
-const HAPROXY_SECTIONS: [&str; 7] = [
-    "global", "defaults", "frontend", "backend", "listen", "peers", "userlist",
 ];
 
 /// More than these help nobody.

@@ -59,7 +59,7 @@ macro_rules! tables {
     }
 
             fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
-                let table = cx.table(value, concat!($header, " above its keys"))?;
+                let table = cx.table(value, $header)?;
                 let owner = $owner(table, cx, &value.span());
                 let outer = std::mem::replace(&mut cx.owner, owner);
                 let mut own = Self { span: value.span(), ..Self::default() };

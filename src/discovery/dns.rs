@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::plan::{
-        Address, Balance, Dial, PoolPlan, ServerName, ServerPlan, Service, Timeouts,
+        Address, Balance, Dial, PoolPlan, ServerDefaults, ServerName, ServerPlan, Service, Timeouts,
     };
     use crate::telemetry::Metrics;
 
@@ -254,6 +254,7 @@ mod tests {
             name: PoolName::new("hive"),
             discover: None,
             service: Service::TCP,
+            server_defaults: ServerDefaults::of(Service::TCP),
             balance: Balance::RoundRobin,
             servers: hosts.iter().map(server).collect(),
             send_proxy: None,

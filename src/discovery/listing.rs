@@ -36,7 +36,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// A server at `host`, name or number, with what the pool's service brings. Its name is its address.
+    /// A server at `host`, name or number, with what the pool's servers have by default. Its name is its address.
     ///
     /// # Errors
     /// Why that is no address.
@@ -50,9 +50,9 @@ impl Found {
             server: ServerPlan {
                 name: ServerName::new(&address.to_string()),
                 address,
-                weight: 1,
-                max_connections: pool.service.max_connections,
-                max_per_second: None,
+                weight: pool.server_defaults.weight,
+                max_connections: pool.server_defaults.max_connections,
+                max_per_second: pool.server_defaults.max_per_second,
                 backup: false,
             },
             warnings: Vec::new(),

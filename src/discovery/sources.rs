@@ -85,6 +85,7 @@ impl Drop for Task {
 /// Whether two plans have the same source, and make the same of what it says.
 fn asks_alike(one: &PoolPlan, other: &PoolPlan) -> bool {
     one.discover == other.discover
+        && one.server_defaults == other.server_defaults
         && one.service == other.service
         && one.tls == other.tls
         && one.probe == other.probe

@@ -12,8 +12,8 @@ use tokio_test::task::spawn;
 use super::hearer::Hearer;
 use super::{Found, Listing, Sources, file};
 use crate::plan::{
-    Balance, CarePlan, Dial, DiscoverPlan, PoolName, PoolPlan, QueuePlan, ServerPlan, Service,
-    Timeouts,
+    Balance, CarePlan, Dial, DiscoverPlan, PoolName, PoolPlan, QueuePlan, ServerDefaults,
+    ServerPlan, Service, Timeouts,
 };
 use crate::pool::{Change, Pool};
 use crate::telemetry::Metrics;
@@ -27,6 +27,7 @@ pub(super) fn plan(discover: Option<DiscoverPlan>) -> Arc<PoolPlan> {
         name: PoolName::new("p"),
         discover,
         service: Service::TCP,
+        server_defaults: ServerDefaults::of(Service::TCP),
         balance: Balance::RoundRobin,
         servers: Vec::new(),
         send_proxy: None,
@@ -97,6 +98,37 @@ async fn the_age_of_a_list_goes_with_its_source() {
     sent.expect("a keeper");
     sources.reconcile(&pool);
     assert_eq!(pool.freshness(), None);
+}
+
+#[tokio::test]
+async fn servers_that_are_listed_already_get_new_defaults() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let path = file.path().to_owned();
+    let before = plan(Some(DiscoverPlan::File { path }));
+    let (pool, keeper) = Pool::new(Arc::clone(&before), &Metrics::new());
+    tokio::spawn(keeper.run());
+    let (mut sources, _told) = Sources::new(one);
+    sources.reconcile(&pool);
+    let bounds = || {
+        let members = pool.load();
+        let first = members.members().first();
+        first.and_then(|member| member.plan.max_connections)
+    };
+    let until = async |wanted: fn(Option<u32>, usize) -> bool| {
+        let reached = async {
+            while !wanted(bounds(), pool.load().members().len()) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(DEADLINE, reached).await.expect("in time");
+    };
+    until(|bound, members| bound.is_none() && members == 1).await;
+    let mut after = PoolPlan::clone(&before);
+    after.server_defaults.max_connections = Some(400);
+    let sent = pool.send(Change::Plan(Arc::new(after))).await;
+    sent.expect("a keeper");
+    sources.reconcile(&pool);
+    until(|bound, _| bound == Some(400)).await;
 }
 
 #[tokio::test]

@@ -241,7 +241,9 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::plan::{Address, Balance, Dial, Host, ServerName, ServerPlan, Service, Timeouts};
+    use crate::plan::{
+        Address, Balance, Dial, Host, ServerDefaults, ServerName, ServerPlan, Service, Timeouts,
+    };
     use crate::pool::Change;
     use crate::telemetry::Metrics;
 
@@ -279,6 +281,7 @@ mod tests {
             name: PoolName::new("hive"),
             discover: None,
             service: Service::TCP,
+            server_defaults: ServerDefaults::of(Service::TCP),
             balance: Balance::RoundRobin,
             servers: servers.iter().map(server).collect(),
             send_proxy: None,

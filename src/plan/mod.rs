@@ -43,7 +43,7 @@ pub use self::load::{LoadPlan, LoadSource};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
 pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
-pub use self::pool::{PoolPlan, QueuePlan, ServerPlan};
+pub use self::pool::{PoolPlan, QueuePlan, ServerDefaults, ServerPlan};
 pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, Observe, ObservePlan, ProbePlan};
 pub use self::role::{OnRoleLost, Role, RolePlan};
 pub use self::service::{Fact, Profile, Question, Service};

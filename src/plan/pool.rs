@@ -21,6 +21,8 @@ pub struct PoolPlan {
     pub discover: Option<DiscoverPlan>,
     /// In the order of the file; names are unique; at least one where nothing else lists any.
     pub servers: Vec<Arc<ServerPlan>>,
+    /// What a server has that says nothing else, wherever it is listed.
+    pub server_defaults: ServerDefaults,
     /// Announce the client's address with a PROXY protocol header.
     pub send_proxy: Option<ProxyVersion>,
     /// Keep a client on its server.
@@ -57,6 +59,28 @@ impl Default for QueuePlan {
         Self {
             most: 1000,
             patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[pool.NAME.server_defaults]`, with what the service brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerDefaults {
+    /// 1 to [`super::WEIGHT_MAX`].
+    pub weight: u16,
+    /// Sessions at once of one server. `None` unbounded.
+    pub max_connections: Option<u32>,
+    /// New sessions in a second of one server. `None` unbounded.
+    pub max_per_second: Option<u32>,
+}
+
+impl ServerDefaults {
+    /// What holds where the file says nothing.
+    pub fn of(service: Service) -> Self {
+        Self {
+            weight: 1,
+            max_connections: service.max_connections,
+            max_per_second: None,
         }
     }
 }

@@ -13,8 +13,8 @@ use tokio_test::task::spawn;
 use super::*;
 use crate::base::word::Label;
 use crate::plan::{
-    Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerName, ServerPlan,
-    Service, StickyPlan, Timeouts,
+    Address, Ask, Balance, Dial, Host, PoolName, PoolPlan, ProbePlan, ServerDefaults, ServerName,
+    ServerPlan, Service, StickyPlan, Timeouts,
 };
 use crate::plan::{CarePlan, OnDown, OnRoleLost, Role, RolePlan};
 use crate::telemetry::Metrics;
@@ -59,6 +59,7 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
         name: PoolName::new("hive"),
         discover: None,
         service: Service::TCP,
+        server_defaults: ServerDefaults::of(Service::TCP),
         balance,
         servers: servers.into_iter().map(Arc::new).collect(),
         send_proxy: None,

@@ -10,7 +10,7 @@ use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
     AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, OnRoleLost,
-    Plan, PoolPlan, Protocol, Role, ServerPlan, SniPattern, TlsVersion,
+    Plan, PoolPlan, Protocol, Role, ServerDefaults, ServerPlan, SniPattern, TlsVersion,
 };
 
 /// Display shows the whole plan, secrets as `***`.
@@ -161,6 +161,7 @@ fn show_pool(f: &mut fmt::Formatter<'_>, plan: &PoolPlan) -> fmt::Result {
             ""
         };
         row(f, "servers of", format_args!("{source}{note}"))?;
+        row(f, "each of them", Bounds(plan.server_defaults.clone()))?;
     }
     match &plan.probe {
         None => row(f, "probe", "none: every server counts as up")?,
@@ -224,14 +225,35 @@ impl Display for ServerLine<'_> {
             };
             write!(f, "  {shown:<0$}", self.addresses)?;
         }
-        write!(f, "  weight {}", server.weight)?;
-        if let Some(bound) = server.max_connections {
+        write!(f, "  {}", Bounds::of(server))?;
+        f.write_str(if server.backup { "  backup" } else { "" })
+    }
+}
+
+/// Weight and bounds.
+struct Bounds(ServerDefaults);
+
+impl Bounds {
+    fn of(server: &ServerPlan) -> Self {
+        Self(ServerDefaults {
+            weight: server.weight,
+            max_connections: server.max_connections,
+            max_per_second: server.max_per_second,
+        })
+    }
+}
+
+impl Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bounds = &self.0;
+        write!(f, "weight {}", bounds.weight)?;
+        if let Some(bound) = bounds.max_connections {
             write!(f, "  at most {bound}")?;
         }
-        if let Some(bound) = server.max_per_second {
+        if let Some(bound) = bounds.max_per_second {
             write!(f, "  at most {bound} new a second")?;
         }
-        f.write_str(if server.backup { "  backup" } else { "" })
+        Ok(())
     }
 }
 

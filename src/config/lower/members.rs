@@ -1,6 +1,6 @@
 //! A file that lists servers → [`ServerPlan`]s, as if they stood in the pool.
 
-use super::server;
+use super::server::{self, Usual};
 use crate::config::cx::Cx;
 use crate::config::file::Members;
 use crate::plan::{PoolPlan, ServerPlan};
@@ -14,7 +14,11 @@ pub(in crate::config) fn lower(words: &Members, pool: &PoolPlan, cx: &mut Cx) ->
     let Some(list) = words.servers.value() else {
         return Vec::new();
     };
-    let usual = (pool.service, pool.tls.is_some());
+    let usual = Usual {
+        service: pool.service,
+        tls: pool.tls.is_some(),
+        defaults: &pool.server_defaults,
+    };
     let plans = server::all(list, usual, cx).into_iter();
     plans.map(|plan| ServerPlan::clone(&plan)).collect()
 }

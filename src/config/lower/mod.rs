@@ -6,6 +6,7 @@
 mod address;
 mod admin;
 mod certificate;
+mod circle;
 mod clients;
 mod collision;
 mod command;
@@ -61,6 +62,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let listeners = listener::lower(&file.listener, known, admin.bind, cx);
     let plans = pool::lower(pools, &global, cx);
     pool::unused(pools, &file.listener, cx);
+    circle::judge(pools, &listeners, &plans, cx);
     Some(Plan {
         global,
         admin,

@@ -47,6 +47,16 @@ fn listed(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Vec<IpNet> {
             .why("nothing but comments")
             .fix(format!("leave {key} out, or put networks into the file"));
     }
+    // Not one good line: somebody's token, perhaps.
+    if all.is_empty() && !faults.is_empty() {
+        let what = format!("{} holds no network", cx.subject_of(key));
+        cx.error(&path.span, what)
+            .why("none of its lines is one")
+            .fix(
+                "is it the right file? One network a line, as 10.0.0.0/8, 10.1.2.3, 2001:db8::/32",
+            );
+        return all;
+    }
     let more = faults.len().saturating_sub(MOST_FAULTS);
     for (number, word) in faults.into_iter().take(MOST_FAULTS) {
         let what = format!("{}: line {number} is no network: {word:?}", path.value.0);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::server::Usual;
 use super::tls::connect_tls;
 use super::{count, database, discover, judge_name, kerberos, load, missing, probe, server};
 use crate::base::keepalive;
@@ -52,7 +53,13 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
     let inside = words.tls.span().filter(|_| service.tls_inside && known);
     database::judge_tls(inside, service.as_str(), cx);
     let probe = probe::lower(&words.probe, service, tls.as_ref(), cx);
-    let servers = server::lower(words, service, cx);
+    let server_defaults = server::defaults(&words.server_defaults, service);
+    let usual = Usual {
+        service,
+        tls: !words.tls.is_absent(),
+        defaults: &server_defaults,
+    };
+    let servers = server::lower(words, usual, cx);
     kerberos::judge_names(&words.probe, probe.as_ref(), &servers, cx);
     database::judge_clear(words, &servers, probe.as_ref(), cx);
     let care = care(words, service, cx);
@@ -63,6 +70,7 @@ fn one(name: &str, words: &Pool, global: &GlobalPlan, cx: &mut Cx) -> PoolPlan {
         service,
         balance: words.balance.or(service.balance),
         servers,
+        server_defaults,
         send_proxy: words.send_proxy.value().copied(),
         sticky: sticky(&words.sticky, service, cx),
         probe,

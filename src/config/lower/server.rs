@@ -6,12 +6,31 @@ use std::sync::Arc;
 use super::{address, count, judge_name};
 use crate::config::cx::Cx;
 use crate::config::field::{Field, Spot};
-use crate::config::file::{Pool, Server, ServerWord};
+use crate::config::file::{self, Pool, Server, ServerWord};
 use crate::config::source::Span;
-use crate::config::words::List;
-use crate::plan::{Address, ServerName, ServerPlan, Service};
+use crate::config::words::{List, Whole};
+use crate::plan::{Address, ServerDefaults, ServerName, ServerPlan, Service};
 
-pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<ServerPlan>> {
+/// What a server has that says nothing else.
+#[derive(Clone, Copy)]
+pub(super) struct Usual<'d> {
+    pub(super) service: Service,
+    pub(super) tls: bool,
+    pub(super) defaults: &'d ServerDefaults,
+}
+
+/// `[pool.NAME.server_defaults]`, and what the service brings.
+pub(super) fn defaults(field: &Field<file::ServerDefaults>, service: Service) -> ServerDefaults {
+    let brought = ServerDefaults::of(service);
+    let words = field.or(file::ServerDefaults::default());
+    ServerDefaults {
+        weight: weight(&words.weight).unwrap_or(brought.weight),
+        max_connections: count(&words.max_connections).or(brought.max_connections),
+        max_per_second: count(&words.max_per_second).or(brought.max_per_second),
+    }
+}
+
+pub(super) fn lower(words: &Pool, usual: Usual<'_>, cx: &mut Cx) -> Vec<Arc<ServerPlan>> {
     let owner = cx.owner.clone();
     if words.servers.is_absent() && words.discover.is_absent() {
         let example =
@@ -27,7 +46,7 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
             .why("empty")
             .fix("servers = [\"HOST\", \"HOST\"]");
     }
-    let plans = all(&list.value, (service, !words.tls.is_absent()), cx);
+    let plans = all(&list.value, usual, cx);
     if plans.len() == list.value.written
         && words.discover.is_absent()
         && !plans.is_empty()
@@ -42,11 +61,7 @@ pub(super) fn lower(words: &Pool, service: Service, cx: &mut Cx) -> Vec<Arc<Serv
 }
 
 /// Each entry of a list of servers, with the port that is usual in the pool.
-pub(super) fn all(
-    list: &List<ServerWord>,
-    usual: (Service, bool),
-    cx: &mut Cx,
-) -> Vec<Arc<ServerPlan>> {
+pub(super) fn all(list: &List<ServerWord>, usual: Usual<'_>, cx: &mut Cx) -> Vec<Arc<ServerPlan>> {
     let owner = cx.owner.clone();
     let mut seen = Seen::default();
     for entry in &list.items {
@@ -58,17 +73,12 @@ pub(super) fn all(
     seen.plans
 }
 
-fn one(
-    entry: &Spot<ServerWord>,
-    usual: (Service, bool),
-    pool: &str,
-    cx: &mut Cx,
-) -> Option<ServerPlan> {
+fn one(entry: &Spot<ServerWord>, usual: Usual<'_>, pool: &str, cx: &mut Cx) -> Option<ServerPlan> {
     match &entry.value {
         ServerWord::Short(text) => {
             cx.owner = format!("server {text:?} of {pool}");
-            let address = address::lower(text, usual, &entry.span, cx)?;
-            Some(plan(text, address, &Server::default(), usual.0))
+            let address = address::lower(text, usual.port(), &entry.span, cx)?;
+            Some(plan(text, address, &Server::default(), usual.defaults))
         }
         ServerWord::Long(words) => {
             let called = words.name.value().or(words.address.value());
@@ -83,26 +93,33 @@ fn one(
                 judge_name(name, ":[]", "server", cx);
             }
             let written = words.address.get()?;
-            let address = address::lower(&written.value, usual, &written.span, cx)?;
+            let address = address::lower(&written.value, usual.port(), &written.span, cx)?;
             let name = words.name.value().unwrap_or(&written.value);
-            Some(plan(name, address, words, usual.0))
+            Some(plan(name, address, words, usual.defaults))
         }
     }
 }
 
-fn plan(name: &str, address: Address, words: &Server, service: Service) -> ServerPlan {
-    let own = count(&words.max_connections);
+fn plan(name: &str, address: Address, words: &Server, defaults: &ServerDefaults) -> ServerPlan {
     ServerPlan {
         name: ServerName::new(name),
         address,
-        weight: words
-            .weight
-            .value()
-            .and_then(|weight| u16::try_from(weight.0).ok())
-            .unwrap_or(1),
-        max_per_second: count(&words.max_per_second),
-        max_connections: own.or(service.max_connections),
+        weight: weight(&words.weight).unwrap_or(defaults.weight),
+        max_connections: count(&words.max_connections).or(defaults.max_connections),
+        max_per_second: count(&words.max_per_second).or(defaults.max_per_second),
         backup: matches!(&words.backup, Field::Given(spot) if spot.value),
+    }
+}
+
+fn weight(field: &Field<Whole<1, 256>>) -> Option<u16> {
+    let weight = field.value()?;
+    u16::try_from(weight.0).ok()
+}
+
+impl Usual<'_> {
+    /// What brings the port.
+    fn port(&self) -> (Service, bool) {
+        (self.service, self.tls)
     }
 }
 

@@ -13,8 +13,8 @@ use crate::base::principal::Principal;
 use crate::discovery::Found;
 use crate::plan::{
     Address, Ask, Balance, CarePlan, ConnectTls, Depth, Dial, HiveAuth, HiveTransport, Host,
-    KerberosPlan, ObservePlan, PoolName, ProbePlan, QueuePlan, Secret, Service, ServicePrincipal,
-    Timeouts,
+    KerberosPlan, ObservePlan, PoolName, ProbePlan, QueuePlan, Secret, ServerDefaults, Service,
+    ServicePrincipal, Timeouts,
 };
 use crate::wire::zookeeper::{AUTH_FAILED, LOGIN, NOTICE, PING};
 
@@ -258,6 +258,7 @@ fn pool() -> PoolPlan {
     PoolPlan {
         name: PoolName::new("hive"),
         service: Service::HIVESERVER2,
+        server_defaults: ServerDefaults::of(Service::HIVESERVER2),
         balance: Balance::RoundRobin,
         discover: None,
         servers: Vec::new(),

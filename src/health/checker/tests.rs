@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::health::Reason;
 use crate::plan::{
-    Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ServerName, ServerPlan,
-    Service, Timeouts,
+    Address, Ask, Balance, Dial, Host, HttpAsk, PoolName, PoolPlan, ServerDefaults, ServerName,
+    ServerPlan, Service, Timeouts,
 };
 use crate::plan::{OnRoleLost, RolePlan};
 use crate::pool::{DialFailure, SessionFault, Standing};
@@ -103,6 +103,7 @@ fn plan_of(servers: &[&str]) -> PoolPlan {
         name: PoolName::new("hive"),
         discover: None,
         service: Service::TCP,
+        server_defaults: ServerDefaults::of(Service::TCP),
         balance: Balance::RoundRobin,
         servers: servers.iter().map(server).map(Arc::new).collect(),
         send_proxy: None,
