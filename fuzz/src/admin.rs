@@ -84,6 +84,7 @@ fn open() -> (Runtime, HandlerContext) {
         metrics,
         commands,
         sessions: SessionTable::nobody(),
+        schema: howdah::config::schema,
     };
     (clock, context)
 }

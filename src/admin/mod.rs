@@ -154,6 +154,8 @@ pub struct HandlerContext {
     pub sessions: SessionTable,
     /// Where timers run.
     pub runtime: Handle,
+    /// Writes the JSON Schema of the configuration.
+    pub schema: fn() -> String,
 }
 
 impl RuntimeView {

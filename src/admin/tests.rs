@@ -136,6 +136,7 @@ async fn stage(token: Option<&str>) -> Stage {
         metrics,
         commands: sender,
         sessions: SessionTable::nobody(),
+        schema: || "{}".into(),
     };
     let server = AdminServer::bind(&admin).expect("a free port");
     Stage {

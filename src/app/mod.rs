@@ -201,6 +201,7 @@ impl App {
             metrics: app.metrics.clone(),
             commands: orders,
             sessions: app.handles.session_table(),
+            schema: config::schema,
         };
         app._admin = Some(server.start(context).map_err(StartError::AdminThread)?);
         Ok(app)

@@ -50,6 +50,9 @@ pub fn duration(text: &str) -> Result<Duration, UnitError> {
     Ok(total)
 }
 
+/// What [`duration`] reads, as a regular expression for schemas.
+pub const DURATION: &str = r"^\s*([0-9]+\s*(ms|s|m|h|d)\s*)+$";
+
 /// Reads `"64KiB"`, `"1MiB"`, `"100kB"`, `"512B"`.
 ///
 /// # Errors

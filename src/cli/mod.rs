@@ -7,6 +7,7 @@ pub mod demo;
 mod exit;
 pub mod probe;
 pub mod run;
+pub mod schema;
 mod summary;
 
 use std::path::PathBuf;
@@ -68,6 +69,8 @@ enum Command {
     /// Read the configuration again (the same as SIGHUP)
     #[command(after_help = "Example: HOWDAH_TOKEN=s3cret howdah reload")]
     Reload(ctl::ReloadArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema(schema::SchemaArgs),
 }
 
 /// Does what the command line asks for.
@@ -84,5 +87,6 @@ pub fn main() -> ExitCode {
         Command::Ready(args) => ctl::ready(&args),
         Command::Weight(args) => ctl::weight(&args),
         Command::Reload(args) => ctl::reload(&args),
+        Command::Schema(args) => schema::run(args),
     }
 }

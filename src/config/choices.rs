@@ -1,5 +1,7 @@
 //! The keys whose value is one of a few words, with what other programs call them.
 
+use serde_json::{Value as Schema, json};
+
 use super::cx::Cx;
 use super::field::Value;
 use super::words::Word;
@@ -190,6 +192,11 @@ impl<C: Choice> Word for C {
     fn kind() -> String {
         let words = C::all().into_iter().map(|(word, _)| format!("`{word}`"));
         words.collect::<Vec<_>>().join(", ")
+    }
+
+    fn schema() -> Schema {
+        let words: Vec<&str> = C::all().into_iter().map(|(word, _)| word).collect();
+        json!({ "type": "string", "enum": words })
     }
 
     /// A word of a closed set.

@@ -1,5 +1,6 @@
 //! The values of probes that are data: regular expressions, bytes in hexadecimal, and whatever JSON may hold.
 
+use serde_json::{Value as Schema, json};
 use toml::de::DeValue;
 
 use super::cx::Cx;
@@ -24,6 +25,10 @@ impl Word for Expression {
         "regular expression".into()
     }
 
+    fn schema() -> Schema {
+        json!({ "type": "string", "minLength": 1, "examples": ["^OK (leader|ready)"] })
+    }
+
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         let text = String::read(value, cx)?;
         let fault = match Pattern::new(text.clone()) {
@@ -40,6 +45,10 @@ impl Word for Expression {
 impl Word for Hex {
     fn kind() -> String {
         "hexadecimal digits".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "string", "pattern": r"^[0-9A-Fa-f\s:]+$", "examples": ["0a 0b ff"] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -78,6 +87,10 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
 impl Word for Scalar {
     fn kind() -> String {
         "text, number, true or false".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": ["string", "number", "boolean"] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {

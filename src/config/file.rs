@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde_json::{Value as Schema, json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,7 +20,7 @@ use super::services::ProbeType;
 use super::shorthand;
 use super::source::Span;
 use super::suggest;
-use super::tables::{Key, Table, bare, in_order, tables};
+use super::tables::{Key, Table, bare, in_order, schema_of, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
     AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LoadSource, LogFormat,
@@ -533,6 +534,10 @@ impl Word for Pools {
         "tables".into()
     }
 
+    fn schema() -> Schema {
+        json!({ "type": "object", "additionalProperties": Pool::schema() })
+    }
+
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         if value.get_ref().is_array() {
             let what = "a pool is said with [[pool]]";
@@ -575,6 +580,11 @@ impl Word for ServerWord {
         "text or table".into()
     }
 
+    fn schema() -> Schema {
+        let address = json!({ "type": "string", "examples": ["HOST", "HOST:PORT"] });
+        json!({ "anyOf": [address, Server::schema()] })
+    }
+
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         match value.get_ref() {
             DeValue::String(address) => Some(Self::Short(address.to_string())),
@@ -594,6 +604,10 @@ impl Word for ServerWord {
 impl Word for ProbeWord {
     fn kind() -> String {
         "table or `none`".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "anyOf": [{ "type": "string", "enum": ["none"] }, Probe::schema()] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -645,6 +659,10 @@ fn meant_by(word: &str) -> String {
 impl Word for ProbeTls {
     fn kind() -> String {
         "true, false or table".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "anyOf": [bool::schema(), ConnectTls::schema()] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {

@@ -25,6 +25,7 @@ mod question;
 mod read;
 mod reference;
 mod report;
+mod schema;
 mod services;
 mod shorthand;
 mod source;
@@ -42,6 +43,7 @@ pub use self::members::members;
 pub use self::question::{address, probe, probe_types};
 pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};
+pub use self::schema::schema;
 use self::words::Word;
 use crate::plan::Plan;
 

@@ -1,6 +1,7 @@
 //! How a table of the file is declared once and gives four things: the struct, its reading, its known keys, and its
 //! page in the reference. Used by `file` alone.
 
+use serde_json::{Map, Value as Schema, json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -9,6 +10,8 @@ pub(super) struct Key {
     pub(super) name: &'static str,
     /// What its value is called.
     pub(super) kind: fn() -> String,
+    /// What editors may know of it.
+    pub(super) schema: fn() -> Schema,
     /// As text; "required" where there is none.
     pub(super) default: &'static str,
     /// The doc comment of the field.
@@ -48,6 +51,7 @@ macro_rules! tables {
             const KEYS: &'static [Key] = &[$( Key {
                 name: bare(stringify!($key)),
                 kind: <$type as Word>::kind,
+                schema: <$type as Word>::schema,
                 default: $default,
                 doc: concat!($($key_doc, "\n"),*),
             }, )*];
@@ -55,8 +59,12 @@ macro_rules! tables {
 
         impl Word for $name {
             fn kind() -> String {
-        "table".into()
-    }
+                "table".into()
+            }
+
+            fn schema() -> Schema {
+                schema_of::<Self>()
+            }
 
             fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
                 let table = cx.table(value, $header)?;
@@ -81,6 +89,44 @@ macro_rules! tables {
     )* };
 }
 pub(super) use tables;
+
+/// A table as JSON Schema: what is no key of it is refused, and each key has its line of the manual.
+pub(super) fn schema_of<T: Table>() -> Schema {
+    let required = T::KEYS.iter().filter(|key| key.default == REQUIRED);
+    let required: Vec<&str> = required.map(|key| key.name).collect();
+    let keys: Map<String, Schema> = T::KEYS.iter().map(described).collect();
+    json!({
+        "type": "object",
+        "description": prose(T::DOC),
+        "properties": keys,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn described(key: &Key) -> (String, Schema) {
+    let mut schema = (key.schema)();
+    let doc = prose(key.doc);
+    schema["description"] = match key.default {
+        REQUIRED => doc.into(),
+        default => format!("{doc}\n\nDefault: {default}").into(),
+    };
+    // Many defaults are no value but a sentence.
+    let value = toml::from_str::<Map<String, Schema>>(&format!("value = {}", key.default));
+    if let Some(value) = value.ok().and_then(|mut table| table.remove("value")) {
+        schema["default"] = value;
+    }
+    (key.name.to_owned(), schema)
+}
+
+/// A doc comment as one paragraph.
+fn prose(doc: &str) -> String {
+    let lines: Vec<&str> = doc.lines().map(str::trim).collect();
+    lines.join(" ").trim().to_owned()
+}
+
+/// In place of a default.
+const REQUIRED: &str = "required";
 
 /// `r#type` is written `type`.
 pub(super) const fn bare(name: &'static str) -> &'static str {

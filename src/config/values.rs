@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde_json::{Value as Schema, json};
 use toml::de::DeValue;
 
 use super::cx::Cx;
@@ -15,6 +16,10 @@ use crate::base::unit;
 impl Word for String {
     fn kind() -> String {
         "text".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "string" })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -33,6 +38,10 @@ impl Word for String {
 impl Word for FilePath {
     fn kind() -> String {
         "path".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "string", "minLength": 1, "examples": ["/etc/howdah/FILE"] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -54,6 +63,10 @@ impl Word for bool {
         "true or false".into()
     }
 
+    fn schema() -> Schema {
+        json!({ "type": "boolean" })
+    }
+
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         let read = value.get_ref().as_bool();
         if read.is_none() {
@@ -67,6 +80,10 @@ impl Word for bool {
 impl<const LOW: u64, const HIGH: u64> Word for Whole<LOW, HIGH> {
     fn kind() -> String {
         format!("{LOW} to {HIGH}")
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "integer", "minimum": LOW, "maximum": HIGH })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -116,6 +133,10 @@ impl Word for Duration {
         "duration".into()
     }
 
+    fn schema() -> Schema {
+        json!({ "type": "string", "pattern": unit::DURATION, "examples": ["500ms", "30s", "5m", "12h"] })
+    }
+
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         let Some(text) = value.get_ref().as_str() else {
             let example = match value.get_ref().as_integer() {
@@ -140,6 +161,10 @@ impl Word for Duration {
 impl Word for IpNet {
     fn kind() -> String {
         "network".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "string", "pattern": NETWORK, "examples": ["10.0.0.0/8", "fd00::/8"] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -190,6 +215,10 @@ fn why_no_network(text: &str) -> &'static str {
 impl Word for SocketAddr {
     fn kind() -> String {
         "address with port".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "string", "pattern": ADDRESS, "examples": ["0.0.0.0:10000", "[::]:10000"] })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
@@ -265,6 +294,9 @@ fn why_no_socket_address(text: &str, usual: &str) -> (String, String) {
     }
 }
 
+/// For editors: what reading refuses besides is told by `howdah check`.
+const NETWORK: &str = "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$";
+const ADDRESS: &str = r"^([0-9.]+|\[[0-9A-Fa-f:.]+(%[0-9]+)?\]):[0-9]{1,5}$";
 const GOOD_DURATION: &str = "durations are \"500ms\", \"30s\", \"5m\", \"12h\", \"7d\"";
 const GOOD_NETWORK: &str = "a network is \"10.0.0.0/8\" or \"fd00::/8\", one address \"10.0.0.7\"";
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);

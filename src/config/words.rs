@@ -4,6 +4,7 @@
 //! stops at a fault: it is noted in [`Cx`] and the field becomes [`Field::Faulty`], so that one run shows them all and
 //! nothing is reported twice.
 
+use serde_json::{Value as Schema, json};
 use toml::de::DeValue;
 
 use super::cx::Cx;
@@ -13,6 +14,9 @@ use super::field::{Field, Spot, Value};
 pub(super) trait Word: Sized {
     /// What it is called in the reference: "duration".
     fn kind() -> String;
+
+    /// What editors may know of it: JSON Schema.
+    fn schema() -> Schema;
 
     /// Notes what is wrong in `cx` and gives `None`.
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self>;
@@ -59,6 +63,10 @@ impl<T: Word> Word for Many<T> {
         format!("{}, one or a list", T::kind())
     }
 
+    fn schema() -> Schema {
+        json!({ "anyOf": [T::schema(), List::<T>::schema()] })
+    }
+
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
         let DeValue::Array(array) = value.get_ref() else {
             let one = T::read(value, cx)?;
@@ -73,6 +81,10 @@ impl<T: Word> Word for Many<T> {
 impl<T: Word> Word for List<T> {
     fn kind() -> String {
         format!("list of {}", T::kind())
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "array", "items": T::schema() })
     }
 
     fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {

@@ -9,6 +9,7 @@ mod order;
 mod pulse;
 mod readyz;
 mod reload;
+mod schema;
 mod server;
 mod status;
 mod weight;
@@ -31,4 +32,5 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     weight::ENDPOINT,
     reload::ENDPOINT,
     openapi::ENDPOINT,
+    schema::ENDPOINT,
 ];
