@@ -430,8 +430,8 @@ mod what_becomes_of_it {
     use std::time::Duration;
 
     use howdah::plan::{
-        AccessTarget, Ask, Balance, ClientAuth, Depth, Dial, HiveAuth, HiveTransport, Host,
-        HttpAsk, LogFormat, LogLevel, Plan, PoolName, PoolPlan, ProxyVersion, Service, SniPattern,
+        Ask, Balance, ClientAuth, Depth, Dial, HiveAuth, HiveTransport, Host, HttpAsk, LogFormat,
+        LogLevel, LogTarget, Plan, PoolName, PoolPlan, ProxyVersion, Service, SniPattern,
         StickyPlan, TlsVersion,
     };
 
@@ -540,7 +540,7 @@ mod what_becomes_of_it {
             (plan.log.level, plan.log.format),
             (LogLevel::Info, LogFormat::Json)
         );
-        assert_eq!(plan.log.access, AccessTarget::Stdout);
+        assert_eq!(plan.log.access, None);
     }
 
     /// Forty servers need no table each.
@@ -579,6 +579,7 @@ mod what_becomes_of_it {
     #[test]
     fn every_line_of_the_complete_file_counts() {
         let plan = plan("contract-complete.toml");
+        assert_eq!(plan.log.access, Some(LogTarget::Stdout));
         assert_eq!(plan.global.workers.map(usize::from), Some(2));
         assert_eq!(
             plan.admin.token.as_ref().unwrap().expose(),

@@ -49,6 +49,7 @@ use crate::session::{Limit, Reason};
 use crate::telemetry::Metrics;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::journal::{Event, Kind};
+use crate::telemetry::log;
 use crate::tls::connect::Connector;
 
 /// A running howdah.
@@ -133,7 +134,7 @@ impl App {
         programs: Programs,
     ) -> Result<Self, StartError> {
         let server = AdminServer::bind(&plan.admin)?;
-        let sink = AccessLog::open(&plan.log.access).map_err(StartError::AccessLog)?;
+        let sink = AccessLog::open(&plan.log).map_err(StartError::AccessLog)?;
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
@@ -221,6 +222,7 @@ impl App {
                 }
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reloads.ask(None),
+                    Some(Signal::Reopen) => reopen_logs(&self.access),
                     Some(Signal::Stop) | None => break,
                 },
                 Some(command) = self.commands.recv() => self.obey(command).await,
@@ -229,10 +231,14 @@ impl App {
                 () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
             }
         }
+        let access = self.access.clone();
         let hurry = async move {
             while let Some(signal) = signals.recv().await {
-                if signal == Signal::Stop {
-                    return;
+                match signal {
+                    Signal::Stop => return,
+                    // Logs are rotated also while the last sessions take their hours.
+                    Signal::Reopen => reopen_logs(&access),
+                    Signal::Reload => {}
                 }
             }
             std::future::pending().await
@@ -293,6 +299,13 @@ impl App {
             self.load_readers.reconcile(&runtime.pool);
         }
     }
+}
+
+/// The writers do it, so that a disk which hangs holds nobody else.
+fn reopen_logs(access: &AccessLog) {
+    tracing::info!("log files are opened again");
+    log::reopen();
+    access.reopen();
 }
 
 /// Tasks of the control thread that nobody waits for.

@@ -22,7 +22,7 @@ use crate::admin::{Refusal, Rejected, Reloaded, RuntimeView};
 use crate::config::Loaded;
 use crate::health::command::commands;
 use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
-use crate::plan::{AccessTarget, ListenerName, Plan, PoolName};
+use crate::plan::{ListenerName, LogTarget, Plan, PoolName};
 use crate::telemetry::ReloadResult;
 use crate::telemetry::access::{AccessLog, Sink};
 use crate::telemetry::journal::{Event, Kind};
@@ -171,6 +171,7 @@ impl App {
         self.process_limit
             .set(Some(global.max_connections), global.max_per_second);
         log::set_level(plan.log.level);
+        log::reopen();
         if let Some(sink) = sink {
             self.access.switch(sink);
         }
@@ -207,9 +208,9 @@ impl App {
     /// A file is opened at each reload, also under the same name: that is how logs are rotated.
     fn sink(&self, plan: &Plan) -> io::Result<Option<Sink>> {
         let changed = plan.log.access != self.plan.log.access;
-        let is_file = matches!(plan.log.access, AccessTarget::File(_));
+        let is_file = matches!(plan.log.access, Some(LogTarget::File(_)));
         (changed || is_file)
-            .then(|| AccessLog::open(&plan.log.access))
+            .then(|| AccessLog::open(&plan.log))
             .transpose()
     }
 }

@@ -9,16 +9,19 @@ use tokio::signal::unix::{self, SignalKind, signal};
 pub enum Signal {
     /// SIGHUP: read the file again.
     Reload,
+    /// SIGUSR1: open log files again, which were renamed.
+    Reopen,
     /// SIGTERM or SIGINT: drain and stop; sent twice: stop at once.
     Stop,
 }
 
-/// The three signals that howdah listens to.
+/// The signals that howdah listens to.
 #[derive(Debug)]
 pub struct Signals {
     hangup: unix::Signal,
     terminate: unix::Signal,
     interrupt: unix::Signal,
+    user: unix::Signal,
 }
 
 impl Signals {
@@ -31,6 +34,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            user: signal(SignalKind::user_defined1())?,
         })
     }
 
@@ -40,6 +44,7 @@ impl Signals {
             _ = self.hangup.recv() => Signal::Reload,
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.user.recv() => Signal::Reopen,
         }
     }
 }

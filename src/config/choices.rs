@@ -8,9 +8,9 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::base::word::{Label, words};
 use crate::plan::{
-    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LoadSource, LogFormat,
-    LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Sni,
-    TlsVersion,
+    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility, LoadSource,
+    LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay,
+    Sni, TlsVersion,
 };
 
 words! {
@@ -107,6 +107,7 @@ choices! {
     Sni, "rule for names";
     Confine, "lock";
     LogFormat, "log format";
+    Facility, "facility";
     Balance, "balancer", aliases foreign::BALANCE, advice |word: &str| match word {
         "first" => Some("howdah has no \"first\": mark the servers that should wait with backup = true"),
         "uri" | "url_param" | "hdr" | "rdp-cookie" => {

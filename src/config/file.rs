@@ -23,9 +23,9 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, schema_of, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, LoadSource, LogFormat,
-    LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay, Service,
-    Sni, TlsVersion,
+    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility, LoadSource,
+    LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay,
+    Service, Sni, TlsVersion,
 };
 
 tables! {
@@ -105,8 +105,13 @@ tables! {
         level: LogLevel = "\"info\"",
         /// One JSON object a line for programs, text for people. A change needs a restart.
         format: LogFormat = "\"json\"",
-        /// The line of each session: `stdout`, `stderr`, `off`, or a file's path, which is opened again on a reload.
-        access: String = "\"stdout\"",
+        /// What howdah says of itself: `stderr`, `stdout`, `syslog` (or `syslog:///SOCKET`, `syslog://HOST:PORT` over UDP),
+        /// `journald`, or a file's path, which is opened again on SIGUSR1 and on a reload. A change needs a restart.
+        target: String = "\"stderr\"; `journald` where systemd leads that to its journal",
+        /// The line of each session, in the same way, or `off`.
+        access: String = "\"stdout\"; `journald` where systemd leads that to its journal",
+        /// What syslog sorts by.
+        facility: Facility = "\"daemon\"",
     }
 
     /// An accepting address, or several that behave alike; one `[[listener]]` each.

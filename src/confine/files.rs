@@ -15,7 +15,7 @@ use landlock::{
 
 use super::lock::Lock;
 use crate::base::reach::{Reach, confined_to, real};
-use crate::plan::{AccessTarget, Plan};
+use crate::plan::Plan;
 
 /// Restricts this thread, and those it will start, to `reach`.
 pub(super) fn lock(reach: Reach) -> Lock {
@@ -91,14 +91,10 @@ pub(super) fn out_of_reach(plan: &Plan, config: &Path, files: &[PathBuf]) -> Vec
 }
 
 fn written(plan: &Plan) -> impl Iterator<Item = &Path> {
-    let access = match &plan.log.access {
-        AccessTarget::File(path) => Some(path.as_path()),
-        _ => None,
-    };
+    let logs = [&plan.log.target, &plan.log.access].into_iter().flatten();
+    let logs = logs.filter_map(|target| target.file().map(PathBuf::as_path));
     let socket = plan.admin.socket.as_ref();
-    access
-        .into_iter()
-        .chain(socket.map(|socket| socket.path.as_path()))
+    logs.chain(socket.map(|socket| socket.path.as_path()))
 }
 
 /// The folder of a file; the file itself where its folder holds far more than is ours.

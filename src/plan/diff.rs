@@ -132,6 +132,7 @@ const RESTART_ONLY: &[RestartOnly] = restart_only! {
     admin.bind,
     admin.socket,
     log.format,
+    log.target,
 };
 
 impl Delta {

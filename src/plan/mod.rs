@@ -16,6 +16,7 @@ mod kerberos;
 mod limits;
 mod listener;
 mod load;
+mod log;
 mod name;
 mod networks;
 mod page;
@@ -26,7 +27,6 @@ mod service;
 mod tls;
 mod way;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::address::{Address, Host};
@@ -40,6 +40,7 @@ pub use self::kerberos::{KerberosPlan, KeytabKey, Realms, ServicePrincipal};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::load::{LoadPlan, LoadSource};
+pub use self::log::{Facility, LogFormat, LogLevel, LogPlan, LogTarget, Syslog};
 pub use self::name::{ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
 pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
@@ -51,7 +52,6 @@ pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };
 pub use self::way::{Balance, Dial, ProxyVersion, StickyPlan};
-use crate::base::word::words;
 
 /// Everything one configuration file asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,54 +73,4 @@ impl Plan {
     pub fn pool(&self, name: &PoolName) -> Option<&Arc<PoolPlan>> {
         self.pools.iter().find(|pool| pool.name == *name)
     }
-}
-
-/// Table `[log]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogPlan {
-    /// Default info.
-    pub level: LogLevel,
-    /// Default json.
-    pub format: LogFormat,
-    /// Default stdout.
-    pub access: AccessTarget,
-}
-
-words! {
-    /// Key `log.level`.
-    pub enum LogLevel {
-        /// howdah cannot do its duty.
-        Error = "error",
-        /// It does, but someone should look.
-        Warn = "warn",
-        /// Lifecycle, transitions.
-        Info = "info",
-        /// Each stage of each session.
-        Debug = "debug",
-        /// Everything.
-        Trace = "trace",
-    }
-}
-
-words! {
-    /// Key `log.format`.
-    pub enum LogFormat {
-        /// One JSON object a line.
-        Json = "json",
-        /// For people.
-        Text = "text",
-    }
-}
-
-/// Key `log.access`: where the line of each session goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessTarget {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Nowhere.
-    Off,
-    /// Appended to a file, which is opened again on a reload (for log rotation).
-    File(PathBuf),
 }

@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 use super::Metrics;
 use super::json::Object;
 use super::outlet::{Loss, Outlet};
+use super::sink;
 pub use super::sink::Sink;
-use crate::plan::AccessTarget;
+use crate::plan::{LogFormat, LogPlan, LogTarget};
 
 /// Takes lines from all workers. Cheap to clone.
 #[derive(Clone)]
@@ -71,7 +72,8 @@ impl AccessLog {
         let on = Arc::new(AtomicBool::new(!sink.is_off()));
         let loss = Loss {
             counter: metrics.log_lines_lost("access"),
-            warn: Some("access"),
+            name: "access",
+            warn: true,
         };
         let outlet = Outlet::start("access-log", sink, loss)?;
         Ok(Self { outlet, on })
@@ -81,13 +83,15 @@ impl AccessLog {
     ///
     /// # Errors
     /// When a file cannot be opened for appending.
-    pub fn open(target: &AccessTarget) -> io::Result<Sink> {
-        match target {
-            AccessTarget::Stdout => Sink::stdout(),
-            AccessTarget::Stderr => Sink::stderr(),
-            AccessTarget::Off => Ok(Sink::off()),
-            AccessTarget::File(path) => Sink::file(path),
-        }
+    pub fn open(plan: &LogPlan) -> io::Result<Sink> {
+        let usual = || sink::usual(LogTarget::Stdout);
+        let target = plan.access.clone().unwrap_or_else(usual);
+        Sink::open(&target, plan.format == LogFormat::Text)
+    }
+
+    /// A file is opened again under its name, and a daemon looked for anew: for log rotation. Waits for nothing.
+    pub fn reopen(&self) {
+        self.outlet.reopen();
     }
 
     /// Lines from now on go to `sink`: at a reload, also when the path is the same (log rotation).
@@ -155,6 +159,7 @@ thread_local! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::LogLevel;
 
     fn line() -> Line<'static> {
         Line {
@@ -193,11 +198,20 @@ mod tests {
         assert_eq!(text, expected);
     }
 
+    fn plan(target: LogTarget) -> LogPlan {
+        LogPlan {
+            level: LogLevel::Info,
+            format: LogFormat::Json,
+            target: None,
+            access: Some(target),
+        }
+    }
+
     #[test]
     fn lines_reach_the_file_and_follow_a_rotation() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("access.log");
-        let target = AccessTarget::File(path.clone());
+        let target = plan(LogTarget::File(path.clone()));
         let sink = AccessLog::open(&target).expect("opens");
         let log = AccessLog::start(sink, &Metrics::new()).expect("starts");
         log.write(&line());
@@ -218,10 +232,10 @@ mod tests {
     fn off_writes_nothing_until_a_reload_says_otherwise() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("access.log");
-        let sink = AccessLog::open(&AccessTarget::Off).expect("opens");
+        let sink = AccessLog::open(&plan(LogTarget::Off)).expect("opens");
         let log = AccessLog::start(sink, &Metrics::new()).expect("starts");
         log.write(&line());
-        log.switch(AccessLog::open(&AccessTarget::File(path.clone())).expect("opens"));
+        log.switch(AccessLog::open(&plan(LogTarget::File(path.clone()))).expect("opens"));
         assert!(log.flush(Duration::from_secs(10)));
         log.write(&line());
         assert!(log.flush(Duration::from_secs(10)));
@@ -231,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error_at_once() {
-        let target = AccessTarget::File("/nonexistent/access.log".into());
+        let target = plan(LogTarget::File("/nonexistent/access.log".into()));
         assert!(AccessLog::open(&target).is_err());
     }
 }

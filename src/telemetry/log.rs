@@ -1,7 +1,7 @@
-//! Sets `tracing` up: what howdah says about itself, on standard error.
+//! Sets `tracing` up: what howdah says about itself, on standard error or where `log.target` says.
 //!
 //! Events go through an [`Outlet`] like the lines of the access log, so a stuck terminal or a full pipe behind
-//! standard error does not stop a worker. The level changes with a reload; the format does not.
+//! standard error does not stop a worker. The level changes with a reload; format and target do not.
 
 use std::fmt::{self, Debug};
 use std::io::{self, IsTerminal};
@@ -21,8 +21,8 @@ use tracing_subscriber::{Registry, reload};
 use super::Metrics;
 use super::json::Object;
 use super::outlet::{Loss, Outlet};
-use super::sink::Sink;
-use crate::plan::{LogFormat, LogLevel, LogPlan};
+use super::sink::{self, Sink};
+use crate::plan::{LogFormat, LogLevel, LogPlan, LogTarget};
 
 /// The log of the process; its drop waits until what was said is written.
 pub struct Log {
@@ -58,9 +58,16 @@ impl std::error::Error for List {}
 
 /// Says more or less from now on; nothing where no [`Log`] was started, as in tests.
 pub fn set_level(level: LogLevel) {
-    if let Some(handle) = LEVEL.get() {
+    if let Some(running) = RUNNING.get() {
         // Fails only when the subscriber is gone, and then there is nothing to say it to.
-        let _ = handle.reload(filter(level));
+        let _ = running.level.reload(filter(level));
+    }
+}
+
+/// A file is opened again under its name, and a daemon looked for anew: for log rotation. Waits for nothing.
+pub fn reopen() {
+    if let Some(running) = RUNNING.get() {
+        running.outlet.reopen();
     }
 }
 
@@ -68,27 +75,35 @@ impl Log {
     /// Takes over `tracing` for the whole process.
     ///
     /// # Errors
-    /// When the writer's thread cannot be started, or somebody took `tracing` over before.
+    /// When a file cannot be opened, the writer's thread cannot be started, or somebody took `tracing` over before.
     pub fn start(plan: &LogPlan, metrics: &Metrics) -> io::Result<Self> {
         let loss = Loss {
             counter: metrics.log_lines_lost("process"),
-            warn: None,
+            name: "process",
+            warn: false,
         };
-        let outlet = Outlet::start("log", Sink::stderr()?, loss)?;
+        let usual = || sink::usual(LogTarget::Stderr);
+        let target = plan.target.clone().unwrap_or_else(usual);
+        let sink = Sink::open(&target, plan.format == LogFormat::Text)?;
+        let outlet = Outlet::start("log", sink, loss)?;
         let (filter, level) = reload::Layer::new(filter(plan.level));
         let layer = tracing_subscriber::fmt::layer().with_writer(Lines(outlet.clone()));
         let registry = tracing_subscriber::registry().with(filter);
         let taken = match plan.format {
-            LogFormat::Json => registry.with(layer.event_format(Json)).try_init(),
-            LogFormat::Text => {
-                let colour = io::stderr().is_terminal();
+            LogFormat::Text if !target.is_messages() => {
+                let colour = is_terminal(&target);
                 let layer = layer.with_ansi(colour).with_target(false);
                 registry.with(layer).try_init()
             }
+            // Messages are made from JSON by who sends them, text for people too.
+            _ => registry.with(layer.event_format(Json)).try_init(),
         };
         taken.map_err(io::Error::other)?;
         // There is one subscriber a process, and this is it.
-        let _ = LEVEL.set(level);
+        let _ = RUNNING.set(Running {
+            level,
+            outlet: outlet.clone(),
+        });
         Ok(Self { outlet })
     }
 
@@ -233,8 +248,22 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// The level of the one subscriber that a process can have.
-static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+fn is_terminal(target: &LogTarget) -> bool {
+    match target {
+        LogTarget::Stdout => io::stdout().is_terminal(),
+        LogTarget::Stderr => io::stderr().is_terminal(),
+        _ => false,
+    }
+}
+
+/// What can be changed of a log that runs.
+struct Running {
+    level: reload::Handle<LevelFilter, Registry>,
+    outlet: Outlet,
+}
+
+/// Of the one subscriber that a process can have.
+static RUNNING: OnceLock<Running> = OnceLock::new();
 /// The field that `tracing` gives the text of an event.
 const MESSAGE: &str = "message";
 /// How long the end of the process waits for a reader of standard error.

@@ -5,16 +5,21 @@
 //! looked up before it began; and no log, full disk or stuck pipe ever makes a session wait.
 
 pub mod access;
+mod datagrams;
 pub mod families;
 pub mod handles;
 pub mod journal;
+mod journald;
 mod json;
 pub mod log;
 pub mod metrics;
 mod outlet;
 mod process;
+mod record;
 mod sink;
 pub mod sketch;
+mod stream;
+mod syslog;
 
 pub use self::access::{AccessLog, Line};
 pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics, SessionResult, Times};

@@ -2,10 +2,11 @@
 //!
 //! [`Outlet::push`] copies the line into a buffer under a short lock and never waits for a write; when the
 //! buffer is full, or a write fails, the lines are counted as lost. The writer takes the whole buffer at once,
-//! so many sessions share one `write`. A line is written whole or not at all, as far as the disk lets us: after
-//! a torn write the next batch begins on a new line.
+//! so many sessions share one `write`.
+//!
+//! [`Outlet::reopen`] is for who renames log files: the writer itself opens the file again, after the lines that were queued
+//! before, so that each line is in one file, whole.
 
-use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 
-use super::sink::{Sink, write_all};
+use super::sink::Sink;
 
 /// The sending side; dropping the last clone ends the writer once it has written everything.
 #[derive(Clone)]
@@ -23,8 +24,10 @@ pub(super) struct Outlet(Arc<Sender>);
 /// What to do about lines that cannot be written.
 pub(super) struct Loss {
     pub(super) counter: IntCounter,
-    /// Warn through `tracing`, once a minute; `None` for the outlet that `tracing` itself writes to.
-    pub(super) warn: Option<&'static str>,
+    /// Which log.
+    pub(super) name: &'static str,
+    /// Warn through `tracing`, once a minute; not for the outlet that `tracing` itself writes to.
+    pub(super) warn: bool,
 }
 
 impl Outlet {
@@ -67,14 +70,19 @@ impl Outlet {
         self.0.work.notify_one();
     }
 
+    /// Lines from now on go to the file that has the name now; who cannot be opened again stays. Waits for nothing.
+    pub(super) fn reopen(&self) {
+        self.0.lock().reopen = true;
+        self.0.work.notify_one();
+    }
+
     /// Waits until everything queued is written, at most `patience` (a reader that is stuck keeps us no longer).
     /// Returns whether all was written. Blocks the thread.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let mut state = self.0.lock();
         state.hurry = true;
         self.0.work.notify_one();
-        let busy =
-            |state: &mut State| state.writing || !state.buffer.is_empty() || state.next.is_some();
+        let busy = |state: &mut State| state.writing || !state.is_done();
         let (state, waited) = self
             .0
             .idle
@@ -117,32 +125,65 @@ struct Shared {
 struct State {
     buffer: Vec<u8>,
     next: Option<Sink>,
+    reopen: bool,
     writing: bool,
     /// Somebody waits in `flush`: do not linger.
     hurry: bool,
     closed: bool,
 }
 
+impl State {
+    fn is_done(&self) -> bool {
+        self.buffer.is_empty() && self.next.is_none() && !self.reopen
+    }
+}
+
+/// What follows the lines of a batch.
+struct After {
+    /// Another place.
+    next: Option<Sink>,
+    /// The same place under its name.
+    reopen: bool,
+}
+
 impl Shared {
     fn run(&self, mut sink: Sink) {
         let mut batch = Vec::new();
-        let mut torn = false;
-        while let Some(next) = self.take(&mut batch) {
-            if let Some(file) = &mut sink.0 {
-                self.write(file, &batch, &mut torn, next.is_some());
+        while let Some(after) = self.take(&mut batch) {
+            if !batch.is_empty() {
+                let last = after.next.is_some();
+                let written = sink.write(&batch, &|| last || self.is_to_leave());
+                if let Some(why) = written.why {
+                    self.lost(written.lost, &why.to_string());
+                }
             }
             batch.clear();
             batch.shrink_to(CAPACITY / 4);
-            if let Some(next) = next {
-                (sink, torn) = (next, false);
+            match after.next {
+                Some(next) => sink = next,
+                None if after.reopen => self.open_again(&mut sink),
+                None => {}
             }
             self.lock().writing = false;
             self.idle.notify_all();
         }
     }
 
+    fn open_again(&self, sink: &mut Sink) {
+        if let Err(error) = sink.reopen() {
+            let log = self.loss.name;
+            tracing::warn!(log, %error, "a log file cannot be opened again: lines go to the old one");
+        }
+    }
+
+    /// There is another place to go to, or nobody to wait with.
+    fn is_to_leave(&self) -> bool {
+        let state = self.lock();
+        state.next.is_some() || state.closed
+    }
+
     /// Waits for work, lets a batch gather, and takes it; `None` when closed and empty.
-    fn take(&self, batch: &mut Vec<u8>) -> Option<Option<Sink>> {
+    fn take(&self, batch: &mut Vec<u8>) -> Option<After> {
         let mut state = self.lock();
         loop {
             let small = !state.buffer.is_empty() && state.buffer.len() < BATCH;
@@ -152,10 +193,13 @@ impl Shared {
                 let waited = self.work.wait_timeout_while(state, LINGER, gathering);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
-            if !state.buffer.is_empty() || state.next.is_some() {
+            if !state.is_done() {
                 std::mem::swap(&mut state.buffer, batch);
                 state.writing = true;
-                return Some(state.next.take());
+                return Some(After {
+                    next: state.next.take(),
+                    reopen: std::mem::take(&mut state.reopen),
+                });
             }
             state.hurry = false;
             if state.closed {
@@ -168,21 +212,12 @@ impl Shared {
         }
     }
 
-    fn write(&self, file: &mut File, batch: &[u8], torn: &mut bool, last: bool) {
-        let leave = || last || self.lock().next.is_some();
-        if *torn && write_all(file, b"\n", leave).1.is_none() {
-            *torn = false;
-        }
-        let (written, error) = write_all(file, batch, leave);
-        let Some(error) = error else { return };
-        *torn |= written > 0 && batch[written - 1] != b'\n';
-        let lines = batch[written..].iter().filter(|byte| **byte == b'\n');
-        self.lost(lines.count() as u64, &error.to_string());
-    }
-
     fn lost(&self, lines: u64, why: &str) {
         self.loss.counter.inc_by(lines);
-        let Some(log) = self.loss.warn else { return };
+        if !self.loss.warn {
+            return;
+        }
+        let log = self.loss.name;
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.is_none_or(|last| last.elapsed() >= WARN_EVERY) {
             *warned = Some(Instant::now());
@@ -212,6 +247,7 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Read;
     use std::path::Path;
 
@@ -221,7 +257,8 @@ mod tests {
         let counter = IntCounter::new("lost", "for the test").expect("valid");
         Loss {
             counter,
-            warn: Some("access"),
+            name: "access",
+            warn: true,
         }
     }
 
@@ -247,7 +284,7 @@ mod tests {
     #[test]
     fn dropping_the_last_clone_writes_what_is_queued() {
         let (mut reader, writer) = io::pipe().expect("pipe");
-        let sink = Sink(Some(File::from(std::os::fd::OwnedFd::from(writer))));
+        let sink = Sink::stream(File::from(std::os::fd::OwnedFd::from(writer)));
         let outlet = Outlet::start("test", sink, loss()).expect("starts");
         let other = outlet.clone();
         outlet.push(b"one\n");
@@ -278,7 +315,7 @@ mod tests {
     #[test]
     fn a_stuck_reader_costs_lines_and_no_time() {
         let (_reader, writer) = io::pipe().expect("pipe");
-        let sink = Sink(Some(File::from(std::os::fd::OwnedFd::from(writer))));
+        let sink = Sink::stream(File::from(std::os::fd::OwnedFd::from(writer)));
         let outlet = Outlet::start("test", sink, loss()).expect("starts");
         let line = [b'x'; 1023]
             .iter()
@@ -305,6 +342,65 @@ mod tests {
     }
 
     #[test]
+    fn a_rotation_under_load_loses_no_line_and_doubles_none() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("log");
+        let outlet = outlet(&path);
+        let (writers, lines, turns) = (4, 20_000, 50);
+        let threads: Vec<_> = (0..writers)
+            .map(|writer| {
+                let outlet = outlet.clone();
+                thread::spawn(move || {
+                    for number in 0..lines {
+                        outlet.push(format!("{writer} {number}\n").as_bytes());
+                    }
+                })
+            })
+            .collect();
+        for turn in 0..turns {
+            let aside = dir.path().join(format!("log.{turn}"));
+            std::fs::rename(&path, aside).expect("renames");
+            outlet.reopen();
+            assert!(outlet.flush(Duration::from_secs(10)));
+        }
+        for thread in threads {
+            thread.join().expect("pushed them all");
+        }
+        assert!(outlet.flush(Duration::from_secs(10)));
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(dir.path()).expect("lists") {
+            let text = std::fs::read_to_string(entry.expect("an entry").path()).expect("reads");
+            assert!(text.is_empty() || text.ends_with('\n'), "a torn line");
+            found.extend(text.lines().map(str::to_owned));
+        }
+        found.sort();
+        let mut expected: Vec<_> = (0..writers)
+            .flat_map(|writer| (0..lines).map(move |number| format!("{writer} {number}")))
+            .collect();
+        expected.sort();
+        assert!(
+            found == expected,
+            "{} of {} lines",
+            found.len(),
+            expected.len()
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_again_stays() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("log");
+        let outlet = outlet(&path);
+        let aside = dir.path().join("aside");
+        std::fs::rename(&path, &aside).expect("renames");
+        std::fs::create_dir(&path).expect("stands in the way");
+        outlet.reopen();
+        outlet.push(b"one\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(std::fs::read_to_string(aside).expect("reads"), "one\n");
+    }
+
+    #[test]
     fn a_named_pipe_without_a_reader_is_an_error_at_once() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("pipe");
@@ -319,7 +415,7 @@ mod tests {
         let (_reader, writer) = io::pipe().expect("pipe");
         let stuck = File::from(std::os::fd::OwnedFd::from(writer));
         rustix::fs::fcntl_setfl(&stuck, OFlags::NONBLOCK).expect("a flag");
-        let outlet = Outlet::start("test", Sink(Some(stuck)), loss()).expect("starts");
+        let outlet = Outlet::start("test", Sink::stream(stuck), loss()).expect("starts");
         outlet.push(&[b'x'; 1 << 20]);
         outlet.push(b"\n");
         assert!(!outlet.flush(Duration::from_millis(50)), "a pipe of 1 MiB?");

@@ -37,6 +37,7 @@ mod hostile;
 mod limits;
 mod load;
 mod locks;
+mod logs;
 mod probe;
 mod probes;
 mod proxy_protocol;

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use self::row::{joined, row};
 use crate::base::unit::show_duration;
 use crate::plan::{
-    AcceptTls, AccessTarget, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, OnRoleLost,
-    Plan, PoolPlan, Protocol, Role, ServerDefaults, ServerPlan, SniPattern, TlsVersion,
+    AcceptTls, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, OnRoleLost, Plan, PoolPlan,
+    Protocol, Role, ServerDefaults, ServerPlan, SniPattern, TlsVersion,
 };
 
 /// Display shows the whole plan, secrets as `***`.
@@ -271,18 +271,21 @@ fn show_rest(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         format_args!("at most {}, drain for {drain}", global.max_connections),
     )?;
     show_admin(f, &plan.admin)?;
-    let access = match &plan.log.access {
-        AccessTarget::Stdout => "stdout".into(),
-        AccessTarget::Stderr => "stderr".into(),
-        AccessTarget::Off => "off".into(),
-        AccessTarget::File(path) => path.display().to_string(),
-    };
+    let log = &plan.log;
+    let access = log
+        .access
+        .as_ref()
+        .map_or("stdout".into(), ToString::to_string);
+    let target = log
+        .target
+        .as_ref()
+        .map_or(String::new(), |target| format!(" to {target}"));
     let level = format!("{:?}", plan.log.level).to_lowercase();
     let format = format!("{:?}", plan.log.format).to_lowercase();
     row(
         f,
         "log",
-        format_args!("{level} and up as {format}, sessions to {access}"),
+        format_args!("{level} and up as {format}{target}, sessions to {access}"),
     )
 }
 

@@ -43,8 +43,8 @@ pub(super) fn secret(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<Se
     Some(Secret::new(secret))
 }
 
-/// Notes an access log that could not be opened.
-pub(super) fn writable(path: &Path, word: &Spot<String>, cx: &mut Cx) {
+/// Notes a log, of `key`, that could not be opened.
+pub(super) fn writable(path: &Path, key: &str, word: &Spot<String>, cx: &mut Cx) {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -60,18 +60,20 @@ pub(super) fn writable(path: &Path, word: &Spot<String>, cx: &mut Cx) {
         return;
     };
     let reachable = reach::may_write(path);
-    let hint = crate::config::suggest::value(&word.value, &["stdout", "stderr", "off"], &[]);
+    let hint = crate::config::suggest::value(&word.value, TARGETS, &[]);
     let what = format!(
-        "access in [log] names no file that could be written: {:?}",
+        "{key} in [log] names no file that could be written: {:?}",
         word.value
     );
     let fault = cx.error(&word.span, what).why(why);
     if !reachable {
-        fault.fix("name a file in the folder of the present access log, or restart howdah");
+        fault.fix("name a file in the folder of a present log, or restart howdah");
         return;
     }
     fault.fix(
-        hint.unwrap_or_else(|| "stdout, stderr, off, or a file in a folder that exists".into()),
+        hint.unwrap_or_else(|| {
+            format!("{}, or a file in a folder that exists", TARGETS.join(", "))
+        }),
     );
 }
 
@@ -222,3 +224,6 @@ pub(in crate::config) fn reason(error: &io::Error) -> String {
 }
 
 const LARGEST: u64 = 1 << 20;
+
+/// Where a log may go without a path.
+const TARGETS: &[&str] = &["stdout", "stderr", "off", "syslog", "journald"];

@@ -19,6 +19,7 @@ mod http;
 mod kerberos;
 mod listener;
 mod load;
+mod log;
 mod material;
 pub(super) mod members;
 mod names;
@@ -41,17 +42,15 @@ pub(super) use self::material::reason;
 use self::names::{judge_name, missing, pool_reference};
 pub(super) use self::probe::lower as probe;
 use super::cx::Cx;
-use super::field::{Field, Spot};
+use super::field::Field;
 use super::file::{Admin, File, Global, Log, Pools};
-use crate::plan::{
-    AccessTarget, Confine, CpuAffinity, GlobalPlan, LogFormat, LogLevel, LogPlan, Plan, RelayWay,
-};
+use crate::plan::{Confine, CpuAffinity, GlobalPlan, Plan, RelayWay};
 
 /// The plan, as far as it can be made.
 pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let global = global(&file.global.or(Global::default()), cx);
     let admin = admin::lower(&file.admin.or(Admin::default()), cx);
-    let log = log(&file.log.or(Log::default()), cx);
+    let log = log::lower(&file.log.or(Log::default()), cx);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
     if file.pool.is_absent() || file.pool.value().is_some_and(Pools::is_empty) {
@@ -88,30 +87,5 @@ fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
         cpu_affinity: words.cpu_affinity.or(CpuAffinity::Auto),
         user: words.user.get().and_then(|name| material::user(name, cx)),
         confine: words.confine.or(Confine::Auto),
-    }
-}
-
-fn log(words: &Log, cx: &mut Cx) -> LogPlan {
-    "[log]".clone_into(&mut cx.owner);
-    LogPlan {
-        level: words.level.or(LogLevel::Info),
-        format: words.format.or(LogFormat::Json),
-        access: words
-            .access
-            .get()
-            .map_or(AccessTarget::Stdout, |word| access(word, cx)),
-    }
-}
-
-fn access(word: &Spot<String>, cx: &mut Cx) -> AccessTarget {
-    match word.value.as_str() {
-        "stdout" => AccessTarget::Stdout,
-        "stderr" => AccessTarget::Stderr,
-        "off" => AccessTarget::Off,
-        path => {
-            let full = cx.resolve(path);
-            material::writable(&full, word, cx);
-            AccessTarget::File(full)
-        }
     }
 }
