@@ -189,9 +189,9 @@ fn headed(kind: &'static str, body: UnsyncBoxBody<Bytes, Infallible>) -> Answer 
 const BEARER: &str = "Bearer realm=\"howdah\"";
 const BASIC: &str = "Basic realm=\"howdah\", Bearer realm=\"howdah\"";
 pub(super) const JSON: &str = "application/json";
-/// The page has its style and script inside, and asks nobody but us.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The page loads its style, scripts and icon from us, asks nobody but us, and has nothing inline.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const NO_READER: &str = "looking needs a token: send the header \"Authorization: Bearer TOKEN\" \
      (howdah: --token-file or HOWDAH_TOKEN; browsers: user \"howdah\", the token as the password)";
 const NO_TOKEN: &str = "commands need the admin token: send the header \"Authorization: Bearer TOKEN\" \

@@ -273,6 +273,11 @@ async fn the_page_the_metrics_and_the_pulse() {
     assert_eq!(code, 200);
     assert!(head.contains("content-type: text/html"));
     assert!(page.contains("<title>howdah</title>"));
+    assert!(head.contains("script-src 'self'") && !head.contains("unsafe"));
+    let (code, head, script) = stage.ask("GET /assets/app.js", "", "").await;
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: text/javascript") && script.contains("import "));
+    assert_eq!(stage.ask("GET /assets/mod.rs", "", "").await.0, 404);
     let (code, head, text) = stage.ask("GET /metrics?name[]=x", "", "").await;
     assert_eq!(code, 200);
     assert!(head.contains("text/plain; version=0.0.4"));

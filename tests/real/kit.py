@@ -133,6 +133,22 @@ def install_judges():
     need_debs(testssl="testssl.sh", openssl="openssl")
 
 
+def install_browser():
+    """Debian's Chromium, Node, and what drives the one from the other; the folder with node_modules."""
+    need_debs(chromium="chromium", node="nodejs", npm="npm")
+    source, home = ROOT / "tests/browser", CACHE / "browser"
+    lock = (source / "package-lock.json").read_text()
+    done = home / "done"
+    if not done.exists() or done.read_text() != lock:
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(source / name, home / name)
+        quiet(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci", cwd=home)
+        done.write_text(lock)
+    return home
+
+
 def install_image_builder():
     """What builds and runs the image without a registry, unless HOWDAH_TEST_CONTAINER=0 says that nobody will."""
     if os.environ.get("HOWDAH_TEST_CONTAINER") != "0":
