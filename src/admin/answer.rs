@@ -26,10 +26,10 @@ pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 pub(super) enum Fault {
     /// 400: the request makes no sense.
     Request(String),
-    /// 401: no token, or a wrong one.
-    Token,
+    /// 401: no token that commands.
+    Token(Sent),
     /// 401: only those who bear a token may look.
-    Look,
+    Look(Sent),
     /// 401: another user of this machine than howdah's own, which is this.
     Stranger(u32),
     /// 404: nothing there.
@@ -40,6 +40,24 @@ pub(super) enum Fault {
     Impossible(String, Vec<String>),
     /// 503: not now.
     Later(String, Vec<String>),
+}
+
+/// What came in place of the token that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// No header `Authorization`.
+    Nothing,
+    /// One that holds no token.
+    NoToken,
+    /// A token that nobody knows.
+    Another,
+    /// The readers' token, where commands need the other one.
+    Readers,
+    /// Whatever it was: the file names no token that commands, and it does, or does not, name a socket.
+    InVain {
+        /// Who may write to it commands.
+        socket: bool,
+    },
 }
 
 /// What went wrong.
@@ -61,7 +79,9 @@ impl Fault {
         let none: &[String] = &[];
         let (status, faults, reasons) = match self {
             Self::Request(_) => (StatusCode::BAD_REQUEST, none, none),
-            Self::Token | Self::Look | Self::Stranger(_) => (StatusCode::UNAUTHORIZED, none, none),
+            Self::Token(_) | Self::Look(_) | Self::Stranger(_) => {
+                (StatusCode::UNAUTHORIZED, none, none)
+            }
             Self::Unknown(_) => (StatusCode::NOT_FOUND, none, none),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, none, none),
             Self::Impossible(_, faults) => {
@@ -77,11 +97,11 @@ impl Fault {
         });
         *answer.status_mut() = status;
         let header = match self {
-            Self::Token | Self::Stranger(_) => {
+            Self::Token(_) | Self::Stranger(_) => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static(BEARER)))
             }
             // Which browsers ask their user for.
-            Self::Look => Some((WWW_AUTHENTICATE, HeaderValue::from_static(BASIC))),
+            Self::Look(_) => Some((WWW_AUTHENTICATE, HeaderValue::from_static(BASIC))),
             Self::Method(allow) => {
                 let value = HeaderValue::try_from(allow.as_str());
                 value.ok().map(|value| (ALLOW, value))
@@ -104,8 +124,34 @@ impl Fault {
     /// What it says.
     pub(super) fn sentence(&self) -> Cow<'_, str> {
         match self {
-            Self::Token => NO_TOKEN.into(),
-            Self::Look => NO_READER.into(),
+            Self::Token(sent) => match sent {
+                Sent::Nothing => format!("no token was sent: commands need the admin token, {HEADER}").into(),
+                Sent::NoToken => format!("{OTHER_HEADER}: commands need the admin token, {HEADER}").into(),
+                Sent::Another => format!(
+                    "the token that was sent is not the admin token: send what the file of [admin] token_file holds, {HEADER}"
+                )
+                .into(),
+                Sent::Readers => "the token that was sent is the readers' token, which opens status and metrics: commands \
+                     need the one of [admin] token_file"
+                    .into(),
+                Sent::InVain { socket: true } => "commands come over the socket of [admin] alone (howdah: --admin unix:PATH): \
+                     let [admin] have a token_file for this port"
+                    .into(),
+                Sent::InVain { socket: false } => {
+                    "nobody commands over this port: let [admin] have a token_file or a socket".into()
+                }
+            },
+            Self::Look(sent) => match sent {
+                Sent::Nothing => format!("no token was sent: looking needs one, {HEADER}; {BROWSERS}").into(),
+                Sent::NoToken => {
+                    format!("{OTHER_HEADER}: looking needs a token, {HEADER}; {BROWSERS}").into()
+                }
+                Sent::Another | Sent::Readers | Sent::InVain { .. } => format!(
+                    "the token that was sent is neither of [admin]: send what the file of reader_token_file or token_file \
+                     holds, {HEADER}; {BROWSERS}"
+                )
+                .into(),
+            },
             Self::Stranger(own) => format!(
                 "commands without a token are for root and the user that howdah runs as (uid {own}), from this machine: \
                  become one of them, or let [admin] have a token_file or a socket"
@@ -192,8 +238,8 @@ pub(super) const JSON: &str = "application/json";
 /// The page loads its style, scripts and icon from us, asks nobody but us, and has nothing inline.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
      connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const NO_READER: &str = "looking needs a token: send the header \"Authorization: Bearer TOKEN\" \
-     (howdah: --token-file or HOWDAH_TOKEN; browsers: user \"howdah\", the token as the password)";
-const NO_TOKEN: &str = "commands need the admin token: send the header \"Authorization: Bearer TOKEN\" \
-     (howdah: --token-file or HOWDAH_TOKEN)";
+const HEADER: &str =
+    "in the header \"Authorization: Bearer TOKEN\" (howdah: --token-file FILE, or HOWDAH_TOKEN)";
+const OTHER_HEADER: &str = "the header Authorization was sent, with no \"Bearer TOKEN\" in it";
+const BROWSERS: &str = "browsers: user \"howdah\", the token as the password";
 const WRONG_METHOD: &str = "this path does not take that method: see the header Allow";

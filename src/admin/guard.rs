@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 
-use super::answer::Fault;
+use super::answer::{Fault, Sent};
 use super::peer::Peer;
 use crate::plan::{AdminPlan, Secret};
 use crate::wire::http::base64;
@@ -55,7 +55,11 @@ pub(super) fn may_look(headers: &HeaderMap, peer: &Peer, admin: &AdminPlan) -> R
     if matches!(peer, Peer::Unix { .. }) || fits.contains(&true) {
         return Ok(());
     }
-    Err(Fault::Look)
+    let (bearer, account) = (token_in(sent, BEARER), token_in(sent, BASIC));
+    Err(Fault::Look(match bearer.or(account) {
+        Some(_) => Sent::Another,
+        None => nothing_of(sent),
+    }))
 }
 
 /// Who commands. `uid` is asked only where nothing else decides.
@@ -72,7 +76,7 @@ pub(super) async fn may_command(
     let who = if token.is_some_and(|token| bears(sent, token)) {
         Who::Token
     } else if admin.says_who_commands() {
-        return Err(Fault::Token);
+        return Err(Fault::Token(instead(sent, admin)));
     } else {
         let (peer, own) = (*peer, rustix::process::geteuid().as_raw());
         // A busy machine has a long table.
@@ -84,6 +88,32 @@ pub(super) async fn may_command(
     };
     foreign(headers, who == Who::Token)?;
     Ok(who)
+}
+
+/// What came in place of the token that commands.
+fn instead(sent: &[u8], admin: &AdminPlan) -> Sent {
+    let readers = admin.reader_token.as_ref();
+    match token_in(sent, BEARER) {
+        _ if admin.token.is_none() => Sent::InVain {
+            socket: admin.socket.is_some(),
+        },
+        Some(_) if readers.is_some_and(|token| bears(sent, token)) => Sent::Readers,
+        Some(_) => Sent::Another,
+        None => nothing_of(sent),
+    }
+}
+
+fn nothing_of(sent: &[u8]) -> Sent {
+    match sent {
+        [] => Sent::Nothing,
+        _ => Sent::NoToken,
+    }
+}
+
+/// What stands behind the scheme.
+fn token_in<'s>(header: &'s [u8], scheme: &[u8]) -> Option<&'s [u8]> {
+    let (said, token) = header.split_at_checked(scheme.len())?;
+    (said.eq_ignore_ascii_case(scheme) && !token.is_empty()).then_some(token)
 }
 
 /// A page of another site.
@@ -190,20 +220,20 @@ mod tests {
             assert_eq!(may_command(&sent, &FAR, &plan).await, Ok(Who::Token));
             assert_eq!(may_look(&sent, &FAR, &plan), Ok(()));
         }
-        for wrong in [
-            "",
-            "Bearer",
-            "Bearer ",
-            "Bearer s3cre",
-            "Bearer s3cret0",
-            "Bearer S3cret",
-            "Basic s3cret",
-            "s3cret",
-            "Bearer looker",
+        for (wrong, instead) in [
+            ("", Sent::Nothing),
+            ("Bearer", Sent::NoToken),
+            ("Bearer ", Sent::NoToken),
+            ("Bearer s3cre", Sent::Another),
+            ("Bearer s3cret0", Sent::Another),
+            ("Bearer S3cret", Sent::Another),
+            ("Basic s3cret", Sent::NoToken),
+            ("s3cret", Sent::NoToken),
+            ("Bearer looker", Sent::Readers),
         ] {
             let sent = headers(&[(AUTHORIZATION, wrong)]);
             let judged = may_command(&sent, &FAR, &plan).await;
-            assert_eq!(judged, Err(Fault::Token), "{wrong:?}");
+            assert_eq!(judged, Err(Fault::Token(instead)), "{wrong:?}");
         }
     }
 
@@ -222,9 +252,13 @@ mod tests {
             assert_eq!(may_look(&sent, &FAR, &plan).is_ok(), opens, "{sent:?}");
         }
         let none = HeaderMap::new();
-        assert_eq!(may_look(&none, &FAR, &plan), Err(Fault::Look));
+        let looks = |sent: &HeaderMap| may_look(sent, &FAR, &plan);
+        assert_eq!(looks(&none), Err(Fault::Look(Sent::Nothing)));
+        let wrong = headers(&[(AUTHORIZATION, "Bearer wrong")]);
+        assert_eq!(looks(&wrong), Err(Fault::Look(Sent::Another)));
         let sent = headers(&[(AUTHORIZATION, &basic("howdah:s3cret"))]);
-        assert_eq!(may_command(&sent, &FAR, &plan).await, Err(Fault::Token));
+        let judged = may_command(&sent, &FAR, &plan).await;
+        assert_eq!(judged, Err(Fault::Token(Sent::NoToken)));
     }
 
     #[tokio::test]
@@ -238,7 +272,8 @@ mod tests {
             mode: 0o660,
             group: None,
         });
-        assert_eq!(may_command(&none, &FAR, &plan).await, Err(Fault::Token));
+        let judged = may_command(&none, &FAR, &plan).await;
+        assert_eq!(judged, Err(Fault::Token(Sent::InVain { socket: true })));
         let peer = Peer::Unix { uid: Some(7) };
         assert_eq!(may_command(&none, &peer, &plan).await, Ok(Who::User(7)));
     }

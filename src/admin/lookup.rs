@@ -4,7 +4,7 @@ use super::RuntimeView;
 use super::answer::{Answer, Fault, json};
 use super::path::Names;
 use super::status::ServerStatus;
-use crate::plan::{PoolName, ServerName};
+use crate::plan::{Host, PoolName, ServerName};
 use crate::pool::{Change, Member, Refused, Snapshot};
 
 /// A server of a pool, as somebody names it.
@@ -42,30 +42,62 @@ pub(super) fn show(view: &RuntimeView, named: &Named) -> Result<Answer, Fault> {
     Ok(json(&ServerStatus::of(member, says_load)))
 }
 
-/// By its name, else by its `host:port` where one server alone has that.
+/// By its name; else by its `host:port`, an address that its name has, or its host, where one server alone has that.
 fn find<'s>(snapshot: &'s Snapshot, named: &Named) -> Result<&'s Member, Fault> {
     if let Some(member) = snapshot.member(&named.server) {
         return Ok(member);
     }
     let wanted = named.server.as_str();
-    let has = |one: &&Member| (one.plan.address.to_string()).eq_ignore_ascii_case(wanted);
-    let mut found = snapshot.members().iter().filter(has);
-    match (found.next(), found.next()) {
-        (Some(member), None) => Ok(member),
-        (None, _) => {
-            let known = list(snapshot.members().iter().map(|one| one.plan.name.as_str()));
-            let pool = &named.pool;
-            Err(Fault::Unknown(format!(
-                "pool \"{pool}\" has no server \"{wanted}\": its servers are {known}"
-            )))
-        }
-        (Some(_), Some(_)) => {
-            let all = snapshot.members().iter().filter(has);
-            let names = list(all.map(|one| one.plan.name.as_str()));
+    let found = [has_address, resolves_to, has_host].map(|is| {
+        let found = snapshot.members().iter().filter(|one| is(one, wanted));
+        found.collect::<Vec<_>>()
+    });
+    let found = found.iter().find(|found| !found.is_empty());
+    match found.map(Vec::as_slice) {
+        Some([member]) => Ok(member),
+        Some(several) => {
+            let names = list(several.iter().map(|one| one.plan.name.as_str()));
             let what = format!("several servers have the address {wanted}: say which, {names}");
             Err(Fault::Impossible(what, Vec::new()))
         }
+        None => {
+            let names = snapshot.members().iter().map(|one| one.plan.name.as_str());
+            let pool = &named.pool;
+            let known = known(names.collect(), wanted);
+            Err(Fault::Unknown(format!(
+                "pool \"{pool}\" has no server \"{wanted}\": {known}"
+            )))
+        }
     }
+}
+
+/// As the file has it, with the port that the service brings.
+fn has_address(member: &Member, wanted: &str) -> bool {
+    (member.plan.address.to_string()).eq_ignore_ascii_case(wanted)
+}
+
+/// What its name stands for now.
+fn resolves_to(member: &Member, wanted: &str) -> bool {
+    let found = member.server.addresses();
+    wanted.parse().is_ok_and(|wanted| found.contains(&wanted))
+}
+
+fn has_host(member: &Member, wanted: &str) -> bool {
+    Host::read(wanted).is_ok_and(|host| member.plan.address.host == host)
+}
+
+/// All names, or of many those that are written nearly so.
+fn known(mut names: Vec<&str>, wanted: &str) -> String {
+    let count = names.len();
+    if count <= LISTED {
+        return format!("its servers are {}", list(names.into_iter()));
+    }
+    names.sort_by_cached_key(|name| strsim::damerau_levenshtein(name, wanted));
+    names.truncate(NEAREST);
+    format!(
+        "of its {count} servers the nearest are {}",
+        names.join(", ")
+    )
 }
 
 /// In force when this returns.
@@ -99,3 +131,4 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 const LISTED: usize = 12;
+const NEAREST: usize = 3;

@@ -213,7 +213,12 @@ impl App {
         let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
         let mut glances = interval_at(Instant::now() + REACH_EVERY, REACH_EVERY);
         glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = false;
         loop {
+            if self.waiting.is_empty() && !told {
+                self.tell_ready();
+                told = true;
+            }
             self.next_reload();
             tokio::select! {
                 _ = daily.tick() => self.show_certificates(),

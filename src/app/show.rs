@@ -7,6 +7,7 @@ use super::App;
 use crate::admin::{ListenerView, RuntimeView};
 use crate::plan::{Identity, ListenerPlan, PoolPlan};
 use crate::telemetry::journal::{Event, Kind};
+use crate::telemetry::log;
 
 impl App {
     pub(super) fn show_house(&self) {
@@ -37,6 +38,22 @@ impl App {
             admin: self.plan.admin.clone(),
             ..RuntimeView::clone(view)
         });
+    }
+
+    /// The end of the start: every listener has its sockets, and the servers of its pools were asked.
+    pub(super) fn tell_ready(&self) {
+        let listeners = self.plan.listeners.iter().map(|plan| {
+            let bound = self.addresses(plan.name.as_str());
+            let bound: Vec<String> = bound.iter().map(ToString::to_string).collect();
+            format!("{} at {}", plan.name, bound.join(" and "))
+        });
+        let listeners: Vec<String> = listeners.collect();
+        tracing::info!(
+            listeners = log::List::of(&listeners).value(),
+            admin = %self.admin_address,
+            seconds = self.view.load().started.elapsed().as_secs_f64(),
+            "howdah is ready"
+        );
     }
 
     /// The end of every certificate in use, as a metric; a warning for those that end soon. Called by each reload

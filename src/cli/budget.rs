@@ -5,7 +5,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::plan::{OnRefuse, Plan, Protocol};
+use crate::plan::{GlobalPlan, OnRefuse, Plan, Protocol};
 use crate::session::PIPES_A_WORKER;
 
 /// Asks for as many descriptors as the system lets this process have. Returns how many.
@@ -31,27 +31,41 @@ struct Budget {
     memory_mib: u64,
 }
 
-/// Says what is needed, and warns where there is less.
+/// Says what is needed, and warns where there is less than the file asks for. Who leaves `max_connections` as it is has asked for
+/// nothing: then a few thousand are fine.
 pub(super) fn tell(files: Option<u64>, plan: &Plan) {
     let budget = Budget::of(plan);
     let (needed, memory_mib) = (budget.files, budget.memory_mib);
     let sessions = plan.global.max_connections;
+    let room = files.map(|files| budget.room(files, plan));
     tracing::info!(
         sessions,
         open_files = files,
         needed,
+        room,
         memory_mib,
         "what the most sessions need: open files, and memory while they are silent"
     );
-    if let Some(files) = files.filter(|files| *files < needed) {
+    if let Some(room) = room.filter(|room| is_short(*room, plan)) {
         tracing::warn!(
             open_files = files,
             needed,
+            room,
             over_udp = over_udp(plan),
-            "fewer open files than the most sessions need: raise LimitNOFILE (ulimit -n), or lower global.max_connections \
-             (two files each) or, over UDP, the listener's max_connections (one each)"
+            "open files are too few for the most sessions, and those beyond `room` will wait: raise LimitNOFILE (ulimit -n) to \
+             `needed`, or lower global.max_connections to `room` (over UDP: the listener's max_connections)"
         );
     }
+}
+
+/// Whether `room` sessions are fewer than were asked for.
+fn is_short(room: u64, plan: &Plan) -> bool {
+    let sessions = plan.global.max_connections;
+    let asked = match sessions == GlobalPlan::MAX_CONNECTIONS {
+        true => FEW,
+        false => sessions,
+    };
+    room < asked.into()
 }
 
 impl Budget {
@@ -75,6 +89,15 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// How many sessions fit into so many open files, with all that is no session.
+    fn room(&self, files: u64, plan: &Plan) -> u64 {
+        let most = u64::from(plan.global.max_connections);
+        let others = self.files - 2 * most;
+        most.min(files.saturating_sub(others) / 2)
+    }
+}
+
 /// The most sessions over UDP: each listener has a bound of its own.
 fn over_udp(plan: &Plan) -> u64 {
     let listeners = plan.listeners.iter();
@@ -84,6 +107,8 @@ fn over_udp(plan: &Plan) -> u64 {
         .sum()
 }
 
+/// Sessions that everybody should have room for.
+const FEW: u32 = 1000;
 /// For listening sockets, probes, logs and the admin server.
 const SPARE_FILES: u64 = 512;
 /// Clients that are refused and held.
@@ -92,3 +117,51 @@ const HELD_FILES: u64 = 1000;
 const PLAIN_BYTES: u64 = 1_479;
 /// The same where TLS ends here.
 const TLS_BYTES: u64 = 9_107;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config;
+
+    fn plan(global: &str) -> Plan {
+        let text = format!(
+            "{global}\n[[listener]]\nname = \"a\"\nbind = \"127.0.0.1:10000\"\npool = \"a\"\n\
+             [pool.a]\nservice = \"hiveserver2\"\nservers = [\"a\"]\n"
+        );
+        let judged = config::judge(Path::new("x.toml"), text.into_bytes());
+        judged.expect("valid").plan
+    }
+
+    fn short(files: u64, plan: &Plan) -> bool {
+        is_short(Budget::of(plan).room(files, plan), plan)
+    }
+
+    /// As Debian, systemd and Docker have it: what is too few is what somebody asked for and does not get.
+    #[test]
+    fn the_default_file_is_no_reason_to_warn() {
+        let default = plan("[global]\nworkers = 2");
+        for files in [524_288, 1_048_576, 65_536, 20_000, 16_384] {
+            assert!(!short(files, &default), "{files}");
+        }
+        assert!(short(1024, &default));
+        let asked = plan("[global]\nworkers = 2\nmax_connections = 30000");
+        assert!(short(20_000, &asked) && short(60_000, &asked));
+        assert!(!short(65_536, &asked));
+        assert!(!short(
+            4096,
+            &plan("[global]\nworkers = 2\nmax_connections = 100")
+        ));
+    }
+
+    #[test]
+    fn what_is_told_to_be_enough_is() {
+        let mut plan = plan("[global]\nworkers = 2\nmax_connections = 30000");
+        let needed = Budget::of(&plan).files;
+        assert!(!short(needed, &plan) && short(needed - 1, &plan));
+        plan.global.max_connections =
+            u32::try_from(Budget::of(&plan).room(20_000, &plan)).expect("few");
+        assert!(!short(20_000, &plan));
+    }
+}

@@ -7,9 +7,9 @@
 mod http;
 mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -65,7 +65,7 @@ pub struct DrainArgs {
 pub struct ServerArgs {
     #[command(flatten)]
     reach: Reach,
-    /// The server, as `howdah status` names it
+    /// The server, as `howdah status` names it, or by its host:port
     #[arg(value_name = "POOL/SERVER")]
     server: Target,
 }
@@ -204,10 +204,7 @@ impl Target {
 impl Reach {
     fn client(&self) -> Result<Client, CtlError> {
         let token = match &self.token_file {
-            Some(path) => {
-                let read = std::fs::read_to_string(path);
-                Some(read.map_err(|error| CtlError::TokenFile(path.clone(), error))?)
-            }
+            Some(path) => Some(token_in(path)?),
             None => std::env::var("HOWDAH_TOKEN").ok(),
         };
         let token = token.map(|token| token.trim().to_owned());
@@ -215,6 +212,27 @@ impl Reach {
         let admin = self.admin.as_deref().filter(|admin| !admin.is_empty());
         let token = token.filter(|token| !token.is_empty());
         Client::new(admin.unwrap_or_else(nearest), token, self.ca.as_deref())
+    }
+}
+
+/// What `--token-file` holds. An empty one is a mistake, and not the same as none.
+fn token_in(path: &Path) -> Result<String, CtlError> {
+    let unread = |error: io::Error| {
+        let why = match error.kind() {
+            ErrorKind::NotFound => "there is no such file".into(),
+            ErrorKind::PermissionDenied => {
+                "permission denied: become root or the user that howdah runs as, or have the file's group read it".into()
+            }
+            ErrorKind::IsADirectory => "it is a folder".into(),
+            ErrorKind::InvalidData => "it is no text".into(),
+            _ => error.to_string(),
+        };
+        CtlError::TokenFile(path.into(), why)
+    };
+    let token = std::fs::read_to_string(path).map_err(unread)?;
+    match token.trim() {
+        "" => Err(CtlError::NoToken(path.into())),
+        _ => Ok(token),
     }
 }
 

@@ -45,7 +45,6 @@ enum Command {
     /// Judge a configuration: print what would run, or every fault at once
     Check(check::CheckArgs),
     /// Show it all without a cluster: stand-in servers, a balancer before them, light traffic
-    #[command(after_help = "Example: howdah demo")]
     Demo(demo::DemoArgs),
     /// Ask one server once, show each step with its time, and the verdict
     Probe(Box<probe::ProbeArgs>),

@@ -43,6 +43,12 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let runner = Runner::start(commands(&plan))?;
     let confined = settled.lock(&plan, path, &loaded.files);
     let log = Log::start(&plan.log, &metrics)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        configuration = %std::path::absolute(path).as_deref().unwrap_or(path).display(),
+        pid = std::process::id(),
+        "howdah starts"
+    );
     confined.tell();
     // Reloads and commands are rare and small: one thread is enough for all that is not a session.
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -13,7 +13,7 @@ pub const WEIGHT_MAX: u16 = 256;
 pub struct GlobalPlan {
     /// Worker threads. Default one per core; a change needs a restart.
     pub workers: Option<NonZeroUsize>,
-    /// Sessions at once over all listeners. Default 20,000.
+    /// Sessions at once over all listeners. Default [`Self::MAX_CONNECTIONS`].
     pub max_connections: u32,
     /// New sessions per second over all listeners. Default unbounded.
     pub max_per_second: Option<u32>,
@@ -29,6 +29,11 @@ pub struct GlobalPlan {
     pub user: Option<RunAs>,
     /// Which locks it puts on itself. Default auto; a change needs a restart.
     pub confine: Confine,
+}
+
+impl GlobalPlan {
+    /// Default of `max_connections`.
+    pub const MAX_CONNECTIONS: u32 = 20_000;
 }
 
 /// Key `global.user`: a user of this machine.

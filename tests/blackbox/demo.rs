@@ -117,4 +117,17 @@ async fn a_second_demo_finds_other_ports() {
             "{word}"
         );
     }
+    // Which of the two came first is not known: one of them at least is told that it is elsewhere, and where.
+    let familiar = [10_000, 21_050, 8888, 9600];
+    let words = ["HiveServer2", "Impala", "Hue", "Status page"];
+    for (word, port) in words.into_iter().zip(familiar) {
+        for demo in [&first, &second] {
+            let place = demo.address(word).await;
+            if place.port() != port {
+                let said = format!("on port {} instead", place.port());
+                demo.says(0, &format!("Port {port} is taken")).await;
+                demo.says(0, &said).await;
+            }
+        }
+    }
 }

@@ -38,6 +38,7 @@ mod limits;
 mod load;
 mod locks;
 mod logs;
+mod newcomer;
 mod probe;
 mod probes;
 mod proxy_protocol;

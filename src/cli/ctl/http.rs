@@ -34,7 +34,10 @@ pub(super) enum CtlError {
     Ca(PathBuf, String),
     /// `--token-file` cannot be read.
     #[error("the token file {0:?} cannot be read: {1}")]
-    TokenFile(PathBuf, io::Error),
+    TokenFile(PathBuf, String),
+    /// `--token-file` holds nothing.
+    #[error("the token file {0:?} is empty: put the token into it, in one line")]
+    NoToken(PathBuf),
     /// A token that no header can hold.
     #[error("the token holds a control character: it must be one line of text")]
     Token,

@@ -57,13 +57,27 @@ pub(super) enum Ports {
     Any,
 }
 
+/// The ports that everybody knows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Familiar {
+    Hive = 10_000,
+    Impala = 21_050,
+    Hue = 8888,
+    Admin = 9600,
+}
+
+impl Familiar {
+    pub(super) fn port(self) -> u16 {
+        self as u16
+    }
+}
+
 impl Ports {
     /// The familiar port, or 0 for any.
-    fn choose(self, familiar: u16) -> u16 {
+    fn choose(self, familiar: Familiar) -> u16 {
+        let port = familiar.port();
         match self {
-            Self::Familiar if TcpListener::bind((Ipv4Addr::LOCALHOST, familiar)).is_ok() => {
-                familiar
-            }
+            Self::Familiar if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() => port,
             Self::Familiar | Self::Any => 0,
         }
     }
@@ -118,8 +132,13 @@ impl Cluster {
         let web = impalas
             .first()
             .map_or(0, |(_, impala)| impala.web().address().port());
-        let [hive, impala, hue, admin] =
-            [10_000, 21_050, 8888, 9600].map(|port| ports.choose(port));
+        let familiar = [
+            Familiar::Hive,
+            Familiar::Impala,
+            Familiar::Hue,
+            Familiar::Admin,
+        ];
+        let [hive, impala, hue, admin] = familiar.map(|one| ports.choose(one));
         format!(
             r#"
 [global]

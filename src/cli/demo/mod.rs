@@ -29,6 +29,11 @@ use crate::telemetry::log::Log;
 
 /// `howdah demo`
 #[derive(Args, Debug)]
+#[command(
+    after_help = "It listens on 127.0.0.1 alone: HiveServer2 on port 10000, Impala on 21050, Hue on 8888, and the page and the API on 9600. \
+                  A port that is taken is told, with the one that is used instead. Ctrl-C ends it all.\n\n\
+                  Example: howdah demo --every 1m"
+)]
 pub struct DemoArgs {
     /// How often a stand-in dies; it comes back after half of that
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = unit::duration)]

@@ -79,7 +79,7 @@ fn global(words: &Global, cx: &mut Cx) -> GlobalPlan {
         .and_then(|workers| usize::try_from(workers.0).ok());
     GlobalPlan {
         workers: workers.and_then(NonZeroUsize::new),
-        max_connections: count(&words.max_connections).unwrap_or(20_000),
+        max_connections: count(&words.max_connections).unwrap_or(GlobalPlan::MAX_CONNECTIONS),
         max_per_second: count(&words.max_per_second),
         drain_timeout: words.drain_timeout.or(Duration::from_secs(30 * 60)),
         shutdown_delay: words.shutdown_delay.or(Duration::ZERO),
