@@ -189,7 +189,6 @@ pub(super) fn with(kind: &'static str, body: impl Into<Bytes>) -> Answer {
 
 /// 200 with what `pieces` brings, as it comes, until its sender is dropped. The connection may be asked to leave when the
 /// address is crowded, after those that only wait.
-#[allow(dead_code, reason = "for events")]
 pub(super) fn stream(kind: &'static str, pieces: mpsc::Receiver<Bytes>) -> Answer {
     let mut answer = headed(kind, Pieces(pieces).boxed_unsync());
     answer.extensions_mut().insert(Streams);

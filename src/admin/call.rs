@@ -18,10 +18,11 @@ pub(super) struct Call {
     /// The names in the path.
     pub(super) names: Names,
     pub(super) query: Query,
-    #[allow(dead_code, reason = "for those who come again")]
     pub(super) headers: HeaderMap,
     /// Empty for those who look.
     pub(super) body: Vec<u8>,
+    /// Who orders, and from where; empty for those who look.
+    pub(super) by: String,
     /// Writes the OpenAPI document of the table that this call came by.
     pub(super) document: fn() -> Bytes,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::HandlerContext;
 use super::deadlines::Deadlines;
+use super::live::Live;
 use super::shared::Shared;
 
 pub(super) struct Handler {
@@ -11,6 +12,7 @@ pub(super) struct Handler {
     pub(super) deadlines: Deadlines,
     pub(super) status: Shared,
     pub(super) metrics: Shared,
+    pub(super) live: Arc<Live>,
 }
 
 impl Handler {
@@ -20,6 +22,7 @@ impl Handler {
             context,
             status: Shared::default(),
             metrics: Shared::default(),
+            live: Arc::default(),
         })
     }
 }

@@ -33,6 +33,14 @@ impl Named {
     }
 }
 
+/// As its pool has it now, by the name that the pool knows.
+pub(super) fn member(view: &RuntimeView, named: &Named) -> Option<Member> {
+    view.pool(&named.pool)?
+        .load()
+        .member(&named.server)
+        .cloned()
+}
+
 /// The server as it is now.
 pub(super) fn show(view: &RuntimeView, named: &Named) -> Result<Answer, Fault> {
     let pool = view.pool(&named.pool).ok_or_else(|| no_pool(view, named))?;

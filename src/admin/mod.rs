@@ -19,6 +19,7 @@ mod deadlines;
 mod endpoint;
 mod guard;
 mod handler;
+mod live;
 mod lookup;
 mod openapi;
 mod page;

@@ -56,6 +56,7 @@ async fn judge(
         query: Query::default(),
         headers: head.headers,
         body: Vec::new(),
+        by: String::new(),
         document,
     };
     let Access::Command(word) = endpoint.access else {
@@ -68,6 +69,7 @@ async fn judge(
     let who = who.inspect_err(|fault| audit.denied(fault))?;
     call.query = Query::read(head.uri.query(), endpoint.query)?;
     call.body = body::collect(incoming).await?;
+    call.by = format!("{who} from {peer}");
     let said = call.body.clone();
     let outcome = (endpoint.serve)(call).await;
     audit.judged(who, &said, &outcome);

@@ -1,10 +1,12 @@
-//! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`.
+//! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`, `events`.
 //!
 //! Each command is one request to the admin address (`drain --wait` asks again until the server is empty) and one
 //! exit code: 0 done, 1 failed, 2 usage, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
 //! error that says what to do.
 
+mod events;
 mod http;
+mod sse;
 mod table;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -16,6 +18,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use serde::Deserialize;
 
+pub use self::events::{EventsArgs, events};
 use self::http::{Client, CtlError};
 use super::{DONE, FAILED, FAULTY, USAGE};
 use crate::admin::encode;

@@ -70,6 +70,9 @@ enum Command {
     Reload(ctl::ReloadArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema(schema::SchemaArgs),
+    /// Show what happened: transitions, orders, reloads, in order
+    #[command(after_help = "Example: howdah events --follow --since 1h --pool hive")]
+    Events(ctl::EventsArgs),
 }
 
 /// Does what the command line asks for.
@@ -87,5 +90,6 @@ pub fn main() -> ExitCode {
         Command::Weight(args) => ctl::weight(&args),
         Command::Reload(args) => ctl::reload(&args),
         Command::Schema(args) => schema::run(args),
+        Command::Events(args) => ctl::events(&args),
     }
 }

@@ -30,6 +30,7 @@ mod demo;
 mod dial;
 mod discovery;
 mod drain;
+mod events;
 mod failover;
 mod faults;
 mod health;

@@ -3,6 +3,7 @@
 //! A file holds its [`Endpoint`], the types that it alone takes or gives, and how it answers. Where two templates fit a
 //! path, the one with more of it spelled out wins.
 
+mod events;
 mod metrics;
 mod openapi;
 mod order;
@@ -12,6 +13,7 @@ mod reload;
 mod schema;
 mod server;
 mod status;
+mod stream;
 mod weight;
 
 use super::endpoint::Endpoint;
@@ -31,6 +33,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     order::READY,
     weight::ENDPOINT,
     reload::ENDPOINT,
+    events::ENDPOINT,
+    stream::ENDPOINT,
     openapi::ENDPOINT,
     schema::ENDPOINT,
 ];

@@ -11,10 +11,11 @@ use crate::admin::answer::{Answer, Fault};
 use crate::admin::body::fields;
 use crate::admin::call::Call;
 use crate::admin::endpoint::{Endpoint, Given, Taken, Verb, schema};
-use crate::admin::lookup::{Named, send, show};
+use crate::admin::lookup::{self, Named, send, show};
 use crate::admin::status::ServerStatus;
 use crate::base::unit;
 use crate::pool::{Change, Order};
+use crate::telemetry::journal::{Event, Kind};
 
 pub(in crate::admin) const DRAIN: Endpoint = Endpoint {
     summary: "Let a server take no new sessions, and the present ones end",
@@ -89,7 +90,10 @@ async fn serve(call: Call, order: Order) -> Result<Answer, Fault> {
     let view = &call.view;
     let named = &Named::of(&call.names).known(view)?;
     let server = named.server.clone();
+    let before = lookup::member(view, named).map(|member| member.admin);
     send(view, named, Change::Order { server, order }).await?;
+    tell(&call, named, before, order, timeout);
+
     if let Some(pool) = view.pool(&named.pool)
         && let Some(member) = pool.load().member(&named.server)
     {
@@ -97,6 +101,24 @@ async fn serve(call: Call, order: Order) -> Result<Answer, Fault> {
         deadlines.set(member.server.id(), timeout, &context.commands);
     }
     show(view, named)
+}
+
+/// For the journal.
+fn tell(call: &Call, named: &Named, before: Option<Order>, order: Order, end: Option<Duration>) {
+    let what = match order {
+        Order::Ready => "back to work",
+        Order::Drain => "draining: no new sessions, the present ones end",
+        Order::Maintenance => "in maintenance: no new sessions",
+    };
+    let end = end.map(|end| format!(", those left are ended in {}", unit::show_duration(end)));
+    let text = format!("server is {what}{}", end.unwrap_or_default());
+    let event = Event::info(Kind::Order, text).to(order).by(&call.by);
+    let event = match before {
+        Some(before) => event.from(before),
+        None => event,
+    };
+    let journal = call.handler.context.metrics.journal();
+    journal.tell(event.pool(&named.pool).server(&named.server));
 }
 
 fn timeout(value: &Value) -> Result<Duration, Fault> {

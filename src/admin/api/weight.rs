@@ -7,10 +7,11 @@ use crate::admin::answer::{Answer, Fault};
 use crate::admin::body::fields;
 use crate::admin::call::Call;
 use crate::admin::endpoint::{Endpoint, Given, Taken, Verb, schema};
-use crate::admin::lookup::{Named, send, show};
+use crate::admin::lookup::{self, Named, send, show};
 use crate::admin::status::ServerStatus;
 use crate::plan::WEIGHT_MAX;
 use crate::pool::Change;
+use crate::telemetry::journal::{Event, Kind};
 
 pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
     summary: "Change a server's weight",
@@ -50,6 +51,14 @@ async fn serve(call: Call) -> Result<Answer, Fault> {
     let weight = u16::try_from(weight).map_err(|_| wrong())?;
     let named = &Named::of(&call.names).known(&call.view)?;
     let server = named.server.clone();
+    let before = lookup::member(&call.view, named).map(|member| member.weight);
     send(&call.view, named, Change::Weight { server, weight }).await?;
+    let event = Event::info(Kind::Weight, format!("server has weight {weight}"));
+    let event = match before {
+        Some(before) => event.from(before),
+        None => event,
+    };
+    let event = event.to(weight).by(&call.by).pool(&named.pool);
+    (call.handler.context.metrics.journal()).tell(event.server(&named.server));
     show(&call.view, named)
 }

@@ -2,7 +2,7 @@
 //!
 //! Requests are HTTP/1.0, so an answer ends where the connection ends and is never chunked.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -173,7 +173,7 @@ impl Client {
         body: Option<&str>,
     ) -> Result<String, CtlError> {
         let nobody = |error| CtlError::Nobody(self.shown.clone(), error);
-        let mut stream = self.connect().map_err(nobody)?;
+        let mut stream = self.connect(ANSWER).map_err(nobody)?;
         stream
             .write_all(self.request(method, path, body).as_bytes())
             .map_err(nobody)?;
@@ -184,28 +184,60 @@ impl Client {
             .map_err(nobody)?;
         let answer = String::from_utf8(answer).map_err(|error| self.stranger(error))?;
         let (status, body) = parse(&answer).ok_or_else(|| self.stranger("no HTTP"))?;
-        if status == 200 {
-            return Ok(body.to_owned());
+        match status {
+            200 => Ok(body.to_owned()),
+            _ => Err(self.fault(status, body)),
         }
-        let fault: Body = self.read(body)?;
-        Err(match (status, fault.faults.is_empty()) {
+    }
+
+    /// The body of an answer 200 as it comes, until nothing has come for `silence`.
+    pub(super) fn open(&self, path: &str, silence: Duration) -> Result<impl BufRead, CtlError> {
+        let nobody = |error| CtlError::Nobody(self.shown.clone(), error);
+        let mut stream = self.connect(silence).map_err(nobody)?;
+        let request = self.request("GET", path, None);
+        stream.write_all(request.as_bytes()).map_err(nobody)?;
+        let mut body = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = body.by_ref().take(HEAD_MAX).read_line(&mut head);
+            if read.map_err(nobody)? == 0 || head.len() as u64 > HEAD_MAX {
+                return Err(self.stranger("no HTTP"));
+            }
+        }
+        let (status, _) = parse(&head).ok_or_else(|| self.stranger("no HTTP"))?;
+        if status == 200 {
+            return Ok(body);
+        }
+        let mut text = String::new();
+        let read = body.take(HEAD_MAX).read_to_string(&mut text);
+        read.map_err(nobody)?;
+        Err(self.fault(status, &text))
+    }
+
+    fn fault(&self, status: u16, body: &str) -> CtlError {
+        let fault: Body = match self.read(body) {
+            Ok(fault) => fault,
+            Err(stranger) => return stranger,
+        };
+        match (status, fault.faults.is_empty()) {
             (422, false) => CtlError::Faulty(fault.error, fault.faults),
             _ if fault.reasons.is_empty() => CtlError::Refused(fault.error),
             _ => CtlError::Refused(format!("{}: {}", fault.error, fault.reasons.join("; "))),
-        })
+        }
     }
 
-    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    /// `answer`: how long howdah may be silent.
+    fn connect(&self, answer: Duration) -> io::Result<Box<dyn Stream>> {
         match &self.transport {
-            Transport::Tcp => Ok(Box::new(self.tcp()?)),
+            Transport::Tcp => Ok(Box::new(self.tcp(answer)?)),
             Transport::Tls(config, name) => {
                 let tls = ClientConnection::new(Arc::clone(config), name.clone());
                 let tls = tls.map_err(io::Error::other)?;
-                Ok(Box::new(StreamOwned::new(tls, self.tcp()?)))
+                Ok(Box::new(StreamOwned::new(tls, self.tcp(answer)?)))
             }
             Transport::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(ANSWER))?;
+                stream.set_read_timeout(Some(answer))?;
                 stream.set_write_timeout(Some(CONNECT))?;
                 Ok(Box::new(stream))
             }
@@ -213,12 +245,12 @@ impl Client {
     }
 
     /// The first address of the name that answers.
-    fn tcp(&self) -> io::Result<TcpStream> {
+    fn tcp(&self, answer: Duration) -> io::Result<TcpStream> {
         let mut last = ErrorKind::NotFound.into();
         for address in self.authority.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(ANSWER))?;
+                    stream.set_read_timeout(Some(answer))?;
                     stream.set_write_timeout(Some(CONNECT))?;
                     return Ok(stream);
                 }
@@ -244,7 +276,7 @@ impl Client {
         )
     }
 
-    fn stranger(&self, what: impl ToString) -> CtlError {
+    pub(super) fn stranger(&self, what: impl ToString) -> CtlError {
         CtlError::Stranger(self.shown.clone(), what.to_string())
     }
 }
@@ -282,6 +314,8 @@ fn parse(answer: &str) -> Option<(u16, &str)> {
 const CONNECT: Duration = Duration::from_secs(3);
 /// A reload answers within a minute.
 const ANSWER: Duration = Duration::from_secs(70);
+/// Of an answer that is read as it comes.
+const HEAD_MAX: u64 = 64 * 1024;
 /// Thousands of servers fit.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
 

@@ -6,8 +6,10 @@
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::written::Word;
 use crate::base::unit::show_duration;
 use crate::base::word::words;
 
@@ -60,18 +62,21 @@ words! {
 }
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Larger than that of each event before it, those of earlier runs included. The journal gives it.
     pub seq: u64,
     /// When: RFC 3339, UTC.
     #[serde(with = "super::written::time")]
+    #[schemars(with = "String")]
     pub at: SystemTime,
     /// What.
     #[serde(with = "super::written::word")]
+    #[schemars(with = "Word<Kind>")]
     pub kind: Kind,
     /// How much it matters.
     #[serde(with = "super::written::word")]
+    #[schemars(with = "Word<Severity>")]
     pub severity: Severity,
     /// Where.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,30 @@
 //! How times and words are written in an event, and read again.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::base::word::Label;
+
+/// The schema of an enum's words.
+pub(super) struct Word<L>(PhantomData<L>);
+
+impl<L: Label> JsonSchema for Word<L> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Word".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<_> = L::ALL.iter().map(|word| word.as_str()).collect();
+        json_schema!({ "type": "string", "enum": words })
+    }
+}
+
 /// RFC 3339 in UTC, with milliseconds.
 pub(super) mod time {
     use std::time::SystemTime;
