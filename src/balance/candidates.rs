@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::effects::Effects;
 use super::load::{Counters, Load};
 
 /// One server on offer.
@@ -21,11 +22,13 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    pub(super) fn take(&self, now: Duration) -> bool {
-        match self.per_second {
-            None => self.load.take(self.cap),
-            Some(per_second) => self.load.take_in_time(self.cap, per_second, now),
-        }
+    pub(super) fn take(&self, now: Duration, effects: &impl Effects) -> bool {
+        effects.take(&self.load, self.cap, self.per_second, now)
+    }
+
+    /// Whether it can take a session more.
+    pub(super) fn has_room(&self, now: Duration) -> bool {
+        self.load.has_room(self.cap, self.per_second, now)
     }
 
     /// When it has a token again; `None` where it has one, or only the end of a session makes room.
@@ -76,9 +79,9 @@ impl Candidates {
     }
 
     /// Counts a session on this very member, if it is on offer and within its bounds.
-    pub fn take(&self, member: u32, now: Duration) -> bool {
+    pub(crate) fn take(&self, member: u32, now: Duration, effects: &impl Effects) -> bool {
         self.slot(member)
-            .is_some_and(|slot| self.all[slot].take(now))
+            .is_some_and(|slot| self.all[slot].take(now, effects))
     }
 
     /// When the first of them has a token again that has none now; `None` where time alone makes no room.
@@ -98,16 +101,26 @@ impl Candidates {
     }
 
     /// Takes the candidate in this slot unless it was tried or is full.
-    pub(super) fn try_slot(&self, slot: usize, criteria: &Criteria<'_>) -> Option<u32> {
+    pub(super) fn try_slot(
+        &self,
+        slot: usize,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
         let candidate = &self.all[slot];
         let fresh = !criteria.tried.contains(&candidate.member);
-        (fresh && candidate.take(criteria.now)).then_some(candidate.member)
+        (fresh && candidate.take(criteria.now, effects)).then_some(candidate.member)
     }
 
     /// The first that can be taken from `start` on, wrapping around: the last resort where most are full.
-    pub(super) fn first_free(&self, start: usize, criteria: &Criteria<'_>) -> Option<u32> {
+    pub(super) fn first_free(
+        &self,
+        start: usize,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
         let len = self.all.len();
-        (0..len).find_map(|step| self.try_slot((start + step) % len, criteria))
+        (0..len).find_map(|step| self.try_slot((start + step) % len, criteria, effects))
     }
 }
 

@@ -38,7 +38,6 @@ impl Estimate {
     }
 
     /// The estimate, decayed until `now`.
-    #[cfg(test)]
     pub(super) fn expected(&self, now: Duration) -> Duration {
         let seconds = (self.level - decay(now)).exp();
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)

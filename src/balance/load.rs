@@ -84,6 +84,12 @@ impl Load {
         self.active() < cap && self.rate.take(per_second, now) && self.take(cap)
     }
 
+    /// Whether [`Self::take`], or [`Self::take_in_time`], would count one.
+    pub(super) fn has_room(&self, cap: u32, per_second: Option<u32>, now: Duration) -> bool {
+        let in_time = |per_second| self.rate.next(per_second) <= now;
+        self.active() < cap && per_second.is_none_or(in_time)
+    }
+
     /// When [`Self::take_in_time`] finds a token.
     pub(super) fn next_token(&self, per_second: u32) -> Duration {
         self.rate.next(per_second)
@@ -108,6 +114,11 @@ impl Load {
     pub fn seed(&self, took: Duration, now: Duration) -> bool {
         let seeds = self.counters.is_quiet(now) || !self.estimate().estimate.is_known();
         seeds && self.update(|estimate| estimate.observe(took, now))
+    }
+
+    /// What an answer is expected to take.
+    pub(super) fn expected(&self, now: Duration) -> Duration {
+        self.estimate().estimate.expected(now)
     }
 
     pub(super) fn level(&self) -> f64 {
@@ -145,6 +156,11 @@ impl Counters {
     /// The number of this turn; each is given out once.
     pub(super) fn turn(&self) -> u64 {
         self.cursor.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number that [`Self::turn`] gives out next.
+    pub(super) fn next_turn(&self) -> u64 {
+        self.cursor.load(Ordering::Relaxed)
     }
 
     /// Sessions of the pool, those on servers that are out or removed included.

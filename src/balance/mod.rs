@@ -9,6 +9,8 @@
 //! (the turn of round-robin, the loads) lives in [`Counters`] and [`Load`], which snapshots share.
 
 mod candidates;
+mod compare;
+mod effects;
 mod estimate;
 mod least_connection;
 mod load;
@@ -17,6 +19,7 @@ mod random;
 mod rank;
 mod response_time;
 mod round_robin;
+mod score;
 mod source_hash;
 #[cfg(test)]
 mod tests;
@@ -24,12 +27,14 @@ mod tests;
 use std::sync::Arc;
 
 pub use self::candidates::{Candidate, Candidates, Criteria};
+pub(crate) use self::effects::{Counting, Effects, Peeking};
 pub use self::least_connection::LeastConnection;
 pub use self::load::{Counters, Load};
 pub use self::mix::hash_client;
 pub use self::random::Random;
 pub use self::response_time::ResponseTime;
 pub use self::round_robin::RoundRobin;
+pub use self::score::{Room, Score, Value};
 pub use self::source_hash::{Ring, SourceHash};
 
 /// How a pool picks, prepared for one snapshot.
@@ -74,15 +79,25 @@ impl Balancer {
 
     /// Picks one, counted on its load; `None` when every server on offer is full or was tried.
     pub fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+        self.pick_by(candidates, criteria, &Counting)
+    }
+
+    /// As [`Self::pick`], or only a look at what it would give.
+    pub(crate) fn pick_by(
+        &self,
+        candidates: &Candidates,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
         if candidates.all().is_empty() {
             return None;
         }
         match self {
-            Self::RoundRobin(turns) => turns.pick(candidates, criteria),
-            Self::LeastConnection(ranking) => ranking.pick(candidates, criteria),
-            Self::ResponseTime(ranking) => ranking.pick(candidates, criteria),
-            Self::Random(random) => random.pick(candidates, criteria),
-            Self::SourceHash(hash) => hash.pick(candidates, criteria),
+            Self::RoundRobin(turns) => turns.pick(candidates, criteria, effects),
+            Self::LeastConnection(ranking) => ranking.pick(candidates, criteria, effects),
+            Self::ResponseTime(ranking) => ranking.pick(candidates, criteria, effects),
+            Self::Random(random) => random.pick(candidates, criteria, effects),
+            Self::SourceHash(hash) => hash.pick(candidates, criteria, effects),
         }
     }
 

@@ -4,6 +4,7 @@
 //! idle pool shares by weight (the first draw stands), servers of equal weight compare by their sessions, and
 //! under load the second draw evens out what chance did (Mitzenmacher 2001, "the power of two choices").
 
+use super::effects::Effects;
 use super::mix::mix;
 use super::{Candidate, Candidates, Criteria};
 
@@ -32,21 +33,26 @@ impl Random {
         Self { sums, cells }
     }
 
-    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+    pub(super) fn pick(
+        &self,
+        candidates: &Candidates,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
         let mut random = criteria.random;
         for _ in 0..PATIENCE {
             let (one, other) = (self.draw(random >> 32), self.draw(random & 0xffff_ffff));
             let relieves = relieves(&candidates.all[other], &candidates.all[one]);
             let (winner, loser) = if relieves { (other, one) } else { (one, other) };
             let picked = candidates
-                .try_slot(winner, criteria)
-                .or_else(|| candidates.try_slot(loser, criteria));
+                .try_slot(winner, criteria, effects)
+                .or_else(|| candidates.try_slot(loser, criteria, effects));
             if picked.is_some() {
                 return picked;
             }
             random = mix(random);
         }
-        candidates.first_free(self.draw(random >> 32), criteria)
+        candidates.first_free(self.draw(random >> 32), criteria, effects)
     }
 
     /// A slot, by weight; `random` is below 2^32.

@@ -7,6 +7,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::effects::Effects;
 use super::{Candidate, Candidates, Criteria};
 use crate::base::sync::{Mutex, MutexGuard};
 
@@ -32,17 +33,24 @@ impl<R: Rank> Ranking<R> {
         Self(Mutex::new(Tree::new(ranks(candidates))))
     }
 
-    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
-        let mut tree = self.tree();
+    pub(super) fn pick(
+        &self,
+        candidates: &Candidates,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
         let tried = || {
             criteria
                 .tried
                 .iter()
                 .filter_map(|member| candidates.slot(*member))
         };
-        tried().for_each(|slot| tree.set(slot, None));
-        let picked = take_best(&mut tree, candidates, criteria.now);
-        tried().for_each(|slot| tree.set(slot, rank(&candidates.all[slot])));
+        let picked = effects.ranked(&self.0, |tree| {
+            tried().for_each(|slot| tree.set(slot, None));
+            let picked = take_best(tree, candidates, criteria.now, effects);
+            tried().for_each(|slot| tree.set(slot, rank(&candidates.all[slot])));
+            picked
+        });
         picked.map(|slot| candidates.all[slot].member)
     }
 
@@ -64,10 +72,15 @@ impl<R: Rank> Ranking<R> {
 }
 
 /// Counts a session on the best server that can take one, and returns its slot. Corrects each hint that it finds wrong.
-fn take_best<R: Rank>(tree: &mut Tree<R>, candidates: &Candidates, now: Duration) -> Option<usize> {
+fn take_best<R: Rank>(
+    tree: &mut Tree<R>,
+    candidates: &Candidates,
+    now: Duration,
+    effects: &impl Effects,
+) -> Option<usize> {
     // Those without a token lose this once only: they have one again without anybody's asking for a refresh.
     let mut tokenless = Vec::new();
-    let taken = take_among(tree, candidates, now, &mut tokenless);
+    let taken = take_among(tree, candidates, now, &mut tokenless, effects);
     for slot in tokenless {
         tree.set(slot, rank(&candidates.all[slot]));
     }
@@ -79,14 +92,15 @@ fn take_among<R: Rank>(
     candidates: &Candidates,
     time: Duration,
     tokenless: &mut Vec<usize>,
+    effects: &impl Effects,
 ) -> Option<usize> {
     loop {
         let (slot, hint) = tree.best()?;
         let candidate = &candidates.all[slot];
         let now = rank::<R>(candidate);
         let holds = now.is_some_and(|now| hint.still_holds(&now));
-        if holds && candidate.take(time) {
-            candidate.load.stamp();
+        if holds && candidate.take(time, effects) {
+            effects.stamp(&candidate.load);
             tree.set(slot, rank(candidate));
             return Some(slot);
         }
@@ -110,6 +124,7 @@ fn rank<R: Rank>(candidate: &Candidate) -> Option<R> {
 
 /// A binary tree in a row of slots. Node `i` of `winners` names the better of its children, nodes `2i` and `2i + 1`; the
 /// nodes from `ranks.len()` on are the leaves, one for each slot of `ranks`. Node 1 is the root.
+#[derive(Clone)]
 struct Tree<R> {
     ranks: Vec<Option<R>>,
     winners: Box<[u32]>,

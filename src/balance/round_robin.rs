@@ -7,7 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::{Candidates, Criteria};
+use super::effects::Effects;
+use super::{Candidates, Criteria, Value};
 
 /// The turns of one snapshot.
 pub struct RoundRobin {
@@ -25,16 +26,34 @@ impl RoundRobin {
 
     /// A turn whose server is full or was tried is used up, and the next one is taken: the servers that are
     /// left keep sharing in proportion.
-    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+    pub(super) fn pick(
+        &self,
+        candidates: &Candidates,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
+        let turn = || effects.turn(&candidates.counters);
         let length = self.sequence.len() as u64;
         for _ in 0..length.min(PATIENCE) {
-            let slot = self.sequence[(candidates.counters.turn() % length) as usize];
-            if let Some(member) = candidates.try_slot(slot as usize, criteria) {
+            let slot = self.sequence[(turn() % length) as usize];
+            if let Some(member) = candidates.try_slot(slot as usize, criteria, effects) {
                 return Some(member);
             }
         }
-        let start = self.sequence[(candidates.counters.turn() % length) as usize];
-        candidates.first_free(start as usize, criteria)
+        let start = self.sequence[(turn() % length) as usize];
+        candidates.first_free(start as usize, criteria, effects)
+    }
+
+    /// How far off the next turn of each is.
+    pub(super) fn values(&self, candidates: &Candidates) -> Vec<Value> {
+        let length = self.sequence.len() as u64;
+        let mut turns = vec![None; candidates.all().len()];
+        for ahead in 0..length.min(FORESIGHT) {
+            let turn = candidates.counters.next_turn().wrapping_add(ahead);
+            let slot = self.sequence[(turn % length) as usize];
+            turns[slot as usize].get_or_insert(ahead);
+        }
+        turns.into_iter().map(Value::Turns).collect()
     }
 }
 
@@ -74,3 +93,6 @@ fn gcd(a: u16, b: u16) -> u16 {
 
 /// Turns used up before the rest is searched in order: bounds a choice where most servers are full.
 const PATIENCE: u64 = 64;
+
+/// Turns looked at ahead, for people who ask.
+const FORESIGHT: u64 = 1 << 16;

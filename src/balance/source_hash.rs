@@ -10,8 +10,9 @@
 
 use std::sync::Arc;
 
+use super::effects::Effects;
 use super::mix::mix;
-use super::{Candidates, Criteria};
+use super::{Candidate, Candidates, Criteria, Value};
 
 /// The ring and the bound, for one snapshot.
 pub struct SourceHash {
@@ -99,7 +100,12 @@ impl SourceHash {
         }
     }
 
-    pub(super) fn pick(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Option<u32> {
+    pub(super) fn pick(
+        &self,
+        candidates: &Candidates,
+        criteria: &Criteria<'_>,
+        effects: &impl Effects,
+    ) -> Option<u32> {
         let sessions = candidates.counters.active() + 1;
         let walk = || {
             let slots =
@@ -110,13 +116,35 @@ impl SourceHash {
             let candidate = &candidates.all[*slot];
             u64::from(candidate.load.active()) < self.bound(sessions, candidate.weight)
         };
-        let take = |slot| candidates.try_slot(slot, criteria);
+        let take = |slot| candidates.try_slot(slot, criteria, effects);
         let start = criteria.client % candidates.all.len() as u64;
         walk()
             .filter(under)
             .find_map(take)
             .or_else(|| walk().find_map(take))
-            .or_else(|| candidates.first_free(start as usize, criteria))
+            .or_else(|| candidates.first_free(start as usize, criteria, effects))
+    }
+
+    /// Where each stands on the client's way, and whether it has its fair share already.
+    pub(super) fn values(&self, candidates: &Candidates, criteria: &Criteria<'_>) -> Vec<Value> {
+        let sessions = candidates.counters.active() + 1;
+        let mut places = vec![None; candidates.all.len()];
+        let mut next = 1;
+        let walk = self.ring.walk(criteria.client);
+        for slot in walk
+            .filter_map(|member| candidates.slot(member))
+            .take(PATIENCE)
+        {
+            if places[slot].is_none() {
+                places[slot] = Some(next);
+                next += 1;
+            }
+        }
+        let value = |(one, place): (&Candidate, Option<usize>)| Value::Ring {
+            place,
+            over: u64::from(one.load.active()) >= self.bound(sessions, one.weight),
+        };
+        candidates.all.iter().zip(places).map(value).collect()
     }
 
     /// Sessions that a server of this weight may have when the pool has `sessions`.

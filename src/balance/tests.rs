@@ -295,7 +295,7 @@ fn random_shares_by_weight_without_load_and_evens_out_under_load() {
 fn the_less_loaded_of_two_draws_wins() {
     let candidates = candidates(&[1, 1]);
     for _ in 0..3 {
-        assert!(candidates.take(0, Duration::ZERO));
+        assert!(candidates.take(0, Duration::ZERO, &Counting));
     }
     let balancer = Balancer::random(&candidates);
     let (low, high) = (0u64, u64::from(u32::MAX));
@@ -465,7 +465,7 @@ fn a_hint_that_is_too_low_is_found_out() {
     let candidates = candidates(&[1, 1, 1]);
     let balancer = Balancer::least_connection(&candidates);
     // Counted by somebody who did not ask for a refresh yet.
-    let take = |member| candidates.take(member, Duration::ZERO);
+    let take = |member| candidates.take(member, Duration::ZERO, &Counting);
     assert!((0..2).all(|_| take(0)) && take(1));
     assert_eq!(picks(&balancer, &candidates, 4), [2, 1, 2, 0]);
 }
@@ -473,7 +473,7 @@ fn a_hint_that_is_too_low_is_found_out() {
 #[test]
 fn sessions_that_end_while_a_balancer_is_made_are_seen_by_it_afterwards() {
     let candidates = candidates(&[1, 1]);
-    let take = |member| candidates.take(member, Duration::ZERO);
+    let take = |member| candidates.take(member, Duration::ZERO, &Counting);
     assert!((0..3).all(|_| take(0)) && take(1));
     let balancer = Balancer::least_connection(&candidates);
     (0..3).for_each(|_| candidates.all[0].load.give_back());

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -21,6 +22,17 @@ pub(super) struct Affinity {
     idle: VecDeque<(IpAddr, u64)>,
     stamp: u64,
     evicted: u64,
+}
+
+/// What is known of a client that belongs to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StickyEntry {
+    /// Whose it is.
+    pub server: ServerId,
+    /// Sessions that keep the entry.
+    pub sessions: u32,
+    /// How long there have been none; `None` while there are some.
+    pub idle: Option<Duration>,
 }
 
 struct Entry {
@@ -39,8 +51,24 @@ impl Affinity {
         now: Instant,
     ) -> Option<ServerId> {
         self.expire(plan, now);
+        self.look(client, plan, now).map(|entry| entry.server)
+    }
+
+    /// What [`Self::find`] goes by, and leaves as it is.
+    pub(super) fn look(
+        &self,
+        client: IpAddr,
+        plan: &StickyPlan,
+        now: Instant,
+    ) -> Option<StickyEntry> {
         let entry = self.entries.get(&client)?;
-        Some(entry.server)
+        let idle = (entry.idle_since).map(|since| now.saturating_duration_since(since));
+        idle.is_none_or(|idle| idle < plan.ttl)
+            .then_some(StickyEntry {
+                server: entry.server,
+                sessions: entry.sessions,
+                idle,
+            })
     }
 
     /// A session of this client begins; false when it has no entry.
@@ -162,7 +190,6 @@ impl Affinity {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::snapshot::Tier;
 use super::{Lease, Pick, Pool, ServerId, Snapshot};
-use crate::balance::{Criteria, hash_client};
+use crate::balance::{Counting, Criteria, Effects, hash_client};
 use crate::base::word::words;
 use crate::plan::StickyPlan;
 
@@ -40,12 +40,17 @@ impl Pool {
         tried: &[ServerId],
         now: Instant,
     ) -> Result<Lease, NoServer> {
-        let chosen = if self.line.is_empty() {
-            self.choose_out_of_turn(client, tried, now)
-        } else {
-            Err(NoServer::AllFull)
-        };
+        let chosen = self.may_choose();
+        let chosen = chosen.and_then(|()| self.choose_out_of_turn(client, tried, now));
         chosen.inspect_err(|why| self.metrics.no_server(*why))
+    }
+
+    /// Nobody waits who came before.
+    pub(super) fn may_choose(&self) -> Result<(), NoServer> {
+        match self.line.is_empty() {
+            true => Ok(()),
+            false => Err(NoServer::AllFull),
+        }
     }
 
     /// Past all who wait.
@@ -66,7 +71,10 @@ impl Pool {
             now: self.since(now),
         };
         let picked = match &snapshot.plan.sticky {
-            None => pick(&snapshot, &criteria).map(|(member, pick)| (member, pick, None)),
+            None => {
+                let picked = settle(&snapshot, &criteria, None, &Counting);
+                picked.map(|(member, pick)| (member, pick, None))
+            }
             Some(sticky) => self.pick_sticky(&snapshot, &criteria, client, sticky, now),
         };
         let (member, pick, holds) = picked?;
@@ -92,19 +100,14 @@ impl Pool {
         now: Instant,
     ) -> Result<(u32, Pick, Option<IpAddr>), NoServer> {
         let mut table = self.affinity();
-        let tier = snapshot.tier();
-        let bound = (table.find(client, sticky, now))
-            .and_then(|server| snapshot.find(server))
-            .filter(|member| tier.candidates.offers(*member));
-        if let Some(member) = bound
-            && !criteria.tried.contains(&member)
-            && tier.candidates.take(member, criteria.now)
-        {
+        let bound = snapshot.bound(table.find(client, sticky, now));
+        let (member, pick) = settle(snapshot, criteria, bound, &Counting)?;
+        if pick == Pick::Sticky {
+            let tier = snapshot.tier();
             tier.balancer.refresh(&tier.candidates, member);
             table.hold(client);
-            return Ok((member, Pick::Sticky, Some(client)));
+            return Ok((member, pick, Some(client)));
         }
-        let (member, pick) = pick(snapshot, criteria)?;
         let holds = match bound {
             // Full, or not to be reached by this session: elsewhere this once.
             Some(_) => table.hold(client),
@@ -120,19 +123,48 @@ impl Pool {
 
 impl Snapshot {
     /// Who takes sessions now: the first tier, or the backups when nobody else is up.
-    fn tier(&self) -> &Tier {
+    pub(super) fn tier(&self) -> &Tier {
         if self.first.is_empty() {
             &self.backup
         } else {
             &self.first
         }
     }
+
+    /// The member that a sticky entry leads to, where it may take sessions.
+    pub(super) fn bound(&self, server: Option<ServerId>) -> Option<u32> {
+        let member = self.find(server?)?;
+        self.tier().candidates.offers(member).then_some(member)
+    }
 }
 
-/// Counted on the load of the member that it returns.
-fn pick(snapshot: &Snapshot, criteria: &Criteria<'_>) -> Result<(u32, Pick), NoServer> {
+/// The decision: the server that the client is `bound` to, else whom the balancer picks. Counted by `effects` on the member
+/// that it returns.
+pub(super) fn settle(
+    snapshot: &Snapshot,
+    criteria: &Criteria<'_>,
+    bound: Option<u32>,
+    effects: &impl Effects,
+) -> Result<(u32, Pick), NoServer> {
     let tier = snapshot.tier();
-    if let Some(member) = tier.balancer.pick(&tier.candidates, criteria) {
+    match bound {
+        Some(member)
+            if !criteria.tried.contains(&member)
+                && tier.candidates.take(member, criteria.now, effects) =>
+        {
+            Ok((member, Pick::Sticky))
+        }
+        _ => pick(snapshot, criteria, effects),
+    }
+}
+
+fn pick(
+    snapshot: &Snapshot,
+    criteria: &Criteria<'_>,
+    effects: &impl Effects,
+) -> Result<(u32, Pick), NoServer> {
+    let tier = snapshot.tier();
+    if let Some(member) = (tier.balancer).pick_by(&tier.candidates, criteria, effects) {
         let pick = if snapshot.first.is_empty() {
             Pick::Backup
         } else if tier.candidates.all().len() == 1 {
@@ -154,7 +186,7 @@ fn pick(snapshot: &Snapshot, criteria: &Criteria<'_>) -> Result<(u32, Pick), NoS
     }
     // Probes have not noticed yet that nobody of the first tier can be reached; this session has.
     let backup = &snapshot.backup;
-    match backup.balancer.pick(&backup.candidates, criteria) {
+    match (backup.balancer).pick_by(&backup.candidates, criteria, effects) {
         Some(member) => Ok((member, Pick::Backup)),
         None => Err(NoServer::AllTried),
     }

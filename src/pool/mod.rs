@@ -11,6 +11,7 @@
 mod affinity;
 mod change;
 mod choose;
+mod forecast;
 mod freshness;
 mod holder;
 mod keeper;
@@ -27,8 +28,10 @@ mod standing;
 mod tests;
 mod weight;
 
+pub use self::affinity::StickyEntry;
 pub use self::change::{Change, Refused};
 pub use self::choose::NoServer;
+pub use self::forecast::Forecast;
 pub use self::freshness::Freshness;
 pub use self::keeper::Keeper;
 pub use self::lease::{Lease, Pick};
