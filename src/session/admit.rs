@@ -70,12 +70,12 @@ pub(super) fn claim(
 }
 
 /// Whether `peer` is believed, and required, to say whom it speaks for.
-pub(super) fn is_proxy(plan: &ListenerPlan, peer: IpAddr) -> bool {
+pub(crate) fn is_proxy(plan: &ListenerPlan, peer: IpAddr) -> bool {
     plan.accept_proxy.iter().any(|net| net.contains(&peer))
 }
 
 /// `deny` wins over `allow`; an empty `allow` lets all others in.
-pub(super) fn entitled(plan: &ListenerPlan, client: IpAddr) -> Result<(), End> {
+pub(crate) fn entitled(plan: &ListenerPlan, client: IpAddr) -> Result<(), End> {
     let denied = plan.deny.contains(client);
     let allowed = plan.allow.is_empty() || plan.allow.contains(client);
     if denied || !allowed {

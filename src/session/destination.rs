@@ -29,14 +29,18 @@ pub struct Switch {
 
 impl Switch {
     pub(super) fn route(&self, sni: Option<&str>) -> Result<&Destination, End> {
-        let matches = |patterns: &[SniPattern]| {
-            sni.is_some_and(|sni| patterns.iter().any(|pattern| pattern.matches(sni)))
-        };
-        self.routes
-            .iter()
-            .find_map(|(patterns, destination)| matches(patterns).then_some(destination))
-            .or(self.default.as_ref())
-            .ok_or(Stage::Choose.end(Reason::NoRoute))
+        let found = self.find(sni).map(|(_, destination)| destination);
+        found.ok_or(Stage::Choose.end(Reason::NoRoute))
+    }
+
+    /// Where it goes, and by which route's pattern; `None`: by none of them.
+    pub(crate) fn find(&self, sni: Option<&str>) -> Option<(Option<&SniPattern>, &Destination)> {
+        let fits = |patterns: &'_ &SniPattern| sni.is_some_and(|sni| patterns.matches(sni));
+        let routed = self.routes.iter().find_map(|(patterns, destination)| {
+            let pattern = patterns.iter().find(fits)?;
+            Some((Some(pattern), destination))
+        });
+        routed.or_else(|| self.default.as_ref().map(|default| (None, default)))
     }
 
     /// Every pool that a session of this listener can go to.

@@ -23,7 +23,7 @@ pub struct Limit {
 
 /// Why a bound gave no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exceeded {
+pub(crate) enum Exceeded {
     /// As many are there as may be.
     Count,
     /// As many came in this second as may come.
@@ -58,18 +58,37 @@ impl Limit {
 
     /// A place, to be given back by [`Self::leave`].
     pub(super) fn enter(&self, now: Instant) -> Result<(), Exceeded> {
+        let before = self.taken.fetch_add(1, Ordering::Relaxed);
+        let token = |per_second| self.rate.take(per_second, self.passed(now));
+        self.judge(before, token).inspect_err(|_| self.leave())
+    }
+
+    /// What [`Self::enter`] would say; takes nothing.
+    pub(crate) fn look(&self, now: Instant) -> Result<(), Exceeded> {
+        let token = |per_second| self.rate.next(per_second) <= self.passed(now);
+        self.judge(self.taken(), token)
+    }
+
+    fn judge(&self, before: u32, token: impl FnOnce(u32) -> bool) -> Result<(), Exceeded> {
+        if before >= self.most.load(Ordering::Relaxed) {
+            return Err(Exceeded::Count);
+        }
+        match self.per_second() {
+            Some(per_second) if !token(per_second) => Err(Exceeded::Rate),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sessions at once; `None` is unbounded.
+    pub(crate) fn most(&self) -> Option<u32> {
         let most = self.most.load(Ordering::Relaxed);
-        let exceeded = if self.taken.fetch_add(1, Ordering::Relaxed) >= most {
-            Exceeded::Count
-        } else {
-            match self.per_second.load(Ordering::Relaxed) {
-                0 => return Ok(()),
-                per_second if self.rate.take(per_second, self.passed(now)) => return Ok(()),
-                _ => Exceeded::Rate,
-            }
-        };
-        self.leave();
-        Err(exceeded)
+        (most < u32::MAX).then_some(most)
+    }
+
+    /// New sessions in a second; `None` is unbounded.
+    pub(crate) fn per_second(&self) -> Option<u32> {
+        let per_second = self.per_second.load(Ordering::Relaxed);
+        (per_second > 0).then_some(per_second)
     }
 
     fn passed(&self, now: Instant) -> Duration {

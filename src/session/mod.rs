@@ -47,12 +47,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use self::account::account;
-use self::admit::{admit, claim, is_proxy};
+use self::admit::{admit, claim};
+pub(crate) use self::admit::{entitled, is_proxy};
 pub use self::config::SessionConfig;
 pub use self::destination::{Destination, Switch};
 use self::end::End;
 pub use self::end::{Reason, Stage};
 use self::greet::greet;
+pub(crate) use self::limit::Exceeded;
 pub use self::limit::Limit;
 use self::link::link;
 use self::outcome::Outcome;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,19 +68,25 @@ impl Sources {
         let source = self.source(client, now);
         let before = source.active.fetch_add(1, Ordering::Relaxed);
         let grant = SourceGrant(Arc::clone(&source));
-        let room = plan.max_connections.is_none_or(|most| before < most);
-        let in_time = || match plan.max_per_second {
-            None => true,
-            Some(per_second) => source.rate.take(per_second, self.passed(now)),
+        let token = |per_second| source.rate.take(per_second, self.passed(now));
+        judge(plan, before, token).then_some(grant)
+    }
+
+    /// How many sessions `client` has, and whether [`Self::take`] would give it one more. Enters nobody.
+    pub(crate) fn look(&self, client: IpAddr, plan: &SourcePlan, now: Instant) -> (u32, bool) {
+        let key = network_of(client);
+        let piece = self.piece(key);
+        let known = piece.all.get(&key);
+        let active = known.map_or(0, |source| source.active.load(Ordering::Relaxed));
+        let token = |per_second| {
+            known.is_none_or(|source| source.rate.next(per_second) <= self.passed(now))
         };
-        (room && in_time()).then_some(grant)
+        (active, judge(plan, active, token))
     }
 
     fn source(&self, client: IpAddr, now: Instant) -> Arc<Source> {
         let key = network_of(client);
-        let mut piece = self.pieces[piece_of(key)]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut piece = self.piece(key);
         if let Some(source) = piece.all.get(&key) {
             return Arc::clone(source);
         }
@@ -96,6 +102,11 @@ impl Sources {
         source
     }
 
+    fn piece(&self, key: IpAddr) -> MutexGuard<'_, Piece> {
+        let piece = &self.pieces[piece_of(key)];
+        piece.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn passed(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }
@@ -105,6 +116,11 @@ impl Sources {
         let lock = |piece: &Mutex<Piece>| piece.lock().expect("no panic").all.len();
         self.pieces.iter().map(lock).sum()
     }
+}
+
+/// Whether one with so many sessions may have one more.
+fn judge(plan: &SourcePlan, before: u32, token: impl FnOnce(u32) -> bool) -> bool {
+    plan.max_connections.is_none_or(|most| before < most) && plan.max_per_second.is_none_or(token)
 }
 
 fn network_of(client: IpAddr) -> IpAddr {

@@ -43,41 +43,54 @@ pub fn server_config(plan: &AcceptTls) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// Finds the certificates for a name. Where several carry it (an ECDSA and an RSA certificate, say), the client gets the
-/// first whose signature it can verify.
-struct ByName {
-    exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    all: Vec<Arc<CertifiedKey>>,
-    strict: bool,
+/// The certificates on offer to a client that asks for this name, as places in `identities`; none: it is refused.
+pub fn on_offer(plan: &AcceptTls, sni: Option<&str>) -> Vec<usize> {
+    Names::new(plan).on_offer(sni).to_vec()
 }
 
-impl ByName {
-    fn new(plan: &AcceptTls) -> Result<Self, TlsError> {
+/// Whether one of the certificates carries this name.
+pub fn carries(plan: &AcceptTls, name: &str) -> bool {
+    Names::new(plan).named(name).is_some()
+}
+
+/// Which certificates carry a name, as places in the plan's list.
+#[derive(Debug)]
+struct Names {
+    exact: HashMap<String, Vec<usize>>,
+    wildcard: HashMap<String, Vec<usize>>,
+    /// For a client that asks for another name, or for none.
+    others: Vec<usize>,
+}
+
+impl Names {
+    fn new(plan: &AcceptTls) -> Self {
+        let all = 0..plan.identities.len();
         let mut own = Self {
             exact: HashMap::new(),
             wildcard: HashMap::new(),
-            all: Vec::new(),
-            strict: plan.sni == Sni::Strict,
+            others: match plan.sni {
+                Sni::Any => all.collect(),
+                Sni::Strict => Vec::new(),
+            },
         };
-        for identity in &plan.identities {
-            let key = Arc::new(certified(identity)?);
+        for (place, identity) in plan.identities.iter().enumerate() {
             for name in &identity.names {
                 let (names, name) = match name.strip_prefix("*.") {
                     Some(suffix) => (&mut own.wildcard, suffix),
                     None => (&mut own.exact, name.as_str()),
                 };
-                names
-                    .entry(name.to_owned())
-                    .or_default()
-                    .push(Arc::clone(&key));
+                names.entry(name.to_owned()).or_default().push(place);
             }
-            own.all.push(key);
         }
-        Ok(own)
+        own
     }
 
-    fn named(&self, name: &str) -> Option<&Vec<Arc<CertifiedKey>>> {
+    fn on_offer(&self, sni: Option<&str>) -> &[usize] {
+        sni.and_then(|name| self.named(name))
+            .unwrap_or(&self.others)
+    }
+
+    fn named(&self, name: &str) -> Option<&Vec<usize>> {
         let name = name.to_ascii_lowercase();
         self.exact.get(&name).or_else(|| {
             self.wildcard
@@ -86,23 +99,39 @@ impl ByName {
     }
 }
 
+/// Finds the certificates for a name. Where several carry it (an ECDSA and an RSA certificate, say), the client gets the
+/// first whose signature it can verify.
+struct ByName {
+    names: Names,
+    keys: Vec<Arc<CertifiedKey>>,
+}
+
+impl ByName {
+    fn new(plan: &AcceptTls) -> Result<Self, TlsError> {
+        let keys = plan.identities.iter();
+        let keys = keys.map(|identity| Ok(Arc::new(certified(identity)?)));
+        Ok(Self {
+            names: Names::new(plan),
+            keys: keys.collect::<Result<_, TlsError>>()?,
+        })
+    }
+}
+
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| self.named(name));
-        let keys = match named {
-            None if self.strict => return None,
-            named => named.unwrap_or(&self.all),
-        };
+        let places = self.names.on_offer(hello.server_name()).iter();
+        let mut keys = places.filter_map(|place| self.keys.get(*place));
+        let first = keys.clone().next();
         let fits =
             |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
-        keys.iter().find(fits).or_else(|| keys.first()).cloned()
+        keys.find(fits).or(first).cloned()
     }
 }
 
 impl fmt::Debug for ByName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByName")
-            .field("names", &self.exact.keys())
+            .field("names", &self.names.exact.keys())
             .finish_non_exhaustive()
     }
 }
