@@ -130,7 +130,7 @@ fn no_pool(view: &RuntimeView, named: &Named) -> Fault {
 }
 
 /// At most a dozen names.
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.take(LISTED + 1).collect();
     if names.len() > LISTED {
         names[LISTED] = "...";

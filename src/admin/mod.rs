@@ -48,6 +48,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::connection::serve_stream;
 pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
+use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
 use crate::plan::{AdminPlan, ListenerName, PoolName, Protocol};
 use crate::pool::{Pool, ServerId};
@@ -105,6 +106,8 @@ pub struct ListenerView {
     pub max_connections: Option<u32>,
     /// Its counters.
     pub metrics: Arc<ListenerMetrics>,
+    /// What its sessions follow; `None` while it was never open.
+    pub listener: Option<Arc<Listener>>,
 }
 
 /// What only `app` can do.

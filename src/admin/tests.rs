@@ -91,6 +91,56 @@ fn tcp_probe() -> crate::plan::ProbePlan {
     }
 }
 
+/// What the sessions of the listener follow.
+fn explained(pool: &Arc<Pool>, metrics: &Metrics) -> Arc<Listener> {
+    use crate::session::{Destination, Limit, SessionConfig, Sources, Switch};
+    let plan = crate::plan::ListenerPlan {
+        name: ListenerName::new("front"),
+        bind: vec![SocketAddr::from(([127, 0, 0, 1], 10_000))],
+        protocols: vec![Protocol::Tcp],
+        pool: Some(pool.name().clone()),
+        routes: Vec::new(),
+        max_connections: Some(5),
+        max_per_second: None,
+        source: crate::plan::SourcePlan::default(),
+        on_refuse: crate::plan::OnRefuse::Close,
+        allow: Default::default(),
+        deny: ["10.66.0.0/16".parse().expect("a network")]
+            .into_iter()
+            .collect(),
+        accept_proxy: Vec::new(),
+        tls: None,
+        greet_timeout: Duration::from_secs(10),
+        keepalive: Duration::from_secs(120),
+    };
+    let sink = crate::telemetry::access::AccessLog::open(&crate::plan::LogPlan {
+        level: crate::plan::LogLevel::Info,
+        format: crate::plan::LogFormat::Json,
+        target: None,
+        access: Some(crate::plan::LogTarget::Off),
+    });
+    let access = crate::telemetry::access::AccessLog::start(sink.expect("none"), metrics);
+    Listener::new(Arc::new(SessionConfig {
+        tls: None,
+        relay: crate::plan::RelayWay::Auto,
+        switch: Switch {
+            routes: Vec::new(),
+            default: Some(Destination {
+                metrics: Arc::clone(pool.metrics()),
+                connector: None,
+                pool: Arc::clone(pool),
+            }),
+        },
+        limit: Limit::new(Some(5), None),
+        udp_limit: Limit::new(None, None),
+        process_limit: Limit::new(None, None),
+        sources: Sources::new(),
+        metrics: metrics.listener(&plan.name),
+        access: access.expect("a thread"),
+        plan: Arc::new(plan),
+    }))
+}
+
 async fn stage(token: Option<&str>) -> Stage {
     let metrics = Metrics::new();
     let admin = AdminPlan {
@@ -117,6 +167,7 @@ async fn stage(token: Option<&str>) -> Stage {
         pools: vec![PoolName::new("hive")],
         max_connections: Some(900),
         metrics: metrics.listener(&name),
+        listener: Some(explained(&pools[0], &metrics)),
         name,
     };
     let view = RuntimeView {
@@ -670,4 +721,46 @@ async fn the_table_is_an_openapi_document() {
     for name in names {
         assert!(schemas[name].is_object(), "{name} is not there");
     }
+}
+
+/// A table of its own files; here, that the question reaches the rules and the pool.
+#[tokio::test]
+async fn a_client_is_explained() {
+    let stage = stage(None).await;
+    let ask = "GET /api/v1/explain?listener=front&client=";
+    let (code, said) = stage.json(&format!("{ask}10.66.1.2"), "").await;
+    assert_eq!(
+        (code, &said["decision"], &said["reason"]),
+        (200, &json!("refused"), &json!("denied"))
+    );
+    let text = said["steps"][1]["text"].as_str().expect("a sentence");
+    assert!(
+        text.contains("10.66.0.0/16") && text.contains("deny"),
+        "{text}"
+    );
+    let (code, said) = stage.json(&format!("{ask}10.1.2.3"), "").await;
+    assert_eq!(
+        (code, &said["decision"], &said["reason"]),
+        (200, &json!("refused"), &json!("no-server"))
+    );
+    let (code, said) = stage
+        .json("GET /api/v1/explain?listener=frnt&client=10.1.2.3", "")
+        .await;
+    assert_eq!(
+        (code, &said["error"]),
+        (
+            404,
+            &json!("there is no listener \"frnt\": the listeners are front")
+        )
+    );
+    let (code, said) = stage
+        .json("GET /api/v1/explain?listener=front&client=x", "")
+        .await;
+    assert!(
+        code == 400
+            && said["error"]
+                .as_str()
+                .is_some_and(|one| one.contains("IP address")),
+        "{said}"
+    );
 }

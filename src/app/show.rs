@@ -27,6 +27,10 @@ impl App {
                 .collect(),
                 max_connections: plan.max_connections,
                 metrics: self.metrics.listener(&plan.name),
+                listener: self
+                    .listeners
+                    .get(&plan.name)
+                    .map(|runtime| Arc::clone(&runtime.listener)),
             }
         };
         let pool = |plan: &Arc<PoolPlan>| Some(Arc::clone(&self.pools.get(&plan.name)?.pool));

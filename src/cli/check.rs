@@ -43,7 +43,7 @@ pub fn run(args: &CheckArgs) -> ExitCode {
 }
 
 /// Every fault, on stderr.
-pub(super) fn show_report(report: &Report) {
+pub(in crate::cli) fn show_report(report: &Report) {
     let text = if colours() {
         report.coloured()
     } else {

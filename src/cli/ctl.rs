@@ -1,10 +1,12 @@
-//! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`, `events`.
+//! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`, `events`,
+//! `explain`.
 //!
 //! Each command is one request to the admin address (`drain --wait` asks again until the server is empty) and one
 //! exit code: 0 done, 1 failed, 2 usage, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
 //! error that says what to do.
 
 mod events;
+pub mod explain;
 mod http;
 mod sse;
 mod table;

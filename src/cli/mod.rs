@@ -51,6 +51,8 @@ enum Command {
     /// Show listeners, pools and servers of a running howdah
     #[command(after_help = "Example: howdah status --admin http://lb-1.example.com:9600")]
     Status(ctl::StatusArgs),
+    /// Say where a client would go and why, rule by rule
+    Explain(Box<ctl::explain::ExplainArgs>),
     /// Take no new sessions on a server, and let the present ones end
     #[command(
         after_help = "Example: howdah drain hive/hs2-1.example.com:10000 --timeout 30m --wait"
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Status(args) => ctl::status(&args),
+        Command::Explain(args) => ctl::explain::explain(&args),
         Command::Drain(args) => ctl::drain(&args),
         Command::Maintenance(args) => ctl::maintenance(&args),
         Command::Ready(args) => ctl::ready(&args),

@@ -31,6 +31,7 @@ mod dial;
 mod discovery;
 mod drain;
 mod events;
+mod explain;
 mod failover;
 mod faults;
 mod health;

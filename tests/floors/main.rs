@@ -97,11 +97,12 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
     ("admin", 4),
+    ("explain", 3),
     ("listener", 3),
     ("session", 3),
     ("health", 2),
@@ -118,9 +119,10 @@ const FLOORS: [(&str, u8); 17] = [
 ];
 
 /// Sideways is allowed only along these.
-const ARROWS: [(&str, &str); 4] = [
+const ARROWS: [(&str, &str); 5] = [
     ("app", "config"),
     ("app", "admin"),
+    ("explain", "session"),
     ("listener", "session"),
     ("pool", "balance"),
 ];

@@ -4,6 +4,7 @@
 //! path, the one with more of it spelled out wins.
 
 mod events;
+mod explain;
 mod metrics;
 mod openapi;
 mod order;
@@ -35,6 +36,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     reload::ENDPOINT,
     events::ENDPOINT,
     stream::ENDPOINT,
+    explain::ENDPOINT,
     openapi::ENDPOINT,
     schema::ENDPOINT,
 ];

@@ -1,0 +1,162 @@
+//! `howdah explain`: what it tells of a running howdah and of a file, in words that help whoever is woken by a client's call.
+
+use serde_json::Value;
+
+use crate::support::{Frame, Howdah, exchange, plain, program, raw, run};
+
+fn words(config: &str) -> String {
+    config.replace(
+        "pool = \"echo\"",
+        "pool = \"echo\"\ndeny = [\"10.66.0.0/16\"]\nmax_connections = 50",
+    )
+}
+
+#[tokio::test]
+async fn explain_and_the_session_after_it_agree() {
+    let (one, two) = (
+        raw::echo(&Frame::default()).unwrap(),
+        raw::echo(&Frame::default()).unwrap(),
+    );
+    let servers = [one.address(), two.address()];
+    let mut howdah =
+        Howdah::start(&plain("echo", &servers, "balance = \"least-connection\"")).await;
+    let ask = [
+        "explain",
+        "--listener",
+        "echo",
+        "--client",
+        "127.0.0.1",
+        "--json",
+    ];
+    for _ in 0..4 {
+        let told: Value = serde_json::from_str(&howdah.ctl_ok(&ask).await).unwrap();
+        assert_eq!(told["decision"], "server", "{told}");
+        let mut client = howdah.connect("echo").await;
+        exchange(&mut client, "x").await;
+        drop(client);
+        let line = howdah.ended().await;
+        assert_eq!(
+            (&line["server"], &line["pick"]),
+            (&told["server"], &told["pick"]),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_rules_are_read_aloud() {
+    let (one, two) = (
+        raw::echo(&Frame::default()).unwrap(),
+        raw::echo(&Frame::default()).unwrap(),
+    );
+    let servers = [one.address(), two.address()];
+    let howdah = Howdah::start(&words(&plain(
+        "echo",
+        &servers,
+        "[pool.echo.sticky]\nby = \"source-ip\"",
+    )))
+    .await;
+    let ask = async |client: &str| {
+        howdah
+            .ctl_ok(&["explain", "--listener", "echo", "--client", client])
+            .await
+    };
+    let kept_out = ask("10.66.3.4").await;
+    assert!(
+        kept_out.starts_with("10.66.3.4 at listener \"echo\" is refused now (denied)\n"),
+        "{kept_out}"
+    );
+    assert!(
+        kept_out.contains("10.66.3.4 is in 10.66.0.0/16, which `deny` keeps out"),
+        "{kept_out}"
+    );
+    let mut client = howdah.connect("echo").await;
+    exchange(&mut client, "x").await;
+    let first = howdah.status().await["pools"][0]["servers"][0]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let stays = ask("127.0.0.1").await;
+    assert!(
+        stays.contains(&format!("goes to echo/{first} now (sticky)")),
+        "{stays}"
+    );
+    assert!(
+        stays.contains(&format!("belongs to {first} (it has 1 session)")),
+        "{stays}"
+    );
+    assert!(
+        stays.contains("1 of 50 sessions (the listener's max_connections)"),
+        "{stays}"
+    );
+    assert!(
+        stays.contains(&format!(
+            "{first} is up, 1 session, weight 1: can be chosen"
+        )),
+        "{stays}"
+    );
+    assert!(stays.contains("where it cannot be reached: "), "{stays}");
+    howdah.ctl_ok(&["drain", &format!("echo/{first}")]).await;
+    let moves = ask("127.0.0.1").await;
+    assert!(
+        moves.contains(&format!("belonged to {first}")) && moves.contains("(only-one)"),
+        "{moves}"
+    );
+    assert!(
+        moves.contains(&format!("{first} drains by order, and takes no new sessions: `howdah ready echo/{first}` puts it back")),
+        "{moves}"
+    );
+    let nobody = howdah
+        .ctl(&["explain", "--listener", "ehco", "--client", "127.0.0.1"])
+        .await;
+    let said = String::from_utf8_lossy(&nobody.stderr);
+    assert!(
+        nobody.status.code() == Some(1) && said.contains("the listeners are echo"),
+        "{said}"
+    );
+}
+
+/// No server is asked, none is there: every one counts as up.
+#[tokio::test]
+async fn a_file_is_explained_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("howdah.toml");
+    let config = "[[listener]]\nname = \"tenants\"\nbind = \"127.0.0.1:10443\"\n\
+        [[listener.route]]\nsni = \"*.sales.example.com\"\npool = \"sales\"\n\
+        [pool.sales]\nservice = \"hiveserver2\"\nservers = [\"hs2-1.example.com\"]\n";
+    std::fs::write(&file, config).unwrap();
+    let ask = async |more: &[&str]| {
+        let mut command = program();
+        command.args([
+            "explain",
+            "--listener",
+            "tenants",
+            "--client",
+            "10.1.2.3",
+            "--config",
+        ]);
+        command.arg(&file).args(more);
+        let output = run(command).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let named = ask(&["--sni", "eu.sales.example.com"]).await;
+    assert!(
+        named.contains("goes to sales/hs2-1.example.com with every server up (only-one)"),
+        "{named}"
+    );
+    assert!(
+        named.contains("\"*.sales.example.com\" matches: pool \"sales\""),
+        "{named}"
+    );
+    let nameless = ask(&[]).await;
+    assert!(
+        nameless.contains("is refused") && nameless.contains("the client asks for no name"),
+        "{nameless}"
+    );
+    let told: Value = serde_json::from_str(&ask(&["--json"]).await).unwrap();
+    assert_eq!(
+        (&told["decision"], &told["reason"]),
+        (&"refused".into(), &"no-route".into())
+    );
+}
