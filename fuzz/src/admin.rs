@@ -53,7 +53,7 @@ fn open() -> (Runtime, HandlerContext) {
     let (commands, mut asked) = mpsc::channel(8);
     clock.spawn(async move {
         while let Some(command) = asked.recv().await {
-            if let Command::Reload { reply } = command {
+            if let Command::Reload { reply, .. } = command {
                 let error = "no file".to_owned();
                 let _ = reply.send(Err(Rejected {
                     error,
@@ -70,6 +70,8 @@ fn open() -> (Runtime, HandlerContext) {
         draining: None,
         needs_restart: Vec::new(),
         refused: None,
+        configuration: admin::Configuration::of(None, ""),
+        certificates: Vec::new(),
         admin: AdminPlan {
             bind: SocketAddr::from(([127, 0, 0, 1], 9600)),
             socket: None,

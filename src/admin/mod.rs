@@ -37,7 +37,9 @@ pub mod status;
 mod tests;
 mod write_timeout;
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -50,7 +52,7 @@ pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
-use crate::plan::{AdminPlan, ListenerName, PoolName, Protocol};
+use crate::plan::{AdminPlan, Identity, ListenerName, PoolName, Protocol};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};
 
@@ -71,6 +73,10 @@ pub struct RuntimeView {
     pub needs_restart: Vec<&'static str>,
     /// The last reload, if it was refused; none as soon as one is taken.
     pub refused: Option<Arc<Refusal>>,
+    /// The file that runs, and what became of it.
+    pub configuration: Configuration,
+    /// Those that are in use.
+    pub certificates: Vec<CertificateView>,
     /// Who may look and command.
     pub admin: AdminPlan,
 }
@@ -90,6 +96,62 @@ pub struct Refusal {
     /// Why.
     pub why: Rejected,
 }
+
+/// The file that runs.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// `None` where a program made the configuration (the demo).
+    pub file: Option<PathBuf>,
+    /// When it was taken.
+    pub loaded_at: SystemTime,
+    /// Its text, secrets masked.
+    pub text: Arc<str>,
+    /// The last reloads, newest last.
+    pub reloads: VecDeque<Arc<ReloadView>>,
+}
+
+/// A reload that was done, or refused.
+#[derive(Clone, Debug)]
+pub struct ReloadView {
+    /// When.
+    pub at: SystemTime,
+    /// Who wanted it.
+    pub by: String,
+    /// What came of it: a line a change, or why not.
+    pub outcome: Result<Vec<String>, String>,
+}
+
+/// A certificate in use.
+#[derive(Clone, Debug)]
+pub struct CertificateView {
+    /// Like `listener "hive"`.
+    pub place: String,
+    /// Itself.
+    pub identity: Arc<Identity>,
+}
+
+impl Configuration {
+    /// Which runs from now on.
+    pub fn of(file: Option<PathBuf>, text: &str) -> Self {
+        Self {
+            file,
+            loaded_at: SystemTime::now(),
+            text: text.into(),
+            reloads: VecDeque::new(),
+        }
+    }
+
+    /// Notes a reload; the oldest is forgotten.
+    pub fn note(&mut self, reload: ReloadView) {
+        if self.reloads.len() == REMEMBERED {
+            self.reloads.pop_front();
+        }
+        self.reloads.push_back(Arc::new(reload));
+    }
+}
+
+/// Reloads.
+const REMEMBERED: usize = 20;
 
 /// One listener that runs.
 #[derive(Clone)]
@@ -115,6 +177,10 @@ pub struct ListenerView {
 pub enum Command {
     /// Read the file again.
     Reload {
+        /// Who wants it.
+        by: String,
+        /// Say what would change, and change nothing.
+        dry_run: bool,
         /// Answered when it is done, or refused.
         reply: oneshot::Sender<Result<Reloaded, Rejected>>,
     },

@@ -1,12 +1,13 @@
 //! The table of endpoints as an OpenAPI 3.1 document: paths from the rows, schemas from the types.
 
 use hyper::body::Bytes;
+use schemars::Schema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::answer::{Body, lines};
 use super::endpoint::{Access, Endpoint, Given, schema};
-use super::query::{Kind, Parameter};
+use super::query::{Kind, Parameter, SPAN};
 
 /// JSON.
 pub(super) fn document(endpoints: &[Endpoint]) -> Bytes {
@@ -60,10 +61,20 @@ fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Value {
         let example: Value = serde_json::from_str(taken.example).unwrap_or_default();
         let schema = (taken.schema)(schemas);
         shown["requestBody"] = json!({
+            "required": is_needed(&schema, schemas),
             "content": { "application/json": { "schema": schema, "example": example } },
         });
     }
     shown
+}
+
+/// Whether an object without keys would be refused.
+fn is_needed(schema: &Schema, schemas: &SchemaGenerator) -> bool {
+    let name = schema.get("$ref").and_then(Value::as_str);
+    let name = name.and_then(|path| path.rsplit('/').next());
+    let meant = name.and_then(|name| schemas.definitions().get(name));
+    let meant = meant.or(Some(schema.as_value()));
+    meant.is_some_and(|meant| meant.get("required").is_some())
 }
 
 /// Without a readers' token everybody may look.
@@ -137,5 +148,3 @@ fn parameter(known: &Parameter) -> Value {
         "example": known.example,
     })
 }
-
-const SPAN: &str = "^([0-9]{1,3}(ms|s|m|h|d))$";

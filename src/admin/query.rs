@@ -180,6 +180,8 @@ fn unknown(name: &str, known: &[Parameter]) -> Fault {
     ))
 }
 
+/// What [`Kind::Span`] may be, as a regular expression for those who do not read sentences.
+pub(super) const SPAN: &str = "^([0-9]{1,8}ms|[0-9]{1,7}s|[0-9]{1,5}m|[0-9]{1,3}h([0-9]{1,2}m)?|[12]?[0-9]{1,2}d|3[0-5][0-9]d|36[0-5]d)$";
 /// tokio's clock ends some years from now.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 

@@ -411,7 +411,7 @@ fn wall(moment: tokio::time::Instant) -> SystemTime {
 const RUNNING: &str = "running";
 const DRAINING: &str = "draining";
 
-fn rfc3339(time: SystemTime) -> String {
+pub(super) fn rfc3339(time: SystemTime) -> String {
     let shown = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{shown:.3}")
 }

@@ -178,6 +178,8 @@ async fn stage(token: Option<&str>) -> Stage {
         draining: None,
         needs_restart: Vec::new(),
         refused: None,
+        configuration: Configuration::of(None, ""),
+        certificates: Vec::new(),
         admin: admin.clone(),
     };
     let (sender, commands) = mpsc::channel(4);
@@ -556,7 +558,7 @@ async fn a_reload_answers_with_what_changed_or_with_the_faults() {
     let mut commands = std::mem::replace(&mut stage.commands, mpsc::channel(1).1);
     tokio::spawn(async move {
         for turn in 0.. {
-            let Some(Command::Reload { reply }) = commands.recv().await else {
+            let Some(Command::Reload { reply, .. }) = commands.recv().await else {
                 return;
             };
             let _ = reply.send(match turn {

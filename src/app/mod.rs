@@ -5,6 +5,7 @@
 //! committed, which cannot ([`reload`]). It lives on the control thread; sessions live on the workers and need it
 //! for nothing.
 
+mod changes;
 mod error;
 mod falls;
 mod listeners;
@@ -35,7 +36,7 @@ use self::reach::{REACH_EVERY, Reachability};
 use self::reloads::Reloads;
 use self::signal::Signal;
 use self::step::{GLANCE, Step, Waiting};
-use crate::admin::{AdminServer, AdminThread, Command, HandlerContext, RuntimeView};
+use crate::admin::{AdminServer, AdminThread, Command, Configuration, HandlerContext, RuntimeView};
 use crate::config;
 use crate::discovery::{Names, Sources};
 use crate::health::command::Programs;
@@ -57,6 +58,8 @@ pub struct App {
     plan: Plan,
     /// Where the plan is read from again; `None` for a plan made in the program (the demo).
     path: Option<PathBuf>,
+    /// What the file says that runs.
+    words: config::Words,
     generation: u64,
     metrics: Metrics,
     access: AccessLog,
@@ -96,6 +99,14 @@ pub struct App {
     commands: mpsc::Receiver<Command>,
 }
 
+/// The file that a plan was read from.
+pub struct Source {
+    /// Where it is read again.
+    pub path: PathBuf,
+    /// What it says.
+    pub words: config::Words,
+}
+
 /// A listener and its sockets.
 struct ListenerRuntime {
     listener: Arc<Listener>,
@@ -129,10 +140,13 @@ impl App {
     /// See [`StartError`]; nothing is left running.
     pub async fn start(
         plan: Plan,
-        path: Option<PathBuf>,
+        source: Option<Source>,
         metrics: Metrics,
         programs: Programs,
     ) -> Result<Self, StartError> {
+        let (path, words) = source.map(|source| (source.path, source.words)).unzip();
+        let words = words.unwrap_or_default();
+        let configuration = Configuration::of(path.clone(), &words.text);
         let server = AdminServer::bind(&plan.admin)?;
         let sink = AccessLog::open(&plan.log).map_err(StartError::AccessLog)?;
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
@@ -151,6 +165,7 @@ impl App {
                 ..plan.clone()
             },
             path,
+            words: config::Words::default(),
             generation: 0,
             access,
             handles,
@@ -184,6 +199,8 @@ impl App {
                 draining: None,
                 needs_restart: Vec::new(),
                 refused: None,
+                configuration,
+                certificates: Vec::new(),
                 admin: plan.admin.clone(),
             })),
             admin_address: server.address(),
@@ -191,7 +208,7 @@ impl App {
             commands,
             metrics,
         };
-        let staged = app.prepare(plan)?;
+        let staged = app.prepare(plan, words)?;
         app.tell_of_the_start();
         app.commit(staged).await;
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
@@ -226,7 +243,7 @@ impl App {
                     self.reach.look(&self.view.load(), self.metrics.journal());
                 }
                 signal = signals.recv() => match signal {
-                    Some(Signal::Reload) => self.reloads.ask(None),
+                    Some(Signal::Reload) => self.reloads.ask("signal", None),
                     Some(Signal::Reopen) => reopen_logs(&self.access),
                     Some(Signal::Stop) | None => break,
                 },
@@ -261,7 +278,12 @@ impl App {
 
     async fn obey(&mut self, command: Command) {
         match command {
-            Command::Reload { reply } => self.reloads.ask(Some(reply)),
+            Command::Reload {
+                dry_run: true,
+                reply,
+                ..
+            } => self.rehearse(reply),
+            Command::Reload { by, reply, .. } => self.reloads.ask(&by, Some(reply)),
             Command::Cut { server } => self.handles.cut(Who::On(server), Reason::Drained).await,
         }
     }
@@ -357,10 +379,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("howdah.toml");
         file(&path, "\"127.0.0.1:1\", \"127.0.0.1:2\"");
-        let plan = config::load(&path).expect("valid").plan;
+        let loaded = config::load(&path).expect("valid");
+        let (path, words) = (path.clone(), loaded.words);
         let app = App::start(
-            plan,
-            Some(path.clone()),
+            loaded.plan,
+            Some(Source {
+                path: path.clone(),
+                words,
+            }),
             Metrics::new(),
             Programs::default(),
         )

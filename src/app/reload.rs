@@ -15,12 +15,14 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 
 use super::App;
+use super::changes::Change;
 use super::error::ReloadError;
 use super::pools::connector;
+use super::reloads::Reply;
 use super::step::{Handover, Opened, Step};
-use crate::admin::{Refusal, Rejected, Reloaded, RuntimeView};
-use crate::config::Loaded;
-use crate::health::command::commands;
+use crate::admin::{Configuration, Refusal, Rejected, ReloadView, Reloaded, RuntimeView};
+use crate::config::{self, Loaded, Words};
+use crate::health::command::{Programs, commands};
 use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
 use crate::plan::{ListenerName, LogTarget, Plan, PoolName};
 use crate::telemetry::ReloadResult;
@@ -32,6 +34,7 @@ use crate::tls::connect::Connector;
 /// A plan with all that could have failed already done.
 pub(super) struct Staged {
     plan: Plan,
+    words: Words,
     delta: Delta,
     sockets: HashMap<ListenerName, Vec<Opened>>,
     handovers: Vec<Handover>,
@@ -54,12 +57,13 @@ impl App {
     /// Puts the file that was read to work, or leaves everything as it was. What came of it goes to the log, to the
     /// metrics and to who asked.
     pub(super) async fn reload(&mut self, read: Result<Loaded, ReloadError>) {
-        let staged = read.and_then(|read| Ok((self.prepare(read.plan)?, read.warnings)));
+        let staged =
+            read.and_then(|read| Ok((self.prepare(read.plan, read.words)?, read.warnings)));
         let (staged, warnings) = match staged {
             Ok(staged) => staged,
             Err(error) => return self.refuse(error),
         };
-        let changes = staged.delta.describe();
+        let changes = self.change(&staged).describe();
         self.metrics.reloaded(ReloadResult::Applied);
         tracing::info!(
             generation = self.generation + 1,
@@ -67,8 +71,14 @@ impl App {
             "reloaded"
         );
         self.tell_of_reload(&changes, &staged.delta.needs_restart);
+        let taken = self.noted(Ok(changes.clone()));
         self.view.rcu(|view| RuntimeView {
             refused: None,
+            configuration: Configuration {
+                loaded_at: SystemTime::now(),
+                text: staged.words.text.as_str().into(),
+                ..taken.clone()
+            },
             ..RuntimeView::clone(view)
         });
         self.reloads.committed(Reloaded {
@@ -88,6 +98,7 @@ impl App {
             all => format!("reloaded as no. {generation}: {} changes", all.len()),
         };
         let event = Event::info(Kind::Reload, text).changes(changes);
+        let event = event.by(self.reloads.by());
         journal.tell(event.from(self.generation).to(generation));
         let mut new = needs_restart.iter();
         if new.any(|key| !self.needs_restart.contains(key)) {
@@ -103,17 +114,73 @@ impl App {
         self.metrics.reloaded(ReloadResult::Refused);
         tracing::warn!(%error, "reload refused, nothing has changed");
         let text = format!("reload refused, nothing has changed: {error}");
-        (self.metrics.journal()).tell(Event::error(Kind::ReloadRefused, text));
+        let event = Event::error(Kind::ReloadRefused, text).by(self.reloads.by());
+        self.metrics.journal().tell(event);
         let why = Rejected::from(error);
         let refusal = Arc::new(Refusal {
             at: SystemTime::now(),
             why: why.clone(),
         });
+        let faults = why.faults.iter().map(|fault| format!("\n{fault}"));
+        let refused = self.noted(Err(why.error.clone() + &faults.collect::<String>()));
         self.view.rcu(|view| RuntimeView {
             refused: Some(Arc::clone(&refusal)),
+            configuration: refused.clone(),
             ..RuntimeView::clone(view)
         });
         self.reloads.refused(&why);
+    }
+
+    /// The configuration's story, with one reload more.
+    fn noted(&self, outcome: Result<Vec<String>, String>) -> Configuration {
+        let mut configuration = self.view.load().configuration.clone();
+        configuration.note(ReloadView {
+            at: SystemTime::now(),
+            by: self.reloads.by(),
+            outcome,
+        });
+        configuration
+    }
+
+    fn change<'c>(&'c self, staged: &'c Staged) -> Change<'c> {
+        Change {
+            delta: &staged.delta,
+            plans: (&self.plan, &staged.plan),
+            words: (&self.words.settings, &staged.words.settings),
+            pools: self.pools(),
+        }
+    }
+
+    /// Says what a reload would change, and changes nothing. Addresses and logs are not opened.
+    pub(super) fn rehearse(&self, reply: Reply) {
+        let Some(path) = self.path.clone() else {
+            let _ = reply.send(Err(ReloadError::NoFile.into()));
+            return;
+        };
+        let (plan, words) = (self.plan.clone(), self.words.settings.clone());
+        let (pools, programs, generation) = (self.pools(), self.programs.clone(), self.generation);
+        let judge = move || {
+            let loaded = config::load(&path).map_err(ReloadError::Faulty)?;
+            let delta = compare(&plan, &loaded.plan, &programs);
+            let change = Change {
+                delta: &delta,
+                plans: (&plan, &loaded.plan),
+                words: (&words, &loaded.words.settings),
+                pools,
+            };
+            Ok(Reloaded {
+                generation,
+                changes: change.describe(),
+                warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
+            })
+        };
+        self.tasks.spawn(async move {
+            let judged = tokio::task::spawn_blocking(judge).await;
+            let judged: Result<Reloaded, ReloadError> =
+                judged.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+            // Who asked may have gone.
+            let _ = reply.send(judged.map_err(Rejected::from));
+        });
     }
 
     /// Opens sockets, builds TLS configurations, opens the log. Nothing of it is seen from outside but the new
@@ -121,11 +188,11 @@ impl App {
     ///
     /// # Errors
     /// See [`ReloadError`].
-    pub(super) fn prepare(&mut self, plan: Plan) -> Result<Staged, ReloadError> {
-        let mut delta = diff(&self.plan, &plan);
-        if self.generation > 0 && !self.programs.know(&commands(&plan)) {
-            delta.needs_restart.push("probe.command");
-        }
+    pub(super) fn prepare(&mut self, plan: Plan, words: Words) -> Result<Staged, ReloadError> {
+        let delta = match self.generation {
+            0 => diff(&self.plan, &plan),
+            _ => compare(&self.plan, &plan, &self.programs),
+        };
         let mut sockets = HashMap::new();
         let mut handovers = Vec::new();
         let mut tls = HashMap::new();
@@ -145,6 +212,7 @@ impl App {
         let sink = self.sink(&plan).map_err(ReloadError::AccessLog)?;
         Ok(Staged {
             plan,
+            words,
             delta,
             sockets,
             handovers,
@@ -158,6 +226,7 @@ impl App {
     pub(super) async fn commit(&mut self, staged: Staged) {
         let Staged {
             mut plan,
+            words,
             delta,
             sockets,
             handovers,
@@ -183,6 +252,7 @@ impl App {
         }
         keep_what_needs_a_restart(&self.plan, &mut plan);
         self.plan = plan;
+        self.words = words;
         self.needs_restart = delta.needs_restart;
         self.leaving = delta.pools_removed;
         let steps = self.steps(sockets, tls, delta.listeners_removed);
@@ -213,4 +283,13 @@ impl App {
             .then(|| AccessLog::open(&plan.log))
             .transpose()
     }
+}
+
+/// With what only the running program knows: whether it may run the programs of probes.
+fn compare(old: &Plan, new: &Plan, programs: &Programs) -> Delta {
+    let mut delta = diff(old, new);
+    if !programs.know(&commands(new)) {
+        delta.needs_restart.push("probe.command");
+    }
+    delta
 }

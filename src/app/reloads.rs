@@ -19,19 +19,31 @@ pub(super) struct Reloads {
     due: bool,
     /// Those who want to hear of the next one.
     asked: Vec<Reply>,
+    /// Who wants the next one.
+    wanted_by: Vec<String>,
     /// The file is being read.
     reading: Option<JoinHandle<Result<Loaded, config::Report>>>,
     /// Those who will hear of the one that runs.
     told: Vec<Reply>,
+    /// Who wanted the one that runs.
+    by: Vec<String>,
     /// Committed; some listeners may still wait.
     done: Option<Reloaded>,
 }
 
 impl Reloads {
     /// One is wanted, by somebody who waits for the answer or by a signal.
-    pub(super) fn ask(&mut self, reply: Option<Reply>) {
+    pub(super) fn ask(&mut self, by: &str, reply: Option<Reply>) {
         self.due = true;
         self.asked.extend(reply);
+        if !self.wanted_by.iter().any(|other| other == by) {
+            self.wanted_by.push(by.to_owned());
+        }
+    }
+
+    /// Who wanted the one that runs.
+    pub(super) fn by(&self) -> String {
+        self.by.join(", ")
     }
 
     /// Whether one may begin: somebody asked, and no other is on its way. Who asked will hear of this one.
@@ -40,6 +52,7 @@ impl Reloads {
         if due {
             self.due = false;
             self.told = std::mem::take(&mut self.asked);
+            self.by = std::mem::take(&mut self.wanted_by);
         }
         due
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::App;
-use crate::admin::{ListenerView, RuntimeView};
+use crate::admin::{CertificateView, ListenerView, RuntimeView};
 use crate::plan::{Identity, ListenerPlan, PoolPlan};
 use crate::telemetry::journal::{Event, Kind};
 use crate::telemetry::log;
@@ -39,6 +39,7 @@ impl App {
             listeners: self.plan.listeners.iter().map(listener).collect(),
             needs_restart: self.needs_restart.clone(),
             pools: self.plan.pools.iter().filter_map(pool).collect(),
+            certificates: self.certificates(),
             admin: self.plan.admin.clone(),
             ..RuntimeView::clone(view)
         });
@@ -63,20 +64,10 @@ impl App {
     /// The end of every certificate in use, as a metric; a warning for those that end soon. Called by each reload
     /// and once a day.
     pub(super) fn show_certificates(&mut self) {
-        let identities = || {
-            let listeners = self
-                .plan
-                .listeners
-                .iter()
-                .filter_map(|plan| plan.tls.as_ref());
-            let pools = self.plan.pools.iter().filter_map(|plan| plan.tls.as_ref());
-            let shown_to_clients = listeners.flat_map(|tls| &tls.identities);
-            shown_to_clients
-                .chain(pools.filter_map(|tls| tls.identity.as_ref()))
-                .chain(&self.plan.admin.tls)
-        };
+        let certificates = self.certificates();
         let name = |identity: &Arc<Identity>| identity.cert_path.display().to_string();
-        let ends: Vec<_> = identities().map(|one| (name(one), one.not_after)).collect();
+        let ends = certificates.iter().map(|one| &one.identity);
+        let ends: Vec<_> = ends.map(|one| (name(one), one.not_after)).collect();
         self.metrics
             .certificates(ends.iter().map(|(name, end)| (name.as_str(), *end)));
         let soon = SystemTime::now() + SOON;
@@ -94,6 +85,26 @@ impl App {
         self.told_of
             .retain(|told, _| ends.iter().any(|(name, end)| name == told && *end < soon));
         self.show_revocation_lists();
+    }
+
+    /// Those that are in use, and who shows them.
+    fn certificates(&self) -> Vec<CertificateView> {
+        let view = |place: String| {
+            move |identity: &Arc<Identity>| CertificateView {
+                place: place.clone(),
+                identity: Arc::clone(identity),
+            }
+        };
+        let listeners = self.plan.listeners.iter().flat_map(|plan| {
+            let all = plan.tls.iter().flat_map(|tls| &tls.identities);
+            all.map(view(format!("listener \"{}\"", plan.name)))
+        });
+        let pools = self.plan.pools.iter().flat_map(|plan| {
+            let own = plan.tls.iter().filter_map(|tls| tls.identity.as_ref());
+            own.map(view(format!("pool \"{}\"", plan.name)))
+        });
+        let admin = self.plan.admin.tls.iter().map(view("admin".to_owned()));
+        listeners.chain(pools).chain(admin).collect()
     }
 
     /// A warning for each list whose signer should have written the next one.

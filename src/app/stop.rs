@@ -104,7 +104,7 @@ impl App {
 
     async fn obey_while_stopping(&self, command: Command) {
         match command {
-            Command::Reload { reply } => {
+            Command::Reload { reply, .. } => {
                 let _ = reply.send(Err(Rejected {
                     error: "howdah is stopping; nothing has changed".to_owned(),
                     faults: Vec::new(),

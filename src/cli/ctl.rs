@@ -90,6 +90,12 @@ pub struct WeightArgs {
 pub struct ReloadArgs {
     #[command(flatten)]
     reach: Reach,
+    /// Say what would change, with the sessions of servers that would leave, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print what the API says, for programs
+    #[arg(long)]
+    json: bool,
 }
 
 /// Shows listeners, pools and servers.
@@ -147,20 +153,29 @@ pub fn weight(args: &WeightArgs) -> ExitCode {
     }))
 }
 
-/// Has the file read again.
+/// Has the file read again, or asks what that would change.
 pub fn reload(args: &ReloadArgs) -> ExitCode {
+    let body = args.dry_run.then_some(r#"{"dry_run": true}"#);
     finish(args.reach.client().and_then(|client| {
-        let done: Reloaded = client.ask("POST", "/api/v1/reload", None)?;
+        let text = client.send("POST", "/api/v1/reload", body)?;
+        if args.json {
+            return Ok(text);
+        }
+        let done: Reloaded = client.read(&text)?;
         for warning in &done.warnings {
             complain(warning.trim_end());
         }
+        let generation = done.generation;
+        let (head, nothing) = match args.dry_run {
+            false => ("runs", "nothing had changed"),
+            true => ("runs on; a reload would change", "nothing"),
+        };
         let what = match done.changes.as_slice() {
-            [] => "nothing had changed".to_owned(),
+            [] => nothing.to_owned(),
             changes => changes.join("\n  "),
         };
         Ok(format!(
-            "configuration no. {} runs:\n  {what}\n",
-            done.generation
+            "configuration no. {generation} {head}:\n  {what}\n"
         ))
     }))
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 
 use super::{DONE, FAILED, FAULTY, budget, check};
-use crate::app::App;
 use crate::app::signal::Signals;
+use crate::app::{App, Source};
 use crate::config::{self, Loaded};
 use crate::confine;
 use crate::health::command::{Runner, commands};
@@ -34,7 +34,11 @@ pub fn run(path: &Path) -> ExitCode {
 }
 
 fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let plan = loaded.plan;
+    let (plan, words) = (loaded.plan, loaded.words);
+    let source = Source {
+        path: path.to_owned(),
+        words,
+    };
     let metrics = Metrics::new();
     let files = budget::raise_open_files();
     // Before the first thread, the log's: threads inherit what their maker is.
@@ -60,7 +64,7 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
         let programs = runner.map(Runner::attend).transpose()?;
         let programs = programs.unwrap_or_default();
         let (sender, received) = mpsc::channel(1);
-        let app = App::start(plan, Some(path.to_owned()), metrics, programs).await?;
+        let app = App::start(plan, Some(source), metrics, programs).await?;
         tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
         app.run(received).await;
         log.flush(std::time::Duration::from_secs(1));

@@ -1,5 +1,6 @@
 //! What reading and lowering share: the source, the faults so far, and whose table is being read.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
@@ -19,6 +20,8 @@ pub(super) struct Cx {
     pub(super) key: String,
     /// Read while lowering: what a reload will have to read again.
     pub(super) files: Vec<PathBuf>,
+    /// A fingerprint of each of them, where a change of its content matters.
+    pub(super) contents: HashMap<PathBuf, u64>,
     base: PathBuf,
 }
 
@@ -31,6 +34,7 @@ impl Cx {
             owner: String::new(),
             key: String::new(),
             files: Vec::new(),
+            contents: HashMap::new(),
             base,
         }
     }

@@ -26,7 +26,9 @@ mod read;
 mod reference;
 mod report;
 mod schema;
+mod secrets;
 mod services;
+mod settings;
 mod shorthand;
 mod source;
 mod suggest;
@@ -44,6 +46,8 @@ pub use self::question::{address, probe, probe_types};
 pub use self::reference::reference;
 pub use self::report::{Fault, Place, Report, Severity};
 pub use self::schema::schema;
+use self::settings::Files;
+pub use self::settings::Settings;
 use self::words::Word;
 use crate::plan::Plan;
 
@@ -56,6 +60,17 @@ pub struct Loaded {
     pub warnings: Vec<Fault>,
     /// The files that it names, as they were opened.
     pub files: Vec<PathBuf>,
+    /// What it says.
+    pub words: Words,
+}
+
+/// What a file says, for those who look.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// Key by key.
+    pub settings: Settings,
+    /// Its text, secrets masked.
+    pub text: String,
 }
 
 /// Reads and judges `path` and the files that it names. Blocks on disk: not for a worker thread.
@@ -85,9 +100,17 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
     if let Some(stranger) = stranger {
         return Err(none(stranger));
     }
-    let plan = root.and_then(|root| {
-        let file = file::File::read(&root, &mut cx)?;
+    let plan = root.as_ref().and_then(|root| {
+        let file = file::File::read(root, &mut cx)?;
         lower::lower(&file, &mut cx)
+    });
+    let words = root.map(|root| {
+        let base = path.parent().unwrap_or(Path::new(""));
+        let contents = &cx.contents;
+        Words {
+            settings: Settings::of(&root, &Files { base, contents }),
+            text: secrets::masked(&text, &root),
+        }
     });
     let files = std::mem::take(&mut cx.files);
     let report = read::report_of(path, cx);
@@ -99,6 +122,7 @@ pub fn judge(path: &Path, bytes: Vec<u8>) -> Result<Loaded, Report> {
                 plan,
                 warnings,
                 files,
+                words: words.unwrap_or_default(),
             })
         }
         _ => Err(report),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ListenerName, ListenerPlan, Plan, PoolName, PoolPlan};
+use super::{ListenerName, ListenerPlan, Plan, PoolName, PoolPlan, ServerName, ServerPlan};
 
 /// What a reload will do. Everything not named here stays untouched.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -140,46 +140,79 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
 
-    /// One line a change, for the log and for `howdah reload`.
-    pub fn describe(&self) -> Vec<String> {
-        let listeners = [
-            ("added", &self.listeners_added),
-            ("changed", &self.listeners_changed),
-        ]
-        .into_iter()
-        .flat_map(|(what, all)| {
-            all.iter()
-                .map(move |one| format!("listener {} {what}", one.name))
-        });
-        let pools = [
-            ("added", &self.pools_added),
-            ("changed", &self.pools_changed),
-        ]
-        .into_iter()
-        .flat_map(|(what, all)| {
-            all.iter()
-                .map(move |one| format!("pool {} {what}", one.name))
-        });
-        let gone = self
-            .listeners_removed
-            .iter()
-            .map(|name| format!("listener {name} removed"));
-        let gone = gone.chain(
-            self.pools_removed
-                .iter()
-                .map(|name| format!("pool {name} removed")),
-        );
-        let settings = self.settings.iter().map(|key| format!("{key} changed"));
-        let restart = self
-            .needs_restart
-            .iter()
-            .map(|key| format!("{key} needs a restart"));
-        listeners
-            .chain(pools)
-            .chain(gone)
-            .chain(settings)
-            .chain(restart)
+/// What becomes of one server of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerChange {
+    /// It was not there.
+    Added(ServerName),
+    /// It is there no more.
+    Left(ServerName),
+    /// From what to what.
+    Changed(ServerName, Vec<String>),
+}
+
+/// What becomes of the servers that the file lists, in its order; those that left come last.
+pub fn servers(old: &PoolPlan, new: &PoolPlan) -> Vec<ServerChange> {
+    let find = |pool: &PoolPlan, name: &ServerName| {
+        let found = pool.servers.iter().find(|one| one.name == *name);
+        found.map(Arc::clone)
+    };
+    let here = new.servers.iter().filter_map(|server| {
+        let name = server.name.clone();
+        let Some(was) = find(old, &name) else {
+            return Some(ServerChange::Added(name));
+        };
+        (was != *server).then(|| ServerChange::Changed(name, was.changes(server)))
+    });
+    let gone = old.servers.iter().map(|server| server.name.clone());
+    let gone = gone.filter(|name| find(new, name).is_none());
+    here.chain(gone.map(ServerChange::Left)).collect()
+}
+
+impl ServerPlan {
+    /// Like `weight 1 -> 3`.
+    fn changes(&self, new: &Self) -> Vec<String> {
+        // A new field is a change to tell of.
+        let Self {
+            name: _,
+            address,
+            weight,
+            max_connections,
+            max_per_second,
+            backup,
+        } = self;
+        let bound = |bound: Option<u32>| bound.map_or("none".to_owned(), |bound| bound.to_string());
+        let all = [
+            ("address", address.to_string(), new.address.to_string()),
+            ("weight", weight.to_string(), new.weight.to_string()),
+            (
+                "max_connections",
+                bound(*max_connections),
+                bound(new.max_connections),
+            ),
+            (
+                "max_per_second",
+                bound(*max_per_second),
+                bound(new.max_per_second),
+            ),
+            ("backup", backup.to_string(), new.backup.to_string()),
+        ];
+        let differ = all.into_iter().filter(|(_, was, is)| was != is);
+        differ
+            .map(|(key, was, is)| format!("{key} {was} -> {is}"))
             .collect()
+    }
+}
+
+impl PoolPlan {
+    /// Which is told as a key of `[global]`.
+    pub fn differs_in_drain_timeout_alone(&self, new: &Self) -> bool {
+        let drain_timeout = new.drain_timeout;
+        Self {
+            drain_timeout,
+            ..self.clone()
+        } == *new
     }
 }

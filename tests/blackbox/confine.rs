@@ -217,5 +217,5 @@ async fn a_certificate_behind_a_link_can_be_renewed() {
     let answer = howdah.reload(&config).await;
     assert!(answer.status.success(), "{answer:?}");
     let told = String::from_utf8_lossy(&answer.stdout).into_owned();
-    assert!(told.contains("listener front changed"), "{told}");
+    assert!(told.contains("listener front: tls.certificates"), "{told}");
 }

@@ -23,6 +23,7 @@ mod access;
 mod admin;
 mod bad_input;
 mod balance;
+mod changes;
 mod chaos;
 mod command;
 mod confine;

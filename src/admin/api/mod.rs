@@ -3,6 +3,8 @@
 //! A file holds its [`Endpoint`], the types that it alone takes or gives, and how it answers. Where two templates fit a
 //! path, the one with more of it spelled out wins.
 
+mod certificates;
+mod configuration;
 mod events;
 mod explain;
 mod metrics;
@@ -34,6 +36,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     order::READY,
     weight::ENDPOINT,
     reload::ENDPOINT,
+    configuration::ENDPOINT,
+    certificates::ENDPOINT,
     events::ENDPOINT,
     stream::ENDPOINT,
     explain::ENDPOINT,

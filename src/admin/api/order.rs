@@ -12,6 +12,7 @@ use crate::admin::body::fields;
 use crate::admin::call::Call;
 use crate::admin::endpoint::{Endpoint, Given, Taken, Verb, schema};
 use crate::admin::lookup::{self, Named, send, show};
+use crate::admin::query::SPAN;
 use crate::admin::status::ServerStatus;
 use crate::base::unit;
 use crate::pool::{Change, Order};
@@ -71,7 +72,7 @@ const NOTHING: Taken = Taken {
 #[expect(dead_code, reason = "for the document; read key by key")]
 struct DrainBody {
     /// When sessions that are left are ended: a duration, at most a year. Without it they may stay.
-    #[schemars(example = "30m")]
+    #[schemars(with = "String", skip_serializing_if = "Option::is_none", regex(pattern = SPAN), example = "30m")]
     timeout: Option<String>,
 }
 

@@ -46,9 +46,7 @@ async fn serve(call: Call) -> Result<Answer, Fault> {
         let text = format!("\"weight\" must be a whole number from 1 to {WEIGHT_MAX}");
         Fault::Impossible(text, Vec::new())
     };
-    let weight = body.get("weight").and_then(Value::as_u64);
-    let weight = weight.ok_or_else(wrong)?;
-    let weight = u16::try_from(weight).map_err(|_| wrong())?;
+    let weight = body.get("weight").and_then(whole).ok_or_else(wrong)?;
     let named = &Named::of(&call.names).known(&call.view)?;
     let server = named.server.clone();
     let before = lookup::member(&call.view, named).map(|member| member.weight);
@@ -61,4 +59,10 @@ async fn serve(call: Call) -> Result<Answer, Fault> {
     let event = event.to(weight).by(&call.by).pool(&named.pool);
     (call.handler.context.metrics.journal()).tell(event.server(&named.server));
     show(&call.view, named)
+}
+
+/// To JSON, 3 and 3.0 are one number.
+fn whole(value: &Value) -> Option<u16> {
+    let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+    (0..=WEIGHT_MAX).find(|weight| f64::from(*weight) == number)
 }

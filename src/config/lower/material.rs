@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::base::{passwd, reach};
 use crate::config::cx::Cx;
 use crate::config::field::Spot;
+use crate::config::settings::fingerprint;
 use crate::config::source::Span;
 use crate::config::words::FilePath;
 use crate::plan::{RunAs, Secret};
@@ -167,6 +168,7 @@ fn read_up_to(
     match read_bounded(&full, most) {
         Ok(bytes) => {
             cx.files.push(full.clone());
+            cx.contents.insert(full.clone(), fingerprint(&bytes));
             Some((full, bytes))
         }
         Err(error)

@@ -191,8 +191,13 @@ impl Howdah {
 
     /// Writes a new configuration and asks for a reload through the command line.
     pub(crate) async fn reload(&self, config: &str) -> Output {
-        write(self.dir(), "howdah.toml", &with_preamble(config));
+        self.configure(config);
         self.ctl(&["reload"]).await
+    }
+
+    /// Writes a new configuration, and no more.
+    pub(crate) fn configure(&self, config: &str) {
+        write(self.dir(), "howdah.toml", &with_preamble(config));
     }
 
     /// Runs a command against this howdah's admin address.
