@@ -14,6 +14,7 @@ export async function every_page_in_every_look() {
   await until("the server is down", async () => (await howdah.server(NAMES.pool, NAMES.servers[0])).health === "down");
   for (const look of Object.keys(LOOKS)) {
     const page = await openPage(howdah, "", LOOKS[look]);
+    await page.getByRole("link", {name: "Configuration"}).waitFor();
     const menu = await page.locator("#nav a").evaluateAll(all => all.map(one => one.getAttribute("href")));
     for (const hash of [...menu, server, `#/pool/${encodeURIComponent(NAMES.pool)}`]) {
       await page.goto(`${howdah.url}/${hash}`);

@@ -72,7 +72,7 @@ function top() {
   render(at("whole"), h("span", {class: "whole-sign", "aria-hidden": "true"}, sign),
     h("div", null, h("h1", null, text), head ? h("p", {class: "whole-facts"},
       h("span", null, h("b", null, number(active)), active === 1 ? " session" : " sessions"),
-      h("span", null, "up for ", h("b", null, span(head.uptime_seconds))),
+      h("span", null, "up for ", h("b", null, span(head.uptime_seconds + (Date.now() - store.headAt) / 1000))),
       h("span", null, "configuration ", h("b", null, `no. ${head.generation}`))) : null));
   if (at("said").textContent !== still) at("said").textContent = still;
   const lost = [...store.pools.values()].reduce((total, one) => total + one.servers.filter(each => each.health === "down" && each.admin === "ready").length, 0);

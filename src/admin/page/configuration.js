@@ -32,7 +32,8 @@ const refused = one => one ? h("div", {class: "outcome bad"}, h("span", {class: 
   h("div", null, h("p", null, "The last reload was refused ", since(one.at, "ago"), `: ${one.error}`), one.faults?.length ? h("pre", {class: "faults"}, one.faults.join("\n\n")) : null)) : null;
 
 const facts = told => h("dl", {class: "facts card"},
-  fact("File", h("span", {class: "mono"}, told.file || "none")), fact("Generation", told.generation), fact("Loaded", told.loaded_at ? since(told.loaded_at, "ago") : "–"));
+  fact("Generation", told.generation), fact("Loaded", told.loaded_at ? since(told.loaded_at, "ago") : "–"),
+  h("div", {class: "fact wide"}, h("dt", null, "File"), h("dd", {class: "mono"}, told.file || "none")));
 
 function reloads(all) {
   if (!all.length) return empty("None since the start.");

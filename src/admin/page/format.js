@@ -68,5 +68,18 @@ export function day(text) {
 /** A stable word as words: connect-refused → connection refused. */
 export const spoken = word => (word || "").replace(/^connect-/, "connection-").replaceAll("-", " ");
 
-/** A sentence's beginning. */
-export const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
+/** Where the end of a name begins that stays when its middle goes; 0: it is short enough. */
+export function tailOf(text, room) {
+  if (text.length <= room) return 0;
+  const end = text.slice(-TAIL), at = end.search(/[.\-/_]/);
+  return at > 0 && at < TAIL - 4 ? TAIL - at - 1 : TAIL - 4;
+}
+
+/** A name within a sentence, without its middle where it is long. */
+export function brief(text) {
+  const tail = tailOf(text, BRIEF);
+  return tail ? `${text.slice(0, BRIEF - tail - 1)}…${text.slice(-tail)}` : text;
+}
+
+const TAIL = 14;
+const BRIEF = 34;

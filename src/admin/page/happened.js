@@ -1,23 +1,22 @@
 // What happened: transitions, orders, reloads, as sentences in the order of time.
 
+import {h} from "./dom.js";
 import {cell, empty, name, pill, row, table} from "./parts.js";
 import {look} from "./api.js";
 import {moment} from "./format.js";
 import {poolHash, serverHash} from "./sentence.js";
 import {store, takeEvents} from "./store.js";
 
-let asked = false;
-
 /** Asks for what was before the page was opened, and for what came since where the stream does not tell. */
 export async function wantEvents() {
-  if (asked && store.link.state === "live") return;
+  if (store.hasPast && store.link.state === "live") return;
   const last = store.events.at(-1)?.seq;
-  const after = asked && last !== undefined ? `after=${last}&` : "";
+  const after = store.hasPast && last !== undefined ? `after=${last}&` : "";
   try {
     const answer = await look(`/api/v1/events?${after}limit=1000`, "events");
     if (!answer) return;
-    if (!asked) store.events = [];
-    asked = true;
+    if (!store.hasPast) store.events = [];
+    store.hasPast = true;
     takeEvents(answer.events);
   } catch { /* the next look tries again */ }
 }
@@ -36,7 +35,7 @@ export function eventRows(events, none) {
 }
 
 function place(one) {
-  if (one.server) return name(`${one.pool}/${one.server}`, {href: serverHash(one.pool, one.server)});
+  if (one.server) return [name(one.server, {href: serverHash(one.pool, one.server)}), h("div", {class: "soft"}, name(one.pool, {class: "plain"}))];
   if (one.pool) return name(one.pool, {href: poolHash(one.pool)});
   return one.listener ? name(one.listener) : "";
 }

@@ -49,7 +49,7 @@ export function give(pool, name, first) {
   const form = {what: first || (at.admin === "ready" ? "drain" : "ready"), timeout: "", weight: String(at.weight)};
   ask({
     title: () => `Order for ${name}`,
-    place: `${pool}/${name}`,
+    place: `of pool ${pool}`,
     body() {
       const server = find(pool, name);
       if (!server) return h("p", null, "This server has left its pool.");

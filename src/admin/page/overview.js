@@ -7,7 +7,7 @@ import {empty, name, pill, poolLink, sessions} from "./parts.js";
 import {concerns, standing} from "./sentence.js";
 import {number, plural, short, span, took} from "./format.js";
 import {series, sum, want} from "./series.js";
-import {serversTable} from "./servers.js";
+import {refresh, serversTable} from "./servers.js";
 import {since} from "./clock.js";
 import {soon} from "./pace.js";
 import {store} from "./store.js";
@@ -63,7 +63,13 @@ export function open(main) {
 
   head();
   for (const pool of store.pools.keys()) soon(`pool ${pool}`, () => card(pool), false);
-  const refresh = setInterval(() => { for (const pool of near) want(pool, SERIES_AGE); }, 10_000);
+  const timer = setInterval(() => {
+    if (document.hidden) return;
+    for (const pool of near) {
+      want(pool, SERIES_AGE);
+      if (store.pools.has(pool)) refresh(store.pools.get(pool));
+    }
+  }, 5000);
 
   return {
     title: "Overview",
@@ -73,7 +79,7 @@ export function open(main) {
       if (pool !== undefined) soon(`pool ${pool}`, () => card(pool), near.has(pool));
       soon("head", head);
     },
-    close() { watch.disconnect(); clearInterval(refresh); },
+    close() { watch.disconnect(); clearInterval(timer); },
   };
 }
 
@@ -98,11 +104,12 @@ function needs() {
   const all = concerns(store), first = all.slice(0, CONCERNS);
   if (!all.length) return null;
   return h("section", {class: "needs card", "aria-label": "What needs somebody"},
-    h("ul", null, first.map(one => h("li", {class: `need ${one.level}`, key: `${one.place} ${one.text}`},
+    h("ul", null, first.map(one => h("li", {class: `need ${one.level}`, key: `${one.pool} ${one.place} ${one.text}`},
       h("span", {class: "sign", "aria-hidden": "true"}, {bad: "✕", warn: "!", note: "·"}[one.level]),
       h("span", {class: "need-text"},
         one.place ? [name(one.place, {href: one.to}), " "] : null,
-        one.to && !one.place ? h("a", {href: one.to}, one.text) : one.text,
+        one.pool ? ["of ", name(one.pool, {class: "plain"}), " "] : null,
+        one.place ? one.text : one.to ? h("a", {href: one.to}, one.text) : one.text,
         one.since ? [" for ", since(one.since, "for")] : null,
         one.cause ? [": ", h("b", null, one.cause)] : null))),
     all.length > CONCERNS ? h("li", {class: "need note", key: "more"}, h("span", {class: "sign"}), `and ${number(all.length - CONCERNS)} more`) : null));

@@ -1,7 +1,7 @@
 // Small things that every page shows: pills, bars, names that are too long, tables.
 
 import {h} from "./dom.js";
-import {number} from "./format.js";
+import {number, tailOf} from "./format.js";
 import {since} from "./clock.js";
 import {poolHash, serverHash, why} from "./sentence.js";
 
@@ -13,7 +13,7 @@ export const pill = (word, text = word) =>
 
 /** A name whose middle goes where room is short; whole in the title and for those who hear it. */
 export function name(text, more = {}) {
-  const tail = text.length > TAIL * 2 ? TAIL : 0;
+  const tail = tailOf(text, SHORT);
   const parts = tail
     ? [h("span", {class: "name-head"}, text.slice(0, -tail)), h("span", {class: "name-tail"}, text.slice(-tail))]
     : [h("span", {class: "name-head"}, text)];
@@ -67,4 +67,4 @@ export const fact = (label, ...value) => h("div", {class: "fact"}, h("dt", null,
 export const section = (title, more, ...inside) =>
   h("section", {class: "block", "aria-label": title}, h("div", {class: "block-head"}, h("h2", null, title), more), inside);
 
-const TAIL = 10;
+const SHORT = 20;

@@ -6,7 +6,7 @@ import {empty, fact, pill, section} from "./parts.js";
 import {eventList, wantEvents} from "./happened.js";
 import {departed, numbers} from "./overview.js";
 import {bytes, short, took} from "./format.js";
-import {serversTable} from "./servers.js";
+import {refresh, serversTable} from "./servers.js";
 import {series, sum, want} from "./series.js";
 import {since} from "./clock.js";
 import {soon} from "./pace.js";
@@ -25,10 +25,10 @@ export function open(main, [pool]) {
       store.absent.has("events") ? null : section("What happened", null, eventList(one => one.pool === pool, 50)),
       sources(known));
   };
-  const fetchAll = () => { want(pool, 9); wantEvents(); };
+  const fetchAll = () => { want(pool, 9); wantEvents(); if (store.pools.has(pool)) refresh(store.pools.get(pool)); };
   fetchAll();
   draw();
-  const timer = setInterval(fetchAll, 10_000);
+  const timer = setInterval(fetchAll, 5000);
   return {
     title: pool,
     hear(what) { if (what.pool === pool || what.series === pool || what.probes === pool || typeof what === "string") soon("pool page", draw); },

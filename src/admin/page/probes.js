@@ -1,6 +1,6 @@
 // What the last probes of a server said, as a strip: one tick a probe, which tells its verdict on hover and by the arrow keys.
 //
-// What was before this page is asked once, when the server comes into sight; the rest is what the status tells.
+// Asked for servers that are in sight, and again now and then: the stream does not tell of probes that change nothing.
 
 import {h} from "./dom.js";
 import {look, serverPath} from "./api.js";
@@ -27,11 +27,11 @@ function keep(pool, server, all, asked = known.get(id(pool, server))?.asked) {
   known.set(id(pool, server), {probes: all.slice(-KEPT), asked});
 }
 
-/** Asks for those before the page was opened, once and a few servers at a time. */
-export function wantProbes(pool, server) {
+/** Asks for what the status does not tell, a few servers at a time, unless that was done in the last `age` seconds. */
+export function wantProbes(pool, server, age) {
   const one = known.get(id(pool, server));
-  if (one?.asked) return;
-  keep(pool, server, one?.probes || [], true);
+  if (one?.asked && Date.now() - one.asked < age * 1000) return;
+  keep(pool, server, one?.probes || [], Date.now());
   waiting.push([pool, server]);
   next();
 }
@@ -43,14 +43,19 @@ async function next() {
   try {
     const answer = await look(`${serverPath(pool, server)}/history`, "history");
     if (answer) {
-      const since = answer.probes.at(-1)?.at || "";
-      const later = (known.get(id(pool, server))?.probes || []).filter(one => one.at > since);
-      keep(pool, server, [...answer.probes, ...later]);
+      takeProbes(pool, server, answer.probes);
       tell({probes: pool});
     }
   } catch { /* the strip begins with what comes */ }
   busy -= 1;
   next();
+}
+
+/** What was asked for; what the status told since stays behind it. */
+export function takeProbes(pool, server, asked) {
+  const since = asked.at(-1)?.at || "";
+  const later = (known.get(id(pool, server))?.probes || []).filter(one => one.at > since);
+  keep(pool, server, [...asked, ...later]);
 }
 
 export const sayProbe = one => {

@@ -1,7 +1,7 @@
 // Is the service whole? One sentence, and a line for each thing that is not as it should be; pure but for the clock.
 
 import {secondsSince} from "./clock.js";
-import {capital, inWords, number, plural, spoken} from "./format.js";
+import {brief, inWords, number, plural, spoken} from "./format.js";
 
 /** A server that takes new sessions now, backups included. */
 export const serves = server => server.health === "up" && server.admin === "ready" && server.on_offer !== false;
@@ -35,7 +35,7 @@ export function why(server) {
 }
 
 /** {level: good | warn | bad | none, text, still}: `still` is the same without times, for those who hear it. */
-export function whole({head, pools, listeners, link}) {
+export function whole({head, headAt, pools, listeners, link}) {
   if (!head) {
     const text = link.state === "lost" ? `No connection to howdah: ${link.why}.` : "Looking at howdah…";
     return {level: link.state === "lost" ? "bad" : "none", text, still: text};
@@ -43,7 +43,7 @@ export function whole({head, pools, listeners, link}) {
   if (head.draining) {
     const left = plural(head.draining.sessions_left, "session");
     const still = "howdah is stopping and takes no new sessions";
-    return {level: "warn", still: `${still}.`, text: `${still}: ${left} left, ended in ${inWords(head.draining.seconds_left)}.`};
+    return {level: "warn", still: `${still}.`, text: `${still}: ${left} left, ended in ${inWords(head.draining.seconds_left - (Date.now() - headAt) / 1000)}.`};
   }
   const all = [...pools.values()].map(pool => ({pool, ...standing(pool)}));
   const dead = all.filter(one => one.serving === 0);
@@ -51,7 +51,7 @@ export function whole({head, pools, listeners, link}) {
   if (dead.length) return say("bad", nobody(dead, all), hurt(all, dead));
   if (unbound.length) return say("bad", `${names(unbound)} ${unbound.length === 1 ? "is" : "are"} not bound to an address`, null);
   const ill = all.filter(one => one.lost.length || one.alive.length || one.onBackup || one.pool.panic || one.pool.conflict);
-  const subject = all.length === 1 ? `Pool ${all[0].pool.name} is served` : `All ${number(all.length)} pools are served`;
+  const subject = all.length === 1 ? `Pool ${brief(all[0].pool.name)} is served` : `${all.length === 2 ? "Both" : `All ${number(all.length)}`} pools are served`;
   if (ill.length) return say("warn", subject, hurt(all, []));
   const out = all.flatMap(one => one.out).length;
   const total = all.reduce((sum, one) => sum + one.total, 0);
@@ -82,25 +82,28 @@ function hurt(all, dead) {
   const ill = all.filter(one => !dead.includes(one) && (one.lost.length || one.alive.length || one.onBackup || one.pool.panic || one.pool.conflict));
   if (!ill.length) return null;
   if (ill.length > 1) {
-    const parts = ill.slice(0, 3).map(one => `${one.pool.name} ${one.lost.length + one.alive.length} of ${one.total}`);
+    const parts = ill.slice(0, 3).map(one => `${brief(one.pool.name)} ${one.lost.length + one.alive.length} of ${one.total}`);
     const text = `${number(ill.length)} of them have lost servers: ${parts.join(", ")}${ill.length > 3 ? ", …" : ""}`;
     return {text, still: text};
   }
   const [{pool, lost, alive, total, onBackup}] = ill, gone = [...lost, ...alive];
-  if (pool.conflict) return both(`${pool.name} has several servers that say they are the active one`);
-  if (!gone.length && onBackup) return both(`${pool.name} runs on its backup`);
-  if (!gone.length) return both(`${pool.name} is in panic: servers that are down take sessions too`);
+  if (pool.conflict) return both(`${brief(pool.name)} has several servers that say they are the active one`);
+  if (!gone.length && onBackup) return both(`${brief(pool.name)} runs on its backup`);
+  if (!gone.length) return both(`${brief(pool.name)} is in panic: servers that are down take sessions too`);
   const latest = gone.map(one => one.since).filter(Boolean).sort().at(-1);
-  const ago = latest ? ` ${inWords(secondsSince(latest))} ago` : "";
+  const ago = latest ? ` ${long(secondsSince(latest))} ago` : "";
   const cause = why(gone.find(one => one.since === latest) || gone[0]);
-  const has = `${pool.name} has lost ${gone.length} of ${total} servers`, because = cause ? `: ${cause}` : "";
+  const has = `${brief(pool.name)} has lost ${gone.length} of ${total} servers`, because = cause ? `: ${cause}` : "";
   return {text: has + ago + because, still: has + because};
 }
+
+/** A sentence that changes each second is hard to read. */
+const long = seconds => seconds < 60 ? "less than a minute" : inWords(seconds);
 
 const both = text => ({text, still: text});
 
 function names(things) {
-  const all = things.slice(0, 3).map(one => one.name);
+  const all = things.slice(0, 3).map(one => brief(one.name));
   if (things.length > 3) return `${all.join(", ")} and ${things.length - 3} more`;
   return all.length > 1 ? `${all.slice(0, -1).join(", ")} and ${all.at(-1)}` : all[0];
 }
@@ -123,12 +126,12 @@ function concern(pool, found) {
   for (const server of [...lost, ...alive]) {
     const to = serverHash(pool.name, server.name), cause = why(server);
     const what = server.health === "down" ? "is down" : "is alive and not routed to";
-    found.push({level: bad, to, server, place: `${pool.name}/${server.name}`, text: what, since: server.since, cause});
+    found.push({level: bad, to, server, pool: pool.name, place: server.name, text: what, since: server.since, cause});
   }
   for (const server of out) {
     const to = serverHash(pool.name, server.name);
     const left = server.sessions_active ? `, ${plural(server.sessions_active, "session")} left` : "";
-    found.push({level: "note", to, place: `${pool.name}/${server.name}`, text: `is ${server.admin === "draining" ? "draining" : "in maintenance"} by order${left}`});
+    found.push({level: "note", to, pool: pool.name, place: server.name, text: `is ${server.admin === "draining" ? "draining" : "in maintenance"} by order${left}`});
   }
   const here = {to: poolHash(pool.name), place: pool.name};
   if (pool.conflict) found.push({level: "bad", ...here, text: "has several servers that say they are the active one"});
@@ -141,5 +144,3 @@ function concern(pool, found) {
 
 export const poolHash = pool => `#/pool/${encodeURIComponent(pool)}`;
 export const serverHash = (pool, server) => `${poolHash(pool)}/${encodeURIComponent(server)}`;
-
-export const heading = level => capital(level);

@@ -8,7 +8,7 @@ import {chartGrid} from "./pool.js";
 import {give} from "./orders.js";
 import {eventRows} from "./happened.js";
 import {poolHash} from "./sentence.js";
-import {probes, strip, wantProbes} from "./probes.js";
+import {probes, strip, takeProbes} from "./probes.js";
 import {series, want} from "./series.js";
 import {since} from "./clock.js";
 import {sessionTable} from "./sessions.js";
@@ -30,10 +30,10 @@ export function open(main, [pool, name]) {
   };
   async function fetchAll() {
     want(pool, 9);
-    wantProbes(pool, name);
     const query = `pool=${encodeURIComponent(pool)}&server=${encodeURIComponent(name)}&limit=${SESSIONS}`;
     const [told, found] = await Promise.allSettled([look(`${serverPath(pool, name)}/history`, "history"), look(`/api/v1/sessions?${query}`, "sessions")]);
     history = told.value || history;
+    if (told.value) takeProbes(pool, name, told.value.probes);
     own = found.value || own;
     soon("server page", draw);
   }

@@ -19,7 +19,7 @@ export function serversTable(pool, shown, near) {
   const columns = COLUMNS.filter(([, kind]) => kind !== "c-hour" || told);
   return table(`Servers of ${pool.name}`, columns, shown.map(server => {
     const seen = probes(pool.name, server);
-    if (near) wantProbes(pool.name, server.name);
+    if (near) wantProbes(pool.name, server.name, PROBES_AGE);
     return memo(server.name, [server, seen, told, near], () => serverRow(pool.name, server, told, near));
   }), {class: "servers"});
 }
@@ -58,3 +58,8 @@ function hour(own) {
   if (!own) return h("span", {class: "soft"}, "–");
   return h("div", {class: "hour"}, spark("sessions", own.sessions, short), spark("connect", own.connect_seconds || [], took, "line"));
 }
+
+/** Asks again for what is in sight, where it has become old. */
+export const refresh = pool => { for (const server of pool.servers) wantProbes(pool.name, server.name, PROBES_AGE); };
+
+const PROBES_AGE = 12;

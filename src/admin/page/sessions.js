@@ -47,7 +47,7 @@ export function open(main, _, query) {
   };
 
   async function fetchAll() {
-    const asked = new URLSearchParams({limit: String(filter.ended ? 1000 : ROWS)});
+    const asked = new URLSearchParams(filter.ended ? {} : {limit: String(ROWS)});
     for (const key of ["pool", "server", "client", "idle"]) if (filter[key] && !(filter.ended && key === "idle")) asked.set(key, filter[key]);
     const ended = filter.ended;
     try {
@@ -93,12 +93,19 @@ function endedTable(all) {
     cell("Client", "mono nowrap", one.client),
     cell("Listener", "", one.listener),
     cell("Pool", "c-name", one.pool ? poolLink(one.pool) : "–"),
-    cell("Server", "c-name", one.server && one.pool ? serverLink(one.pool, one.server) : one.server || "–"),
+    cell("Server", "c-name", carrier(one)),
     cell("Reason", "nowrap", h("span", {class: fine.has(one.reason) ? "" : "warned", title: `at ${one.stage}`}, spoken(one.reason))),
     cell("Lasted", "n", took(one.duration_seconds)),
     cell("Connect", "n", took(one.connect_seconds)),
     cell("From client", "n", bytes(one.bytes_from_client)),
     cell("From server", "n", bytes(one.bytes_from_server)))), {class: "sessions ended", scrolls: true});
+}
+
+/** By its name where it is still there: the log has its address. */
+function carrier(one) {
+  if (!one.server) return "–";
+  const known = store.pools.get(one.pool)?.servers.find(server => server.name === one.server || server.address === one.server);
+  return known ? serverLink(one.pool, known.name) : one.server;
 }
 
 const ROWS = 500;

@@ -5,10 +5,14 @@
 export const store = {
   /** The status without its lists; null before the first word. */
   head: null,
+  /** When that was said, by the browser's clock. */
+  headAt: 0,
   listeners: new Map(),
   pools: new Map(),
   /** The latest events, oldest first. */
   events: [],
+  /** Those before the page was opened are there too. */
+  hasPast: false,
   /** live (told at once), polling (asked each second), lost. */
   link: {state: "connecting", since: Date.now(), why: ""},
   /** What this howdah cannot tell; before its word, nothing beyond its status. */
@@ -44,6 +48,7 @@ export function keepOnly({listeners, pools}) {
 
 export function takeHead(head) {
   store.head = head;
+  store.headAt = Date.now();
   tell("head");
 }
 

@@ -5,7 +5,7 @@
 import {learn, look} from "./api.js";
 import * as store from "./store.js";
 
-let source = null, silence = 0, asking = 0;
+let source = null, asking = 0, said = 0, comparing = 0;
 
 export function follow() {
   ask();
@@ -15,7 +15,8 @@ export function follow() {
 async function connect() {
   await learn();
   if (store.store.absent.has("stream")) return;
-  source = new EventSource("/api/v1/stream");
+  const last = store.store.events.at(-1)?.seq;
+  source = new EventSource(`/api/v1/stream${last === undefined ? "" : `?after=${last}`}`);
   const on = (name, take) => source.addEventListener(name, event => {
     alive();
     take(JSON.parse(event.data));
@@ -27,19 +28,21 @@ async function connect() {
   on("pool", store.takePool);
   on("gone", store.takeGone);
   on("event", event => store.takeEvents([event]));
+  on("lost", () => { store.store.hasPast = false; });
 }
 
 /** The stream speaks. */
 function alive() {
   asking += 1;
-  clearTimeout(silence);
-  silence = setTimeout(away, SILENCE);
+  said += 1;
+  if (!comparing) comparing = setInterval(compare, COMPARE);
   store.takeLink("live");
 }
 
 /** It does not: asks until it is back. */
 function away() {
-  clearTimeout(silence);
+  clearInterval(comparing);
+  comparing = 0;
   source.close();
   ask();
   setTimeout(connect, AGAIN);
@@ -61,15 +64,23 @@ async function ask() {
   }
 }
 
-/** What left while the stream was away, it does not tell. */
+/**
+ * The stream tells what changes, and not what goes by itself: when the last probe was, what left while it was away. And a
+ * stream whose other end is gone looks like one that has nothing to say.
+ */
 async function compare() {
+  const before = said;
   try {
-    store.keepOnly(await look("/api/v1/status"));
-  } catch { /* the stream's own silence will tell */ }
+    const status = await look("/api/v1/status", null, ASK_TIME);
+    // What the stream said meanwhile is newer.
+    if (said === before) store.takeStatus(status);
+    else store.keepOnly(status);
+  } catch {
+    if (comparing) away();
+  }
 }
 
 const EACH = 1000;
 const ASK_TIME = 3000;
 const AGAIN = 5000;
-/** howdah says something at least each ten seconds; a comment cannot be heard here, the head can. */
-const SILENCE = 15_000;
+const COMPARE = 10_000;
