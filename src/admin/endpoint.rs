@@ -43,7 +43,6 @@ pub(super) enum Verb {
     Get,
     Post,
     Put,
-    #[allow(dead_code, reason = "for what ends")]
     Delete,
 }
 

@@ -30,6 +30,7 @@ mod ready;
 mod reserve;
 mod routes;
 mod server;
+pub mod sessions;
 mod shared;
 mod socket;
 pub mod status;

@@ -389,7 +389,7 @@ impl ProbeStatus {
 }
 
 /// To the microsecond: more digits say nothing.
-fn seconds(time: Duration) -> f64 {
+pub(super) fn seconds(time: Duration) -> f64 {
     let micros = u32::try_from(time.as_micros() % 1_000_000).unwrap_or(0);
     time.as_secs() as f64 + f64::from(micros) / 1e6
 }

@@ -1,5 +1,5 @@
 //! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`, `events`,
-//! `explain`.
+//! `explain`, `sessions`.
 //!
 //! Each command is one request to the admin address (`drain --wait` asks again until the server is empty) and one
 //! exit code: 0 done, 1 failed, 2 usage, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
@@ -8,6 +8,8 @@
 mod events;
 pub mod explain;
 mod http;
+pub(super) mod session_table;
+mod sessions;
 mod sse;
 mod table;
 
@@ -22,6 +24,7 @@ use serde::Deserialize;
 
 pub use self::events::{EventsArgs, events};
 use self::http::{Client, CtlError};
+pub use self::sessions::{SessionsArgs, list_sessions};
 use super::{DONE, FAILED, FAULTY, USAGE};
 use crate::admin::encode;
 use crate::admin::status::{ServerStatus, Status};
@@ -344,7 +347,10 @@ fn finish(outcome: Result<String, CtlError>) -> ExitCode {
         }
         Err(error) => {
             complain(&format!("howdah: {error}"));
-            let usage = matches!(error, CtlError::Address(_) | CtlError::Token);
+            let usage = matches!(
+                error,
+                CtlError::Address(_) | CtlError::Token | CtlError::Usage(_)
+            );
             ExitCode::from(if usage { USAGE } else { FAILED })
         }
     }

@@ -67,6 +67,11 @@ enum Command {
     /// Change the weight of a server while running
     #[command(after_help = "Example: howdah weight hive/hs2-1.example.com:10000 3")]
     Weight(ctl::WeightArgs),
+    /// List the sessions that are open, or ended last; end those listed
+    #[command(
+        after_help = "Example: howdah sessions --pool hive --client 10.1.0.0/16 --idle 1h --end"
+    )]
+    Sessions(ctl::SessionsArgs),
     /// Read the configuration again (the same as SIGHUP)
     #[command(after_help = "Example: HOWDAH_TOKEN=s3cret howdah reload")]
     Reload(ctl::ReloadArgs),
@@ -91,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Maintenance(args) => ctl::maintenance(&args),
         Command::Ready(args) => ctl::ready(&args),
         Command::Weight(args) => ctl::weight(&args),
+        Command::Sessions(args) => ctl::list_sessions(&args),
         Command::Reload(args) => ctl::reload(&args),
         Command::Schema(args) => schema::run(args),
         Command::Events(args) => ctl::events(&args),

@@ -29,3 +29,42 @@ pub async fn list(query: Query, mut reply: oneshot::Sender<Listing>) {
     // Nobody waits any more.
     let _ = reply.send(all);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use crate::session::listing::Filter;
+    use crate::session::outcome::Outcome;
+    use crate::session::registry::Place;
+
+    /// A worker that copied them all in one go would hold up every session that it has.
+    #[tokio::test]
+    async fn thousands_that_are_listed_leave_others_their_turns() {
+        let places: Vec<Place> = (0..9_000)
+            .map(|id| Place::enter(Outcome::begin(id, ([127, 0, 0, 1], 1).into())))
+            .collect();
+        let turns = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&turns);
+        let other = async move {
+            loop {
+                counted.set(counted.get() + 1);
+                yield_now().await;
+            }
+        };
+        let query = Query {
+            filter: Filter::default(),
+            most: 10,
+        };
+        let (reply, answer) = oneshot::channel();
+        tokio::select! {
+            () = list(query, reply) => {}
+            () = other => {}
+        }
+        answer.await.expect("answers");
+        let slices = places.len() / 512;
+        assert!(turns.get() >= slices, "{} turns", turns.get());
+    }
+}

@@ -160,7 +160,7 @@ pub fn cut(who: Who, reason: Reason) -> usize {
 pub(super) fn slice(start: usize, now: Instant, mut show: impl FnMut(&Sight<'_>)) -> Option<usize> {
     let until = start.saturating_add(SLICE);
     PLACES.with_borrow(|places| {
-        for entry in (start..until).filter_map(|index| places.get(index)) {
+        for entry in (start..until.min(places.capacity())).filter_map(|index| places.get(index)) {
             if let Some(admitted) = &entry.admitted {
                 show(&Sight {
                     outcome: &entry.outcome,

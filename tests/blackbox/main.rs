@@ -49,6 +49,7 @@ mod relay;
 mod reload;
 mod secrets;
 mod services;
+mod sessions;
 mod situations;
 mod soak;
 mod support;

@@ -15,6 +15,7 @@ mod readyz;
 mod reload;
 mod schema;
 mod server;
+mod sessions;
 mod status;
 mod stream;
 mod weight;
@@ -35,6 +36,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     order::MAINTENANCE,
     order::READY,
     weight::ENDPOINT,
+    sessions::LIST,
+    sessions::ENDED,
+    sessions::END,
     reload::ENDPOINT,
     configuration::ENDPOINT,
     certificates::ENDPOINT,

@@ -49,6 +49,12 @@ pub(super) enum CtlError {
     /// It answered, but not like a howdah.
     #[error("what answers at {0} is no howdah, or another version of it: {1}")]
     Stranger(String, String),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What was named is not there.
+    #[error("{0}")]
+    Unknown(String),
     /// howdah says no.
     #[error("{0}")]
     Refused(String),
@@ -221,6 +227,7 @@ impl Client {
         };
         match (status, fault.faults.is_empty()) {
             (422, false) => CtlError::Faulty(fault.error, fault.faults),
+            (404, _) => CtlError::Unknown(fault.error),
             _ if fault.reasons.is_empty() => CtlError::Refused(fault.error),
             _ => CtlError::Refused(format!("{}: {}", fault.error, fault.reasons.join("; "))),
         }

@@ -227,7 +227,7 @@ fn span(time: Duration) -> String {
 }
 
 /// A terminal obeys control characters: they do not get there.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars()
         .map(|one| if one.is_control() { '?' } else { one })
         .collect()
@@ -236,7 +236,7 @@ fn clean(text: &str) -> String {
 use Align::{Left, Right, State};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Align {
+pub(super) enum Align {
     Left,
     Right,
     /// Left, and coloured by its word.
@@ -244,24 +244,24 @@ enum Align {
 }
 
 /// Columns as wide as their widest cell.
-struct Table {
+pub(super) struct Table {
     aligns: Vec<Align>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn new(columns: &[(&str, Align)]) -> Self {
+    pub(super) fn new(columns: &[(&str, Align)]) -> Self {
         Self {
             aligns: columns.iter().map(|(_, align)| *align).collect(),
             rows: vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()],
         }
     }
 
-    fn row(&mut self, cells: Vec<String>) {
+    pub(super) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    fn print(&self, colour: bool) -> String {
+    pub(super) fn print(&self, colour: bool) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().map(|row| row[column].chars().count());
             cells.max().unwrap_or(0)

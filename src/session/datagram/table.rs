@@ -121,7 +121,9 @@ impl<S> Table<S> {
         mut show: impl FnMut(&S, Instant),
     ) -> Option<usize> {
         let until = start.saturating_add(most);
-        for entry in (start..until).filter_map(|index| self.entries.get(index)) {
+        for entry in
+            (start..until.min(self.entries.capacity())).filter_map(|index| self.entries.get(index))
+        {
             show(&entry.session, entry.last);
         }
         (until < self.entries.capacity()).then_some(until)
