@@ -12,7 +12,7 @@
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`explain`] → `session` |
-//! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire` · [`standin`] → `tls`, `wire` |
+//! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
@@ -48,6 +48,7 @@
 //! pointer, and counters.
 
 pub mod admin;
+pub mod alerts;
 pub mod app;
 pub mod balance;
 pub mod base;

@@ -105,6 +105,18 @@ mod support {
         put("probe.password", "not-to-be-shown\n", 0o600);
         put("open.password", "not-to-be-shown\n", 0o644);
         put("empty.password", "\n", 0o600);
+        put(
+            "alert.url",
+            "https://hooks.example.com/not-to-be-shown\n",
+            0o600,
+        );
+        put("alert.token", "not-to-be-shown\n", 0o600);
+        put(
+            "alert.json",
+            "{\"summary\": \"{title}\", \"open\": {open}}\n",
+            0o644,
+        );
+        put("alert-bare.json", "{\"summary\": {title}\n", 0o644);
         put_keytab(&folder.join("howdah.keytab"), "howdah", 18, 0o600);
         put_keytab(&folder.join("open.keytab"), "howdah", 18, 0o644);
         put_keytab(&folder.join("old.keytab"), "howdah", 23, 0o600);

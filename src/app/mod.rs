@@ -37,13 +37,14 @@ use self::reloads::Reloads;
 use self::signal::Signal;
 use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, Configuration, HandlerContext, RuntimeView};
+use crate::alerts::{Alerts, Exists};
 use crate::config;
 use crate::discovery::{Names, Sources};
 use crate::health::command::Programs;
 use crate::health::{Checkers, LoadReaders};
 use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
-use crate::plan::{ListenerName, Plan, PoolName, Protocol};
+use crate::plan::{ListenerName, Plan, PoolName, Protocol, ServerName};
 use crate::pool::Pool;
 use crate::session::registry::Who;
 use crate::session::{Limit, Reason};
@@ -82,6 +83,7 @@ pub struct App {
     /// Certificates that end soon, with the days that the journal was told of.
     told_of: HashMap<String, u64>,
     reach: Reachability,
+    alerts: Alerts,
     checkers: Checkers,
     programs: Programs,
     load_readers: LoadReaders,
@@ -158,10 +160,25 @@ impl App {
         let (sources, listed) = Sources::new(|path, pool| {
             config::members(path, pool).map_err(|report| report.to_string())
         });
+        let view = Arc::new(ArcSwap::from_pointee(RuntimeView {
+            started: std::time::Instant::now(),
+            generation: 0,
+            listeners: Vec::new(),
+            pools: Vec::new(),
+            draining: None,
+            needs_restart: Vec::new(),
+            refused: None,
+            configuration,
+            certificates: Vec::new(),
+            admin: plan.admin.clone(),
+        }));
+        let alerts = Alerts::new(&metrics, still_there(&view));
         let mut app = Self {
+            alerts,
             plan: Plan {
                 listeners: Vec::new(),
                 pools: Vec::new(),
+                alerts: Vec::new(),
                 ..plan.clone()
             },
             path,
@@ -191,18 +208,7 @@ impl App {
             sources,
             listed,
             tasks: Tasks::default(),
-            view: Arc::new(ArcSwap::from_pointee(RuntimeView {
-                started: std::time::Instant::now(),
-                generation: 0,
-                listeners: Vec::new(),
-                pools: Vec::new(),
-                draining: None,
-                needs_restart: Vec::new(),
-                refused: None,
-                configuration,
-                certificates: Vec::new(),
-                admin: plan.admin.clone(),
-            })),
+            view,
             admin_address: server.address(),
             _admin: None,
             commands,
@@ -326,6 +332,19 @@ impl App {
             self.load_readers.reconcile(&runtime.pool);
         }
     }
+}
+
+/// Whether a pool, or a server of it, is still one of ours.
+fn still_there(view: &Arc<ArcSwap<RuntimeView>>) -> Exists {
+    let view = Arc::clone(view);
+    Arc::new(move |pool, server| {
+        let view = view.load();
+        let mut pools = view.pools.iter();
+        let pool = pools.find(|one| one.name().as_str() == pool);
+        pool.is_some_and(|pool| {
+            server.is_none_or(|server| pool.load().member(&ServerName::new(server)).is_some())
+        })
+    })
 }
 
 /// The writers do it, so that a disk which hangs holds nobody else.

@@ -239,6 +239,7 @@ impl App {
         let global = &plan.global;
         self.process_limit
             .set(Some(global.max_connections), global.max_per_second);
+        self.metrics.max_connections(global.max_connections);
         log::set_level(plan.log.level);
         log::reopen();
         if let Some(sink) = sink {
@@ -250,6 +251,7 @@ impl App {
         for pool in &delta.pools_changed {
             self.change_pool(pool, connectors.remove(&pool.name)).await;
         }
+        self.alerts.reconcile(&plan.alerts);
         keep_what_needs_a_restart(&self.plan, &mut plan);
         self.plan = plan;
         self.words = words;

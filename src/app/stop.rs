@@ -31,6 +31,7 @@ impl App {
         if timeout(LAST_WORDS, self.empty()).await.is_err() {
             tracing::warn!(sessions = self.handles.sessions(), "sessions did not end");
         }
+        self.alerts.flush().await;
         // Deadlines of drains that are still to come hold the handles of the workers.
         self.tasks.end().await;
         drop(self.handles);

@@ -8,9 +8,9 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::base::word::{Label, words};
 use crate::plan::{
-    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility, LoadSource,
-    LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay,
-    Sni, TlsVersion,
+    AlertTemplate, AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility,
+    Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol,
+    ProxyVersion, RelayWay, Severity, Sni, TlsVersion,
 };
 
 words! {
@@ -108,6 +108,18 @@ choices! {
     Confine, "lock";
     LogFormat, "log format";
     Facility, "facility";
+    AlertTemplate, "template", advice |word: &str| match word.to_lowercase().as_str() {
+        "rocketchat" | "rocket.chat" | "rocket-chat" => Some("did you mean \"mattermost\"? (Rocket.Chat takes the same)"),
+        "msteams" | "microsoft-teams" => Some("did you mean \"teams\"?"),
+        "webhook" | "generic" => Some("did you mean \"json\"?"),
+        _ => None,
+    };
+    Severity, "severity", advice |word: &str| match word.to_lowercase().as_str() {
+        "warn" => Some("did you mean \"warning\"?"),
+        "critical" | "crit" | "err" => Some("did you mean \"error\"?"),
+        _ => None,
+    };
+    Kind, "kind of event";
     Balance, "balancer", aliases foreign::BALANCE, advice |word: &str| match word {
         "first" => Some("howdah has no \"first\": mark the servers that should wait with backup = true"),
         "uri" | "url_param" | "hdr" | "rdp-cookie" => {

@@ -23,9 +23,9 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, schema_of, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility, LoadSource,
-    LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol, ProxyVersion, RelayWay,
-    Service, Sni, TlsVersion,
+    AlertTemplate, AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility,
+    Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol,
+    ProxyVersion, RelayWay, Service, Severity, Sni, TlsVersion,
 };
 
 tables! {
@@ -41,6 +41,8 @@ tables! {
         listener: List<Listener> = "required",
         /// Servers, by the name of their pool; at least one.
         pool: Pools = "required",
+        /// Whom to tell of what happens.
+        alert: List<Alert> = "nobody",
     }
 
     /// Limits of the process as a whole.
@@ -112,6 +114,46 @@ tables! {
         access: String = "\"stdout\"; `journald` where systemd leads that to its journal",
         /// What syslog sorts by.
         facility: Facility = "\"daemon\"",
+    }
+
+    /// A webhook that is told of what happens, one `[[alert]]` each: few messages, and each says how things are when it is sent
+    /// (docs/operating/alerts.md).
+    Alert "[[alert]]" alert {
+        /// Unique; in the log and the metrics.
+        name: String = "required",
+        /// `"https://HOST/PATH"` or `"http://HOST:PORT/PATH"`, which takes messages by POST.
+        url: String = "required without `url_file`",
+        /// A file with the URL, where the URL is a secret, as those of chat services are.
+        url_file: FilePath = "none",
+        /// A file with a token, shown as `Authorization: Bearer`.
+        token_file: FilePath = "none",
+        /// TLS of an `https://` URL.
+        tls: ConnectTls = "the system's store",
+        /// What a message looks like: everything for programs, or as a chat wants it.
+        template: AlertTemplate = "\"json\"",
+        /// A template of yours, in which `{title}`, `{text}`, `{status}`, `{severity}`, `{alert}`, `{howdah}`, `{at}`, `{open}` and
+        /// `{more}` are filled in.
+        template_file: FilePath = "none",
+        /// What `template_file` is; where it says JSON, what is filled in is escaped as in JSON.
+        content_type: String = "\"application/json\"",
+        /// What matters less is not told.
+        severity: Severity = "\"warning\"",
+        /// Only these kinds of events.
+        on: Many<Kind> = "all kinds",
+        /// Only what happens in these pools.
+        pools: Many<String> = "whatever happens",
+        /// After the first event of a pool and kind, for others to join its message.
+        group_wait: Duration = "\"10s\"",
+        /// Between two messages on one pool and kind.
+        group_interval: Duration = "\"1m\"",
+        /// A trouble that lasts is told again after so long.
+        repeat: Duration = "told once",
+        /// At most so many messages; what comes meanwhile is told with the next one.
+        max_per_minute: Whole<1, 60> = "6",
+        /// Whether it is told that a trouble is over.
+        resolve: bool = "true",
+        /// For one attempt. One that fails is made again, after a second at first and a minute at last.
+        timeout: Duration = "\"5s\"",
     }
 
     /// An accepting address, or several that behave alike; one `[[listener]]` each.
@@ -758,6 +800,7 @@ pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> 
         one::<Admin>(),
         one::<AdminTls>(),
         one::<Log>(),
+        one::<Alert>(),
         one::<Listener>(),
         one::<AcceptTls>(),
         one::<Certificate>(),
@@ -801,6 +844,13 @@ fn listener(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {
     match table.get("name").and_then(|name| name.get_ref().as_str()) {
         Some(name) => format!("listener {name:?}"),
         None => format!("the listener of line {}", cx.source.line_of(span)),
+    }
+}
+
+fn alert(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {
+    match table.get("name").and_then(|name| name.get_ref().as_str()) {
+        Some(name) => format!("alert {name:?}"),
+        None => format!("the alert of line {}", cx.source.line_of(span)),
     }
 }
 

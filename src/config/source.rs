@@ -92,7 +92,7 @@ fn next_secret(line: &str, search: usize) -> Option<Range<usize>> {
         let value = value.trim_start();
         let quote = value.chars().next().filter(|c| *c == '"' || *c == '\'');
         if let Some(quote) = quote
-            && SECRET.iter().any(|secret| key.contains(secret))
+            && (key == "url" || SECRET.iter().any(|secret| key.contains(secret)))
             && !key.ends_with("_file")
         {
             let start = equals + 1 + gap + 1;

@@ -88,6 +88,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
         ("admin.tls", old.admin.tls == new.admin.tls),
         ("log.level", old.log.level == new.log.level),
         ("log.access", old.log.access == new.log.access),
+        ("alert", old.alerts == new.alerts),
     ] {
         if !same {
             delta.settings.push(key);

@@ -6,12 +6,14 @@
 
 mod address;
 mod admin;
+mod alert;
 mod care;
 mod clients;
 mod database;
 pub mod diff;
 mod discover;
 mod exchange;
+mod happening;
 mod kerberos;
 mod limits;
 mod listener;
@@ -31,17 +33,19 @@ use std::sync::Arc;
 
 pub use self::address::{Address, Host};
 pub use self::admin::{AdminPlan, AdminSocket};
+pub use self::alert::{AlertForm, AlertPace, AlertPlan, AlertScope, AlertTemplate, Webhook};
 pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::database::{DatabaseAccount, DatabaseAsk};
 pub use self::discover::{DiscoverPlan, ZooKeeperPlan};
 pub use self::exchange::{AnswerEnd, Meaning, Number, Rule, STEPS_MAX, Says, Script, Step};
+pub use self::happening::{Kind, Severity};
 pub use self::kerberos::{KerberosPlan, KeytabKey, Realms, ServicePrincipal};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::load::{LoadPlan, LoadSource};
 pub use self::log::{Facility, LogFormat, LogLevel, LogPlan, LogTarget, Syslog};
-pub use self::name::{ListenerName, PoolName, ServerName};
+pub use self::name::{AlertName, ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
 pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
 pub use self::pool::{PoolPlan, QueuePlan, ServerDefaults, ServerPlan};
@@ -66,6 +70,8 @@ pub struct Plan {
     pub listeners: Vec<Arc<ListenerPlan>>,
     /// In the order of the file; names are unique.
     pub pools: Vec<Arc<PoolPlan>>,
+    /// In the order of the file; names are unique.
+    pub alerts: Vec<Arc<AlertPlan>>,
 }
 
 impl Plan {

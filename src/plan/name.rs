@@ -47,3 +47,7 @@ name!(
     /// Names a server; unique in its pool. Default: its address as written.
     ServerName
 );
+name!(
+    /// Names an alert; unique in a plan.
+    AlertName
+);

@@ -9,7 +9,7 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
-use super::handles::{ListenerMetrics, Living, PoolMetrics, ServerMetrics};
+use super::handles::{AlertMetrics, ListenerMetrics, Living, PoolMetrics, ServerMetrics};
 use super::journal::Journal;
 use super::process;
 use crate::base::word::words;
@@ -89,6 +89,11 @@ impl Metrics {
         servers.handle(name, families, ServerMetrics::new)
     }
 
+    /// The counters of an alert.
+    pub fn alert(&self, name: &str) -> AlertMetrics {
+        AlertMetrics::new(&self.families, name)
+    }
+
     /// What happened, in order.
     pub fn journal(&self) -> &Journal {
         &self.journal
@@ -98,9 +103,16 @@ impl Metrics {
     pub fn reloaded(&self, result: ReloadResult) {
         let word = &[result.as_str()];
         self.families.app_reloads.with_label_values(word).inc();
-        if result == ReloadResult::Applied {
-            self.families.app_last_reload.set(unix(SystemTime::now()));
-        }
+        let last = match result {
+            ReloadResult::Applied => &self.families.app_last_reload,
+            ReloadResult::Refused => &self.families.app_last_refused_reload,
+        };
+        last.set(unix(SystemTime::now()));
+    }
+
+    /// Sessions that may be open at once.
+    pub fn max_connections(&self, most: u32) {
+        self.families.app_max_connections.set(most.into());
     }
 
     /// The number of the running configuration.

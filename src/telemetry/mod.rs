@@ -22,7 +22,9 @@ mod stream;
 mod syslog;
 
 pub use self::access::{AccessLog, Line};
-pub use self::handles::{ListenerMetrics, PoolMetrics, ServerMetrics, SessionResult, Times};
+pub use self::handles::{
+    AlertMetrics, ListenerMetrics, PoolMetrics, ServerMetrics, SessionResult, Times,
+};
 pub use self::journal::Journal;
 pub use self::log::Log;
 pub use self::metrics::{Metrics, ReloadResult};

@@ -56,18 +56,18 @@ impl Sink {
         matches!(self.0, Way::Off)
     }
 
-    /// Opens a file again under its name, and looks for a daemon anew. True for a file.
+    /// Opens a file again under its name, and looks for a daemon anew.
     ///
     /// # Errors
     /// When there is no such file to be had; then the old one stays.
-    pub(super) fn reopen(&mut self) -> io::Result<bool> {
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
         match &mut self.0 {
             Way::Stream(stream) => stream.reopen(),
             Way::Messages(messages) => {
                 messages.forget();
-                Ok(false)
+                Ok(())
             }
-            Way::Off => Ok(false),
+            Way::Off => Ok(()),
         }
     }
 

@@ -50,17 +50,17 @@ impl Stream {
         })
     }
 
-    /// Opens a file again under its name. True for a file.
+    /// Opens a file again under its name.
     ///
     /// # Errors
     /// When there is no such file to be had; then the old one stays.
-    pub(super) fn reopen(&mut self) -> io::Result<bool> {
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
         let Some(path) = &self.path else {
-            return Ok(false);
+            return Ok(());
         };
         self.file = append_to(path)?;
         self.torn = false;
-        Ok(true)
+        Ok(())
     }
 
     /// A line is written whole or not at all, as far as the disk lets us: after a torn write the next begins on a new line.

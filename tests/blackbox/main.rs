@@ -21,6 +21,7 @@
 
 mod access;
 mod admin;
+mod alerts;
 mod bad_input;
 mod balance;
 mod changes;

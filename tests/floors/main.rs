@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 19] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -107,6 +107,7 @@ const FLOORS: [(&str, u8); 18] = [
     ("session", 3),
     ("health", 2),
     ("discovery", 2),
+    ("alerts", 2),
     ("standin", 2),
     ("pool", 1),
     ("tls", 1),
@@ -128,12 +129,13 @@ const ARROWS: [(&str, &str); 5] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 10] = [
+const NARROW: [(&str, &[&str]); 11] = [
     ("config", &["plan", "base"]),
     (
         "discovery",
         &["pool", "tls", "wire", "plan", "telemetry", "base"],
     ),
+    ("alerts", &["tls", "wire", "plan", "telemetry", "base"]),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),
     ("confine", &["plan", "base"]),

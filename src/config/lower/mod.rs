@@ -5,6 +5,7 @@
 
 mod address;
 mod admin;
+mod alert;
 mod certificate;
 mod circle;
 mod clients;
@@ -61,6 +62,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let listeners = listener::lower(&file.listener, known, admin.bind, cx);
     let plans = pool::lower(pools, &global, cx);
     pool::unused(pools, &file.listener, cx);
+    let alerts = alert::lower(&file.alert, known, cx);
     circle::judge(pools, &listeners, &plans, cx);
     Some(Plan {
         global,
@@ -68,6 +70,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
         log,
         listeners,
         pools: plans.into_iter().map(Arc::new).collect(),
+        alerts,
     })
 }
 

@@ -65,6 +65,8 @@ pub(super) struct Families {
     pub(super) discovery_heard: GaugeVec,
     pub(super) app_reloads: IntCounterVec,
     pub(super) app_last_reload: Gauge,
+    pub(super) app_last_refused_reload: Gauge,
+    pub(super) app_max_connections: IntGauge,
     pub(super) app_generation: IntGauge,
     pub(super) app_draining: IntGauge,
     pub(super) app_panics: IntCounterVec,
@@ -72,6 +74,9 @@ pub(super) struct Families {
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) journal_events: IntCounterVec,
     pub(super) journal_missed: IntCounterVec,
+    pub(super) alerts_messages: IntCounterVec,
+    pub(super) alerts_dropped: IntCounterVec,
+    pub(super) alerts_pending: IntGaugeVec,
     pub(super) admin_requests: IntCounterVec,
     pub(super) admin_connections: IntCounterVec,
     pub(super) build_info: IntGaugeVec,
@@ -349,6 +354,14 @@ impl Families {
                 "howdah_app_last_good_reload_timestamp_seconds",
                 "When the running configuration was taken, as Unix time.",
             ),
+            app_last_refused_reload: to.gauge_float(
+                "howdah_app_last_refused_reload_timestamp_seconds",
+                "When a reload was refused last, as Unix time; 0: never.",
+            ),
+            app_max_connections: to.gauge(
+                "howdah_app_max_connections",
+                "Sessions that may be open at once (global.max_connections).",
+            ),
             app_generation: to.gauge(
                 "howdah_app_generation",
                 "Number of the running configuration: 1 at start, one more with each reload.",
@@ -359,7 +372,7 @@ impl Families {
             ),
             app_panics: to.counters(
                 "howdah_app_panics_total",
-                "Faults of howdah itself that it caught and went on from, by the task that had one: keeper, accept.",
+                "Faults of howdah itself that it caught and went on from, by the task that had one: keeper, accept, alert.",
                 &["task"],
             ),
             tls_certificate_expiry: to.gauges_float(
@@ -381,6 +394,21 @@ impl Families {
                 "howdah_journal_missed_total",
                 "Events that left the journal before somebody who follows it had read them.",
                 &[],
+            ),
+            alerts_messages: to.counters(
+                "howdah_alerts_messages_total",
+                "Messages to the webhook of an alert: sent, refused by it (and dropped), failed (attempts that are made again).",
+                &["alert", "result"],
+            ),
+            alerts_dropped: to.counters(
+                "howdah_alerts_dropped_total",
+                "Events that no message of this alert will tell of: there were too many.",
+                &["alert"],
+            ),
+            alerts_pending: to.gauges(
+                "howdah_alerts_pending",
+                "Groups of events of which this alert still has to tell.",
+                &["alert"],
             ),
             admin_requests: to.counters(
                 "howdah_admin_requests_total",

@@ -4,6 +4,7 @@
 //! counter that is kept by reason, which makes all children of that enum at once. When the last clone of a
 //! handle goes, its series leave `/metrics`: a removed server is seen until its last session ended.
 
+mod alert;
 mod by_word;
 mod bytes;
 mod listener;
@@ -14,6 +15,7 @@ mod server;
 
 use std::sync::Arc;
 
+pub use self::alert::AlertMetrics;
 pub use self::listener::ListenerMetrics;
 pub(super) use self::living::Living;
 pub use self::pool::{PoolMetrics, Times};
