@@ -24,6 +24,7 @@ pub struct Status {
     pub generation: u64,
     /// running or draining: then it takes no new sessions, and ends with the last.
     #[serde(default = "running")]
+    #[schemars(extend("enum" = ["running", "draining"]))]
     pub state: String,
     /// While it drains: what is left.
     #[serde(default)]
@@ -142,6 +143,7 @@ pub struct DiscoveryStatus {
     /// zookeeper, dns_srv, file or impala.
     pub source: String,
     /// live, or stale: then the last list is in force.
+    #[schemars(extend("enum" = ["live", "stale"]))]
     pub state: String,
     /// Since the list was last known to be right; null before the first.
     pub age_seconds: Option<f64>,
@@ -179,6 +181,7 @@ pub struct ServerStatus {
     #[serde(default)]
     pub backup: bool,
     /// up, alive, down or unknown.
+    #[schemars(extend("enum" = ["up", "alive", "down", "unknown"]))]
     pub health: String,
     /// When its health became that: RFC 3339, UTC; the clock's steps since the start are left out.
     #[serde(default)]
@@ -193,6 +196,7 @@ pub struct ServerStatus {
     #[serde(default = "yes")]
     pub on_offer: bool,
     /// ready, draining or maintenance.
+    #[schemars(extend("enum" = ["ready", "draining", "maintenance"]))]
     pub admin: String,
     /// Sessions at once, the file's bound or its own word; null: unbounded.
     #[serde(default)]
@@ -226,6 +230,7 @@ pub struct LoadStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeStatus {
     /// up, alive or down.
+    #[schemars(extend("enum" = ["up", "alive", "down"]))]
     pub verdict: String,
     /// One sentence.
     pub detail: String,

@@ -5,6 +5,7 @@ pub mod check;
 pub mod ctl;
 pub mod demo;
 mod exit;
+pub mod pages;
 pub mod probe;
 pub mod run;
 pub mod schema;
@@ -13,7 +14,7 @@ mod summary;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use self::exit::{DEFAULT_CONFIG, DONE, FAILED, FAULTY, USAGE};
 
@@ -77,6 +78,10 @@ enum Command {
     Reload(ctl::ReloadArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema(schema::SchemaArgs),
+    /// Print what a shell needs to complete commands: bash, zsh, fish
+    Completions(pages::CompletionsArgs),
+    /// Write the manual's pages, for `man`
+    Man(pages::ManArgs),
     /// Show what happened: transitions, orders, reloads, in order
     #[command(after_help = "Example: howdah events --follow --since 1h --pool hive")]
     Events(ctl::EventsArgs),
@@ -99,6 +104,8 @@ pub fn main() -> ExitCode {
         Command::Sessions(args) => ctl::list_sessions(&args),
         Command::Reload(args) => ctl::reload(&args),
         Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => pages::completions(args, Cli::command()),
+        Command::Man(args) => pages::man(&args, Cli::command()),
         Command::Events(args) => ctl::events(&args),
     }
 }

@@ -51,6 +51,7 @@ mod reload;
 mod secrets;
 mod services;
 mod sessions;
+mod shell;
 mod situations;
 mod soak;
 mod support;
