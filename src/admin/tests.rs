@@ -233,14 +233,15 @@ impl Stage {
         let id = {
             let snapshot = pool.load();
             let member = snapshot.member(&ServerName::new(server)).expect("is there");
-            member.server.set_last_probe(LastProbe {
+            let last = LastProbe {
                 verdict: health,
                 reason: "connect-refused",
                 step: "connect",
                 detail: "nobody listens".into(),
                 took: Duration::from_micros(1_500),
                 at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
-            });
+            };
+            member.server.set_last_probe(last, &[]);
             member.server.id()
         };
         pool.send(Change::Health {

@@ -13,6 +13,7 @@ mod pools;
 mod reach;
 mod reload;
 mod reloads;
+mod sampler;
 mod show;
 pub mod signal;
 mod step;
@@ -219,6 +220,9 @@ impl App {
         app.commit(staged).await;
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
+        let timelines = app.metrics.timelines().clone();
+        app.tasks
+            .spawn(sampler::sample(Arc::clone(&app.view), timelines));
         let context = HandlerContext {
             runtime: tokio::runtime::Handle::current(),
             view: Arc::clone(&app.view),

@@ -336,7 +336,7 @@ impl<A: Asker> Checker<A> {
             .keeping()
             .filter(|_| finding.verdict == Verdict::Up);
         let kept = kept.map(|(who, until)| passive::kept_out(who, until - Instant::now()));
-        self.server.set_last_probe(LastProbe {
+        let last = LastProbe {
             verdict,
             reason: kept
                 .as_ref()
@@ -346,7 +346,8 @@ impl<A: Asker> Checker<A> {
             detail: kept.unwrap_or_else(|| finding.detail.clone()),
             took: finding.took,
             at: SystemTime::now(),
-        });
+        };
+        self.server.set_last_probe(last, &finding.steps);
     }
 
     /// A finding, or what counts like one.

@@ -5,15 +5,16 @@
 //! all threads.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{DialFailure, Health, LastLoad, Observed, Reach, SessionFault};
+use super::probes::{LastProbe, PastProbe, Probes};
+use super::{DialFailure, LastLoad, Observed, Reach, SessionFault};
 use crate::balance::Load;
 use crate::plan::{Address, Host, ServerName, ServerPlan};
 use crate::telemetry::ServerMetrics;
@@ -30,6 +31,7 @@ pub struct Server {
     load: Arc<Load>,
     addresses: ArcSwap<Arc<[SocketAddr]>>,
     last_probe: ArcSwapOption<LastProbe>,
+    probes: Mutex<Probes>,
     last_load: ArcSwapOption<LastLoad>,
     retire_at: ArcSwapOption<Instant>,
     dial_failed: AtomicBool,
@@ -40,23 +42,6 @@ pub struct Server {
     nudge: Notify,
     urge: Notify,
     metrics: Arc<ServerMetrics>,
-}
-
-/// What the last probe said, for the eyes of people; the conclusion is [`Health`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct LastProbe {
-    /// Its own verdict, which a streak may not have confirmed yet.
-    pub verdict: Health,
-    /// A stable word.
-    pub reason: &'static str,
-    /// How far it came.
-    pub step: &'static str,
-    /// One sentence; control characters are escaped.
-    pub detail: String,
-    /// From the first packet to the verdict.
-    pub took: Duration,
-    /// When it ended.
-    pub at: SystemTime,
 }
 
 impl Server {
@@ -73,6 +58,7 @@ impl Server {
             load: Arc::new(load),
             addresses: ArcSwap::from_pointee(known),
             last_probe: ArcSwapOption::empty(),
+            probes: Mutex::default(),
             last_load: ArcSwapOption::empty(),
             retire_at: ArcSwapOption::empty(),
             dial_failed: AtomicBool::new(false),
@@ -210,9 +196,19 @@ impl Server {
         self.last_probe.load_full()
     }
 
-    /// Shows what a probe said; makes no snapshot.
-    pub fn set_last_probe(&self, last: LastProbe) {
+    /// The last probes, oldest first.
+    pub fn past_probes(&self) -> Vec<PastProbe> {
+        self.probes().all()
+    }
+
+    /// Shows what a probe said, and how long its steps took; makes no snapshot.
+    pub fn set_last_probe(&self, last: LastProbe, steps: &[(&'static str, Duration)]) {
+        self.probes().push(&last, steps);
         self.last_probe.store(Some(Arc::new(last)));
+    }
+
+    fn probes(&self) -> MutexGuard<'_, Probes> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it said last of its load; `None` where it is not asked.

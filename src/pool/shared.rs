@@ -45,6 +45,11 @@ impl Pool {
         self.snapshot.load()
     }
 
+    /// The present state, for those who hold it for longer.
+    pub fn load_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
     /// How old the list of its servers is; `None` where no source was heard yet.
     pub fn freshness(&self) -> Option<Arc<Freshness>> {
         self.freshness.load_full()

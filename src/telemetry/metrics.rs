@@ -12,6 +12,7 @@ use super::families::{Declared, Families};
 use super::handles::{AlertMetrics, ListenerMetrics, Living, PoolMetrics, ServerMetrics};
 use super::journal::Journal;
 use super::process;
+use super::timelines::Timelines;
 use crate::base::word::words;
 use crate::plan::{ListenerName, PoolName, ServerName};
 
@@ -23,6 +24,7 @@ pub struct Metrics {
     pools: Arc<Living<PoolName, PoolMetrics>>,
     servers: Arc<Living<(PoolName, ServerName), ServerMetrics>>,
     journal: Journal,
+    timelines: Timelines,
 }
 
 words! {
@@ -55,6 +57,7 @@ impl Metrics {
         let missed = families.journal_missed.with_label_values::<&str>(&[]);
         Self {
             journal: Journal::new(told, missed),
+            timelines: Timelines::default(),
             families,
             listeners: Arc::default(),
             pools: Arc::default(),
@@ -97,6 +100,11 @@ impl Metrics {
     /// What happened, in order.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What servers did in the last hour.
+    pub fn timelines(&self) -> &Timelines {
+        &self.timelines
     }
 
     /// A reload ended.

@@ -20,6 +20,7 @@ mod sink;
 pub mod sketch;
 mod stream;
 mod syslog;
+pub mod timelines;
 
 pub use self::access::{AccessLog, Line};
 pub use self::handles::{

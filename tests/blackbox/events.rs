@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 use crate::eventually;
 use crate::support::lines::Lines;
 use crate::support::{
-    Fault, Frame, Howdah, StandInListener, at_once, free_port, plain, program, raw, soon,
+    Fault, Frame, Howdah, StandInListener, at_once, exchange, free_port, named, plain, program,
+    raw, soon,
 };
 
 /// A reader of `/api/v1/stream`.
@@ -268,6 +269,91 @@ async fn a_listener_that_reaches_nobody_is_told_and_that_it_does_again() {
         (&"unreachable".into(), &"reachable".into())
     );
     assert!(event["former_seconds"].as_f64().unwrap() > 0.0, "{event}");
+}
+
+#[tokio::test]
+async fn a_server_has_a_past() {
+    let (a, b) = (echo(), echo());
+    let howdah = Howdah::start(&probed("echo", &[a.address(), b.address()])).await;
+    let name = a.address().to_string();
+    howdah.healthy("echo", &name, "up").await;
+    a.switch().set(Fault::Dead);
+    howdah.healthy("echo", &name, "down").await;
+    a.switch().set(Fault::None);
+    howdah.healthy("echo", &name, "up").await;
+    let target = format!("/api/v1/pools/echo/servers/{name}/history");
+    let (code, body) = howdah.http("GET", &target, "").await;
+    assert_eq!(code, 200, "{body}");
+    let past: Value = serde_json::from_str(&body).unwrap();
+    let to: Vec<_> = (past["transitions"].as_array().unwrap().iter())
+        .map(|event| event["to"].as_str().unwrap())
+        .collect();
+    assert_eq!(to, ["up", "down", "up"]);
+    let probes = past["probes"].as_array().unwrap();
+    let verdict = |probe: &Value| probe["verdict"].as_str().unwrap().to_owned();
+    let verdicts: Vec<_> = probes.iter().map(verdict).collect();
+    assert!(
+        verdicts.contains(&"down".to_owned()) && verdicts.last().unwrap() == "up",
+        "{verdicts:?}"
+    );
+    let failed = probes
+        .iter()
+        .rfind(|probe| probe["verdict"] == "down")
+        .unwrap();
+    assert_eq!(failed["reason"], "connect-refused");
+    assert_eq!(failed["steps"][0]["what"], "connect");
+    assert!(
+        failed["steps"][0]["seconds"].is_number() && failed["at"].is_string(),
+        "{failed}"
+    );
+    let (code, _) = howdah
+        .http("GET", "/api/v1/pools/echo/servers/nobody/history", "")
+        .await;
+    assert_eq!(code, 404);
+}
+
+#[tokio::test]
+async fn time_lines_show_what_sessions_did_and_survive_a_reload() {
+    let (a, b) = (echo(), echo());
+    let config = plain("echo", &[a.address()], "");
+    let howdah = Howdah::start(&config).await;
+    let mut client = howdah.connect("echo").await;
+    exchange(&mut client, "hello").await;
+    let lines = async || {
+        let (code, body) = howdah.http("GET", "/api/v1/timelines?pool=echo", "").await;
+        assert_eq!(code, 200, "{body}");
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    let newest = |list: &Value| list.as_array().and_then(|all| all.last().cloned());
+    // Whatever the sessions did is in the steps together.
+    let sum = |list: &Value| -> f64 {
+        let all = list.as_array().unwrap().iter();
+        all.filter_map(Value::as_f64).sum()
+    };
+    eventually!(newest(&lines().await["pools"][0]["servers"][0]["sessions"]) == Some(1.into()));
+    let first = lines().await;
+    assert_eq!(first["step_seconds"], 10.0);
+    let server = &first["pools"][0]["servers"][0];
+    assert_eq!(server["name"], a.address().to_string());
+    assert_eq!(sum(&server["opened"]), 1.0);
+    assert!(sum(&server["connect_seconds"]) > 0.0, "{server}");
+    let count = server["sessions"].as_array().unwrap().len();
+    howdah
+        .reload(&plain("echo", &[a.address(), b.address()], ""))
+        .await;
+    eventually!(
+        lines().await["pools"][0]["servers"]
+            .as_array()
+            .unwrap()
+            .len()
+            == 2
+    );
+    let after = lines().await;
+    let own = named(&after["pools"][0]["servers"], &a.address().to_string());
+    assert!(own["sessions"].as_array().unwrap().len() > count, "{own}");
+    assert_eq!(sum(&own["opened"]), 1.0);
+    let (code, fault) = howdah.http("GET", "/api/v1/timelines?pool=none", "").await;
+    assert!(code == 404 && fault.contains("none"), "{code} {fault}");
 }
 
 /// `howdah events --follow`, killed when the test is over.

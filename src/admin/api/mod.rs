@@ -7,6 +7,7 @@ mod certificates;
 mod configuration;
 mod events;
 mod explain;
+mod history;
 mod metrics;
 mod openapi;
 mod order;
@@ -18,6 +19,7 @@ mod server;
 mod sessions;
 mod status;
 mod stream;
+mod timelines;
 mod weight;
 
 use super::endpoint::Endpoint;
@@ -32,6 +34,8 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     readyz::ENDPOINT,
     status::ENDPOINT,
     server::ENDPOINT,
+    history::ENDPOINT,
+    timelines::ENDPOINT,
     order::DRAIN,
     order::MAINTENANCE,
     order::READY,

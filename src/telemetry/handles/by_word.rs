@@ -52,6 +52,11 @@ impl Rare {
         seen.push((word, counter));
     }
 
+    /// Of all words.
+    pub(super) fn total(&self) -> u64 {
+        self.seen().iter().map(|(_, counter)| counter.get()).sum()
+    }
+
     pub(super) fn remove(&self) {
         for (word, _) in self.seen().iter() {
             Family::remove(&self.family, &self.with(word));
@@ -108,6 +113,14 @@ impl Counters {
         if let Some((_, counter)) = found {
             counter.inc_by(count);
         }
+    }
+}
+
+impl Counters {
+    /// Of all words.
+    pub(super) fn total(&self) -> u64 {
+        let all = self.children.get().into_iter().flatten();
+        all.map(|(_, counter)| counter.get()).sum()
     }
 }
 

@@ -29,6 +29,11 @@ impl Bytes {
         add(&self.from_server, from_server);
     }
 
+    /// From the client, from the server.
+    pub(super) fn both(&self) -> (u64, u64) {
+        (self.from_client.get(), self.from_server.get())
+    }
+
     /// Takes them off the page.
     pub(super) fn remove(&self) {
         for direction in [FROM_CLIENT, FROM_SERVER] {

@@ -9,6 +9,7 @@ use super::bytes::Bytes;
 use super::living::Registered;
 use crate::base::word::Label;
 use crate::plan::{PoolName, ServerName};
+use crate::telemetry::timelines::Figures;
 
 /// One server's counters.
 pub struct ServerMetrics {
@@ -159,6 +160,21 @@ impl ServerMetrics {
         let own = &[pool.as_str(), name.as_str()];
         let panics = &self.registered.families.health_panics;
         panics.with_label_values(own).inc();
+    }
+
+    /// Where its counters stand, for its time line.
+    pub fn figures(&self) -> Figures {
+        let times = |all: &Histogram| (all.get_sample_count(), all.get_sample_sum());
+        let (from_client, from_server) = self.bytes.both();
+        Figures {
+            active: u64::try_from(self.active.get()).unwrap_or(0),
+            opened: self.sessions.get(),
+            failed: self.dial_failures.total() + self.session_faults.total(),
+            from_client,
+            from_server,
+            connect: times(&self.connect),
+            first_byte: times(&self.first_byte),
+        }
     }
 
     /// The health changed to this.

@@ -1,0 +1,223 @@
+//! Time lines of the last hour: what each server's counters did in each step of ten seconds.
+//!
+//! A sampler hands in where the counters stand; sessions know nothing of it. Lines are kept by the names of pool and server,
+//! so they survive a reload, and a server that comes back within the hour goes on with a gap. A store may save the newest
+//! points now and then, and give them back at a start.
+
+mod series;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use self::series::Series;
+pub use self::series::{Figures, POINTS, Point};
+use crate::plan::{PoolName, ServerName};
+
+/// Cheap to clone; clones are the same lines.
+#[derive(Clone, Default)]
+pub struct Timelines(Arc<Mutex<Lines>>);
+
+#[derive(Default)]
+struct Lines {
+    /// Counts the steps.
+    step: u64,
+    /// When the last one ended.
+    end: Option<SystemTime>,
+    series: BTreeMap<(PoolName, ServerName), Series>,
+}
+
+/// The line of one server, the newest point last; `None` where it was not there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Whose.
+    pub pool: String,
+    /// Whose.
+    pub server: String,
+    /// The newest last, at the end of all lines.
+    pub points: Vec<Option<Point>>,
+}
+
+/// Lines that end at the same time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Milliseconds since 1970.
+    pub end: u64,
+    /// Of every server.
+    pub lines: Vec<Line>,
+}
+
+impl Timelines {
+    /// Ends a step.
+    pub fn sample<'a>(
+        &self,
+        now: SystemTime,
+        all: impl IntoIterator<Item = (&'a PoolName, &'a ServerName, Figures)>,
+    ) {
+        let mut lines = self.lines();
+        let step = lines.step + lines.steps_until(now).max(1);
+        (lines.step, lines.end) = (step, Some(now));
+        for (pool, server, figures) in all {
+            let name = (pool.clone(), server.clone());
+            let is_full = lines.series.len() >= SERVERS && !lines.series.contains_key(&name);
+            if !is_full {
+                let series = lines.series.entry(name);
+                series
+                    .or_insert_with(|| Series::new(step - 1))
+                    .push(step, figures);
+            }
+        }
+        lines.series.retain(|_, series| !series.is_over(step));
+    }
+
+    /// When the newest step ended, and the newest `most` points of those servers.
+    pub fn of(
+        &self,
+        most: usize,
+        wanted: impl Fn(&PoolName, &ServerName) -> bool,
+    ) -> (Option<SystemTime>, Vec<Line>) {
+        let lines = self.lines();
+        let all = lines
+            .series
+            .iter()
+            .filter(|((pool, server), _)| wanted(pool, server));
+        let line = |((pool, server), series): (&(PoolName, ServerName), &Series)| Line {
+            pool: pool.to_string(),
+            server: server.to_string(),
+            points: series.until(lines.step, most.min(POINTS)),
+        };
+        (lines.end, all.map(line).collect())
+    }
+
+    /// The newest `most` points of all servers, for a store.
+    pub fn save(&self, most: usize) -> Saved {
+        let (end, lines) = self.of(most, |_, _| true);
+        Saved {
+            end: end.map_or(0, millis),
+            lines,
+        }
+    }
+
+    /// What an earlier run saved, before anything is sampled in this one. Gaps are the time in between.
+    pub fn restore(&self, saved: &Saved) {
+        let mut lines = self.lines();
+        if lines.end.is_some() || saved.end == 0 {
+            return;
+        }
+        let step = POINTS as u64;
+        lines.step = step;
+        lines.end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(saved.end));
+        for line in saved.lines.iter().take(SERVERS) {
+            let name = (PoolName::new(&line.pool), ServerName::new(&line.server));
+            let points = line.points.iter().rev().take(POINTS).rev().copied();
+            lines.series.insert(name, Series::earlier(points, step));
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    /// Whole steps since the last one, to the nearest; a sampler that was late has missed some.
+    fn steps_until(&self, now: SystemTime) -> u64 {
+        let passed = self.end.and_then(|end| now.duration_since(end).ok());
+        let halves = passed.unwrap_or_default().as_millis() * 2 / STEP.as_millis();
+        u64::try_from(halves.div_ceil(2))
+            .unwrap_or(u64::MAX)
+            .min(POINTS as u64)
+    }
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
+}
+
+/// How often counters are looked at.
+pub const STEP: Duration = Duration::from_secs(10);
+/// Most servers that have a line: 40 MB of points. Others have none.
+const SERVERS: usize = 4_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    fn sample(lines: &Timelines, seconds: u64, opened: u64, servers: &[&str]) {
+        let pool = PoolName::new("hive");
+        let names: Vec<_> = servers.iter().map(|name| ServerName::new(name)).collect();
+        let figures = Figures {
+            opened,
+            ..Figures::default()
+        };
+        lines.sample(at(seconds), names.iter().map(|name| (&pool, name, figures)));
+    }
+
+    fn opened(lines: &Timelines) -> Vec<Vec<Option<u32>>> {
+        let (_, all) = lines.of(POINTS, |_, _| true);
+        let of = |line: &Line| {
+            line.points
+                .iter()
+                .map(|point| point.map(|one| one.opened))
+                .collect()
+        };
+        all.iter().map(of).collect()
+    }
+
+    #[test]
+    fn lines_end_together() {
+        let lines = Timelines::default();
+        sample(&lines, 0, 1, &["a", "b"]);
+        sample(&lines, 10, 3, &["a"]);
+        // Late by less than half a step, then by two and a half.
+        sample(&lines, 24, 3, &["a", "c"]);
+        sample(&lines, 58, 4, &["a", "b"]);
+        let gap = [Some(1), Some(2), Some(0), None, None, Some(1)];
+        assert_eq!(opened(&lines)[0], gap);
+        assert_eq!(
+            opened(&lines)[1],
+            [Some(1), None, None, None, None, Some(3)]
+        );
+        assert_eq!(opened(&lines)[2], [Some(3), None, None, None]);
+        sample(&lines, 58 + 3_600, 5, &["a"]);
+        assert_eq!(opened(&lines).len(), 1);
+    }
+
+    #[test]
+    fn a_later_run_goes_on_after_the_time_in_between() {
+        let before = Timelines::default();
+        sample(&before, 0, 1, &["a"]);
+        sample(&before, 10, 3, &["a"]);
+        let saved = serde_json::to_string(&before.save(POINTS)).expect("JSON");
+        let after = Timelines::default();
+        after.restore(&serde_json::from_str(&saved).expect("read"));
+        assert_eq!(opened(&after), [[Some(1), Some(2)]]);
+        // Counters begin at nothing there.
+        sample(&after, 40, 2, &["a"]);
+        assert_eq!(opened(&after), [[Some(1), Some(2), None, None, Some(2)]]);
+        // Too late: what runs is not overwritten.
+        after.restore(&Saved::default());
+        after.restore(&before.save(1));
+        assert_eq!(opened(&after)[0].len(), 5);
+    }
+
+    #[test]
+    fn servers_beyond_the_bound_have_no_line() {
+        let lines = Timelines::default();
+        let names: Vec<_> = (0..SERVERS + 5)
+            .map(|number| format!("s{number}"))
+            .collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        sample(&lines, 0, 1, &names);
+        assert_eq!(opened(&lines).len(), SERVERS);
+    }
+}
