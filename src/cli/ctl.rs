@@ -11,13 +11,16 @@ mod http;
 pub(super) mod session_table;
 mod sessions;
 mod sse;
-mod table;
+mod status;
+mod status_table;
+pub(super) mod table;
+mod terminal;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -25,9 +28,10 @@ use serde::Deserialize;
 pub use self::events::{EventsArgs, events};
 use self::http::{Client, CtlError};
 pub use self::sessions::{SessionsArgs, list_sessions};
+pub use self::status::{StatusArgs, status};
 use super::{DONE, FAILED, FAULTY, USAGE};
 use crate::admin::encode;
-use crate::admin::status::{ServerStatus, Status};
+use crate::admin::status::ServerStatus;
 use crate::base::unit;
 
 /// Which howdah, and by what right.
@@ -43,16 +47,6 @@ pub struct Reach {
     /// PEM file of those who sign the certificate of an https address [default: the system's store]
     #[arg(long, value_name = "FILE", env = "HOWDAH_CA")]
     ca: Option<PathBuf>,
-}
-
-/// `howdah status`
-#[derive(Args, Debug)]
-pub struct StatusArgs {
-    #[command(flatten)]
-    reach: Reach,
-    /// Print what the API says, for programs
-    #[arg(long)]
-    json: bool,
 }
 
 /// `howdah drain`
@@ -99,19 +93,6 @@ pub struct ReloadArgs {
     /// Print what the API says, for programs
     #[arg(long)]
     json: bool,
-}
-
-/// Shows listeners, pools and servers.
-pub fn status(args: &StatusArgs) -> ExitCode {
-    finish(args.reach.client().and_then(|client| {
-        let text = client.send("GET", "/api/v1/status", None)?;
-        if args.json {
-            return Ok(text);
-        }
-        let status: Status = client.read(&text)?;
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Ok(table::print(&status, SystemTime::now(), colour))
-    }))
 }
 
 /// Lets a server's sessions end and gives it no new ones.

@@ -50,7 +50,6 @@ enum Command {
     /// Ask one server once, show each step with its time, and the verdict
     Probe(Box<probe::ProbeArgs>),
     /// Show listeners, pools and servers of a running howdah
-    #[command(after_help = "Example: howdah status --admin http://lb-1.example.com:9600")]
     Status(ctl::StatusArgs),
     /// Say where a client would go and why, rule by rule
     Explain(Box<ctl::explain::ExplainArgs>),

@@ -54,6 +54,7 @@ mod sessions;
 mod shell;
 mod situations;
 mod soak;
+mod status;
 mod support;
 mod tls;
 mod tls_clients;
