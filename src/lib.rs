@@ -11,7 +11,7 @@
 //! |---|---|
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
-//! | 3 data path | [`listener`] → [`session`] · [`explain`] → `session` |
+//! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
 //! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
@@ -56,6 +56,7 @@ pub mod cli;
 pub mod config;
 pub mod confine;
 pub mod discovery;
+pub mod doctor;
 pub mod explain;
 pub mod health;
 pub mod listener;

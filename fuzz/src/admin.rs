@@ -72,6 +72,7 @@ fn open() -> (Runtime, HandlerContext) {
         refused: None,
         configuration: admin::Configuration::of(None, ""),
         certificates: Vec::new(),
+        plan: None,
         admin: AdminPlan {
             bind: SocketAddr::from(([127, 0, 0, 1], 9600)),
             socket: None,

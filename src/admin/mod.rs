@@ -53,7 +53,7 @@ pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
-use crate::plan::{AdminPlan, Identity, ListenerName, PoolName, Protocol};
+use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
 use crate::pool::{Pool, ServerId};
 use crate::telemetry::{ListenerMetrics, Metrics};
 
@@ -80,6 +80,8 @@ pub struct RuntimeView {
     pub certificates: Vec<CertificateView>,
     /// Who may look and command.
     pub admin: AdminPlan,
+    /// All of the configuration that runs; `None` before the first.
+    pub plan: Option<Arc<Plan>>,
 }
 
 /// A stop that is under way. How many sessions are left, [`Metrics::sessions_active`] says.

@@ -180,6 +180,7 @@ async fn stage(token: Option<&str>) -> Stage {
         refused: None,
         configuration: Configuration::of(None, ""),
         certificates: Vec::new(),
+        plan: None,
         admin: admin.clone(),
     };
     let (sender, commands) = mpsc::channel(4);

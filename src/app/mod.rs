@@ -169,6 +169,7 @@ impl App {
             draining: None,
             needs_restart: Vec::new(),
             refused: None,
+            plan: None,
             configuration,
             certificates: Vec::new(),
             admin: plan.admin.clone(),

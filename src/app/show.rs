@@ -41,6 +41,7 @@ impl App {
             pools: self.plan.pools.iter().filter_map(pool).collect(),
             certificates: self.certificates(),
             admin: self.plan.admin.clone(),
+            plan: Some(Arc::new(self.plan.clone())),
             ..RuntimeView::clone(view)
         });
     }

@@ -5,8 +5,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::plan::{GlobalPlan, OnRefuse, Plan, Protocol};
-use crate::session::PIPES_A_WORKER;
+use crate::doctor::{Budget, is_short, over_udp};
+use crate::plan::Plan;
 
 /// Asks for as many descriptors as the system lets this process have. Returns how many.
 pub(super) fn raise_open_files() -> Option<u64> {
@@ -19,16 +19,6 @@ pub(super) fn raise_open_files() -> Option<u64> {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     }
-}
-
-/// What the sessions of a plan need.
-#[derive(Debug, PartialEq, Eq)]
-struct Budget {
-    /// Two sockets each, two for each pipe that a bulk may hold, clients that are held, one socket for each session over UDP,
-    /// and some to spare.
-    files: u64,
-    /// While all are silent, in MiB.
-    memory_mib: u64,
 }
 
 /// Says what is needed, and warns where there is less than the file asks for. Who leaves `max_connections` as it is has asked for
@@ -57,66 +47,6 @@ pub(super) fn tell(files: Option<u64>, plan: &Plan) {
         );
     }
 }
-
-/// Whether `room` sessions are fewer than were asked for.
-fn is_short(room: u64, plan: &Plan) -> bool {
-    let sessions = plan.global.max_connections;
-    let asked = match sessions == GlobalPlan::MAX_CONNECTIONS {
-        true => FEW,
-        false => sessions,
-    };
-    room < asked.into()
-}
-
-impl Budget {
-    fn of(plan: &Plan) -> Self {
-        let sessions = u64::from(plan.global.max_connections);
-        let workers = (plan.global.workers).or_else(|| std::thread::available_parallelism().ok());
-        let pipes = workers.map_or(1, usize::from) * PIPES_A_WORKER;
-        let mut ways = plan.listeners.iter().map(|listener| listener.on_refuse);
-        let held = if ways.any(|way| way == OnRefuse::Hold) {
-            HELD_FILES
-        } else {
-            0
-        };
-        let tls = plan.listeners.iter().any(|listener| listener.tls.is_some())
-            || plan.pools.iter().any(|pool| pool.tls.is_some());
-        let bytes = if tls { TLS_BYTES } else { PLAIN_BYTES };
-        Self {
-            files: 2 * (sessions + pipes as u64) + over_udp(plan) + held + SPARE_FILES,
-            memory_mib: (sessions * bytes).div_ceil(1 << 20),
-        }
-    }
-}
-
-impl Budget {
-    /// How many sessions fit into so many open files, with all that is no session.
-    fn room(&self, files: u64, plan: &Plan) -> u64 {
-        let most = u64::from(plan.global.max_connections);
-        let others = self.files - 2 * most;
-        most.min(files.saturating_sub(others) / 2)
-    }
-}
-
-/// The most sessions over UDP: each listener has a bound of its own.
-fn over_udp(plan: &Plan) -> u64 {
-    let listeners = plan.listeners.iter();
-    let speaking = listeners.filter(|listener| listener.speaks(Protocol::Udp));
-    speaking
-        .map(|listener| u64::from(listener.most_over_udp()))
-        .sum()
-}
-
-/// Sessions that everybody should have room for.
-const FEW: u32 = 1000;
-/// For listening sockets, probes, logs and the admin server.
-const SPARE_FILES: u64 = 512;
-/// Clients that are refused and held.
-const HELD_FILES: u64 = 1000;
-/// A silent session, by the bench: howdah's own memory; the kernel's for two sockets comes beside it.
-const PLAIN_BYTES: u64 = 1_479;
-/// The same where TLS ends here.
-const TLS_BYTES: u64 = 9_107;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,11 @@
 //! Talks to a running howdah: `status`, `drain`, `maintenance`, `ready`, `weight`, `reload`, `events`,
-//! `explain`, `sessions`.
+//! `explain`, `sessions`, `doctor`.
 //!
 //! Each command is one request to the admin address (`drain --wait` asks again until the server is empty) and one
 //! exit code: 0 done, 1 failed, 2 usage, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
 //! error that says what to do.
 
+pub mod doctor;
 mod events;
 pub mod explain;
 mod http;

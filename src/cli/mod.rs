@@ -53,6 +53,8 @@ enum Command {
     Status(ctl::StatusArgs),
     /// Say where a client would go and why, rule by rule
     Explain(Box<ctl::explain::ExplainArgs>),
+    /// Look for what goes wrong in practice, and say how to mend it
+    Doctor(ctl::doctor::DoctorArgs),
     /// Take no new sessions on a server, and let the present ones end
     #[command(
         after_help = "Example: howdah drain hive/hs2-1.example.com:10000 --timeout 30m --wait"
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Status(args) => ctl::status(&args),
         Command::Explain(args) => ctl::explain::explain(&args),
+        Command::Doctor(args) => ctl::doctor::doctor(&args),
         Command::Drain(args) => ctl::drain(&args),
         Command::Maintenance(args) => ctl::maintenance(&args),
         Command::Ready(args) => ctl::ready(&args),

@@ -10,6 +10,7 @@ use crate::app::signal::Signals;
 use crate::app::{App, Source};
 use crate::config::{self, Loaded};
 use crate::confine;
+use crate::doctor::System;
 use crate::health::command::{Runner, commands};
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
@@ -41,6 +42,8 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     };
     let metrics = Metrics::new();
     let files = budget::raise_open_files();
+    // What the doctor will say of this machine: the locks hide it.
+    System::here();
     // Before the first thread, the log's: threads inherit what their maker is.
     let settled = confine::settle(&plan)?;
     // From the next line on nothing starts programs.

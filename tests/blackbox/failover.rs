@@ -205,6 +205,11 @@ async fn of_two_that_claim_to_be_active_the_second_gets_no_session() {
     );
     assert_eq!(b.served(), 0);
     assert_eq!(conflict().await, true);
+    let (_, found) = howdah.http("GET", "/api/v1/doctor", "").await;
+    assert!(
+        found.contains("\"code\":\"conflict\"") || found.contains("\"code\": \"conflict\""),
+        "{found}"
+    );
     assert_eq!(
         howdah
             .metric("howdah_pool_conflict", &[("pool", "nn")])

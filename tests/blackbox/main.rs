@@ -31,6 +31,7 @@ mod confine;
 mod demo;
 mod dial;
 mod discovery;
+mod doctor;
 mod drain;
 mod events;
 mod explain;

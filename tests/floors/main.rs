@@ -97,11 +97,12 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 19] = [
+const FLOORS: [(&str, u8); 20] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
     ("admin", 4),
+    ("doctor", 3),
     ("explain", 3),
     ("listener", 3),
     ("session", 3),
@@ -120,9 +121,10 @@ const FLOORS: [(&str, u8); 19] = [
 ];
 
 /// Sideways is allowed only along these.
-const ARROWS: [(&str, &str); 5] = [
+const ARROWS: [(&str, &str); 6] = [
     ("app", "config"),
     ("app", "admin"),
+    ("doctor", "session"),
     ("explain", "session"),
     ("listener", "session"),
     ("pool", "balance"),

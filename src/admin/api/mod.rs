@@ -5,6 +5,7 @@
 
 mod certificates;
 mod configuration;
+mod doctor;
 mod events;
 mod explain;
 mod history;
@@ -49,6 +50,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     events::ENDPOINT,
     stream::ENDPOINT,
     explain::ENDPOINT,
+    doctor::ENDPOINT,
     openapi::ENDPOINT,
     schema::ENDPOINT,
 ];

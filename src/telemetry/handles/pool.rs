@@ -128,6 +128,11 @@ impl PoolMetrics {
         self.retries.inc();
     }
 
+    /// Further servers that sessions went on to, since start.
+    pub fn retries_total(&self) -> u64 {
+        self.retries.get()
+    }
+
     /// Servers that are down take sessions too, or no more.
     pub fn panic(&self, panic: bool) {
         self.panic.set(i64::from(panic));
