@@ -54,7 +54,7 @@ function head(pool, server) {
   return h("div", {class: "page-head"},
     h("p", {class: "crumbs"}, h("a", {href: "#/"}, "Overview"), " / ", h("a", {href: poolHash(pool)}, pool), " / server"),
     h("h2", {class: "long"}, server.name),
-    h("div", {class: "line"}, health(server), h("span", {class: "grow"}),
+    h("div", {class: `line is-${server.health}`}, health(server), h("span", {class: "grow"}),
       server.admin === "ready" ? [order("drain", "Drain…"), order("maintenance", "Maintenance…")] : order("ready", "Put back…"), order("weight", "Weight…")));
 }
 

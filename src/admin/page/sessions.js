@@ -2,15 +2,16 @@
 
 import {h, render} from "./dom.js";
 import {bytes, moment, number, span, spoken, took} from "./format.js";
-import {cell, empty, poolLink, row, serverLink, table} from "./parts.js";
+import {cell, empty, name, row, serverLink, table} from "./parts.js";
 import {endSession} from "./orders.js";
 import {look} from "./api.js";
+import {poolHash} from "./sentence.js";
 import {soon} from "./pace.js";
 import {store} from "./store.js";
 
 export function open(main, _, query) {
-  const filter = {text: "", pool: query.get("pool") || "", server: query.get("server") || "", client: query.get("client") || "", idle: "", ended: query.has("ended")};
-  let told = null, fault = "";
+  const filter = {text: "", pool: query.get("pool") || "", server: query.get("server") || "", client: query.get("client") || "", idle: "", sort: "", ended: query.has("ended")};
+  let told = null, fault = "", typing = 0;
 
   const draw = () => render(main, head(), tools(), h("div", {class: "card", key: filter.ended ? "ended" : "open"}, list()));
 
@@ -22,32 +23,35 @@ export function open(main, _, query) {
 
   const tools = () => h("div", {class: "tools"},
     h("input", {type: "search", class: "filter", "data-filter": true, placeholder: "Filter: any word…   /", "aria-label": "Filter sessions", value: filter.text,
-      oninput: event => { filter.text = event.target.value; draw(); }}),
+      oninput: event => { filter.text = event.target.value; draw(); clearTimeout(typing); typing = setTimeout(fetchAll, TYPING); }}),
     h("label", {class: "inline"}, "pool ", h("select", {value: filter.pool, onchange: set("pool")}, h("option", {value: ""}, "all"), [...store.pools.keys()].map(pool => h("option", {value: pool, key: pool}, pool)))),
     filter.pool ? h("label", {class: "inline"}, "server ", h("select", {value: filter.server, onchange: set("server")}, h("option", {value: ""}, "all"),
       (store.pools.get(filter.pool)?.servers || []).map(one => h("option", {value: one.name, key: one.name}, one.name)))) : null,
     h("label", {class: "inline"}, "client ", h("input", {type: "text", size: "16", placeholder: "10.1.0.0/16", value: filter.client, onchange: set("client")})),
     filter.ended ? null : h("label", {class: "inline"}, "idle for ", h("select", {value: filter.idle, onchange: set("idle")}, [["", "any time"], ["1m", "1 min"], ["10m", "10 min"], ["1h", "1 h"], ["8h", "8 h"]].map(([value, text]) => h("option", {value, key: value}, text)))),
-    h("span", {class: "soft grow", role: "status"}, fault || count()));
+    filter.ended ? null : h("label", {class: "inline"}, "first ", h("select", {value: filter.sort, onchange: set("sort")}, Object.entries(SORTS).map(([value, [text]]) => h("option", {value, key: value}, text)))),
+    h("span", {class: "soft grow"}, fault || count()));
 
   const shown = () => (told?.sessions || []).filter(one => filter.text.toLowerCase().split(/\s+/).every(word =>
     `${one.id ?? one.session} ${one.client} ${one.listener} ${one.pool}/${one.server} ${one.pick} ${one.stage} ${one.reason} ${one.sni}`.toLowerCase().includes(word)));
 
   const count = () => {
     if (!told) return "";
-    const some = shown().length, all = told.total ?? told.sessions.length;
+    const some = Math.min(shown().length, ROWS), all = told.total ?? told.sessions.length;
     return some === all ? `${number(all)} ${filter.ended ? "ended" : "open"}` : `${number(some)} of ${number(all)}`;
   };
 
   const list = () => {
     if (!told) return empty("Looking…");
-    const some = shown().slice(0, ROWS);
+    const [, by] = SORTS[filter.ended ? "" : filter.sort];
+    const some = (by ? shown().sort((one, other) => by(other) - by(one)) : shown()).slice(0, ROWS);
     if (!some.length) return empty(filter.ended ? "None of the last thousand." : "No session like that is open.");
     return filter.ended ? endedTable(some) : sessionTable(some, fetchAll);
   };
 
   async function fetchAll() {
-    const asked = new URLSearchParams(filter.ended ? {} : {limit: String(ROWS)});
+    // A word is looked for in all of them, and so is who comes first.
+    const asked = new URLSearchParams(filter.ended ? {} : {limit: String(filter.text || filter.sort ? ALL : ROWS)});
     for (const key of ["pool", "server", "client", "idle"]) if (filter[key] && !(filter.ended && key === "idle")) asked.set(key, filter[key]);
     const ended = filter.ended;
     try {
@@ -70,36 +74,37 @@ export function open(main, _, query) {
 /** Sessions that are open; `after` is called when one was ended. */
 export function sessionTable(all, after) {
   if (!all.length) return empty("None now.");
-  const columns = [["Client"], ["Listener"], ["Pool", "c-name"], ["Server", "c-name"], ["Open for", "n"], ["Silent for", "n"], ["From client", "n"], ["From server", "n"], ["Pick"], [h("span", {class: "hear"}, "End"), "c-orders"]];
+  const columns = [["Client, listener", "c-name"], ["Server, pool", "c-name"], ["Open for", "n"], ["Silent for", "n"], ["From client", "n"], ["From server", "n"], ["Pick"], [h("span", {class: "hear"}, "End"), "c-orders"]];
   return table("Open sessions", columns, all.map(one => row(one.id, {title: `session ${one.id}`},
-    cell("Client", "mono nowrap", one.client, one.protocol === "udp" ? " udp" : "", one.tls ? h("span", {class: "tag"}, `TLS ${one.tls}`) : null),
-    cell("Listener", "", one.listener),
-    cell("Pool", "c-name", one.pool ? poolLink(one.pool) : h("span", {class: "soft"}, one.stage)),
-    cell("Server", "c-name", one.server ? serverLink(one.pool, one.server) : "–"),
+    client(one),
+    cell("Server", "c-name", one.server ? serverLink(one.pool, one.server) : h("span", {class: "soft"}, one.stage), under(one.pool)),
     cell("Open for", "n", span(one.age_seconds)),
     cell("Silent for", "n", span(one.idle_seconds)),
     cell("From client", "n", bytes(one.bytes_from_client)),
     cell("From server", "n", bytes(one.bytes_from_server)),
-    cell("Pick", "soft", one.pick || one.stage || ""),
+    cell("Pick", "soft nowrap", one.pick || one.stage || ""),
     cell("End", "c-orders", h("button", {type: "button", class: "quiet", "aria-label": `End the session of ${one.client}`, title: "End this session", onclick: () => endSession(one, after)}, "✕")))),
   {class: "sessions", scrolls: true});
 }
 
 function endedTable(all) {
   const fine = new Set(["client-closed", "server-closed", "idle-timeout"]);
-  const columns = [["Ended"], ["Client"], ["Listener"], ["Pool", "c-name"], ["Server", "c-name"], ["Reason"], ["Lasted", "n"], ["Connect", "n"], ["From client", "n"], ["From server", "n"]];
+  const columns = [["Ended"], ["Client, listener", "c-name"], ["Server, pool", "c-name"], ["Reason"], ["Lasted", "n"], ["Connect", "n"], ["From client", "n"], ["From server", "n"]];
   return table("Ended sessions", columns, all.map(one => row(one.session ?? one.id, {title: `session ${one.session ?? one.id}`},
     cell("Ended", "mono nowrap", moment(one.ended_at || one.time)),
-    cell("Client", "mono nowrap", one.client),
-    cell("Listener", "", one.listener),
-    cell("Pool", "c-name", one.pool ? poolLink(one.pool) : "–"),
-    cell("Server", "c-name", carrier(one)),
+    client(one),
+    cell("Server", "c-name", carrier(one), under(one.pool)),
     cell("Reason", "nowrap", h("span", {class: fine.has(one.reason) ? "" : "warned", title: `at ${one.stage}`}, spoken(one.reason))),
     cell("Lasted", "n", took(one.duration_seconds)),
     cell("Connect", "n", took(one.connect_seconds)),
     cell("From client", "n", bytes(one.bytes_from_client)),
     cell("From server", "n", bytes(one.bytes_from_server)))), {class: "sessions ended", scrolls: true});
 }
+
+const client = one => cell("Client", "c-name", h("span", {class: "mono"}, one.client), one.protocol === "udp" ? h("span", {class: "tag"}, "udp") : null,
+  one.tls ? h("span", {class: "tag"}, `TLS ${one.tls}`) : null, h("div", {class: "soft"}, name(one.listener, {class: "plain"})));
+
+const under = pool => pool ? h("div", {class: "soft"}, name(pool, {class: "plain", href: poolHash(pool)})) : null;
 
 /** By its name where it is still there: the log has its address. */
 function carrier(one) {
@@ -108,4 +113,13 @@ function carrier(one) {
   return known ? serverLink(one.pool, known.name) : one.server;
 }
 
+const SORTS = {
+  "": ["the oldest"],
+  new: ["the newest", one => -one.age_seconds],
+  idle: ["the longest silent", one => one.idle_seconds],
+  bytes: ["the most bytes", one => one.bytes_from_client + one.bytes_from_server],
+};
+
 const ROWS = 500;
+const ALL = 10_000;
+const TYPING = 250;

@@ -69,6 +69,12 @@ export function takePool(one) {
   tell({pool: one.name});
 }
 
+/** One server of a pool. */
+export function takeServer(name, server) {
+  const pool = store.pools.get(name);
+  if (pool) takePool({...pool, servers: pool.servers.map(one => one.name === server.name ? server : one)});
+}
+
 export function takeGone({pool, listener}) {
   if (pool !== undefined && store.pools.delete(pool)) tell({pool});
   if (listener !== undefined && store.listeners.delete(listener)) tell({listener});

@@ -2,10 +2,10 @@
 //
 // While the stream is away it asks; what it cannot learn either way, the link says: lost, since when, why.
 
-import {learn, look} from "./api.js";
+import {learn, look, serverPath} from "./api.js";
 import * as store from "./store.js";
 
-let source = null, asking = 0, said = 0, comparing = 0;
+let source = null, asking = 0, said = 0, comparing = 0, hurrying = 0;
 
 export function follow() {
   ask();
@@ -27,7 +27,7 @@ async function connect() {
   on("listener", store.takeListener);
   on("pool", store.takePool);
   on("gone", store.takeGone);
-  on("event", event => store.takeEvents([event]));
+  on("event", event => { store.takeEvents([event]); hurry(event); });
   on("lost", () => { store.store.hasPast = false; });
 }
 
@@ -80,7 +80,19 @@ async function compare() {
   }
 }
 
+/** An event comes at once, and what has changed up to a second later: asks for the one server, unless many change together. */
+async function hurry({pool, server}) {
+  if (!pool || !server || hurrying >= HURRIES) return;
+  hurrying += 1;
+  setTimeout(() => { hurrying -= 1; }, EACH);
+  try {
+    store.takeServer(pool, await look(serverPath(pool, server), null, ASK_TIME));
+  } catch { /* the stream tells soon */ }
+}
+
 const EACH = 1000;
+/** Servers in a second. */
+const HURRIES = 8;
 const ASK_TIME = 3000;
 const AGAIN = 5000;
 const COMPARE = 10_000;
