@@ -22,7 +22,6 @@ pub(super) struct Parameter {
 
 /// What a parameter may be.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "each endpoint needs some")]
 pub(super) enum Kind {
     /// A name, or whatever.
     Text,
@@ -87,7 +86,6 @@ impl Query {
 }
 
 /// Each is `None` where it was not sent.
-#[allow(dead_code, reason = "each endpoint needs some")]
 impl Query {
     /// Of [`Kind::Text`] and [`Kind::Word`].
     pub(super) fn text(&self, name: &str) -> Option<&str> {

@@ -45,9 +45,10 @@ impl Change<'_> {
             lines.extend(told.into_iter().chain(unseen));
         }
         for key in &delta.needs_restart {
-            let told = self.key(key);
-            let what = told.first().map_or(*key, String::as_str);
-            lines.push(format!("{what} needs a restart"));
+            let told = self.key(key).into_iter();
+            let told = told.map(|told| told.replacen(&format!("{key} "), "", 1));
+            let what: String = told.map(|what| format!(" ({what})")).collect();
+            lines.push(format!("{key} needs a restart{what}"));
         }
         lines
     }

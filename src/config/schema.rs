@@ -14,3 +14,28 @@ pub fn schema() -> String {
     schema["description"] = "Configuration of howdah".into();
     format!("{schema:#}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_key_has_its_words_its_line_of_the_manual_and_its_default() {
+        let schema: Value = serde_json::from_str(&super::schema()).expect("JSON");
+        assert_eq!(schema["required"], json!(["listener", "pool"]));
+        let pool = &schema["properties"]["pool"]["additionalProperties"];
+        assert_eq!(pool["additionalProperties"], false);
+        let balance = &pool["properties"]["balance"]["enum"];
+        assert!(
+            balance.to_string().contains("least-connection"),
+            "{balance}"
+        );
+        let rise = &pool["properties"]["probe"]["anyOf"][1]["properties"]["rise"];
+        assert_eq!(
+            (&rise["default"], &rise["maximum"]),
+            (&json!(2), &json!(100))
+        );
+        let told = rise["description"].as_str().expect("told");
+        assert!(told.starts_with("Agreeing answers") && told.ends_with("Default: 2"));
+    }
+}

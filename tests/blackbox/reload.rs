@@ -365,11 +365,12 @@ async fn faults_under_load() {
     let load = Load::start(world.targets.clone());
     let step = Duration::from_secs(seconds()) / 6;
     let good = world.story.config();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port_in_use = good.replace(
         "[[listener]]\nname = \"secure\"\nbind = \"127.0.0.1:0\"",
         &format!(
             "[[listener]]\nname = \"secure\"\nbind = \"{}\"",
-            world.standins[0].address()
+            taken.local_addr().unwrap()
         ),
     );
     let mut told = 0;
