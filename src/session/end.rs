@@ -220,4 +220,17 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn troubleshooting_says_what_to_do_about_every_reason() {
+        let book = include_str!("../../docs/troubleshooting.md");
+        for reason in Reason::ALL {
+            let quoted = format!("`{}`", reason.as_str());
+            let answered = |line: &&str| line.starts_with("| `") && line.contains(&quoted);
+            assert!(
+                book.lines().find(answered).is_some(),
+                "docs/troubleshooting.md lacks {quoted}"
+            );
+        }
+    }
 }
