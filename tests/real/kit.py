@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "howdah-tests"
 PYSPARK = "pyspark==3.5.9"
+CARGO_DEB = "3.8.0"
 DBAPI = ["impyla==0.24.0", "pyhive==0.7.0", "thrift_sasl==0.4.3", "pure-sasl==0.6.2"]
 
 
@@ -153,6 +154,14 @@ def install_image_builder():
     """What builds and runs the image without a registry, unless HOWDAH_TEST_CONTAINER=0 says that nobody will."""
     if os.environ.get("HOWDAH_TEST_CONTAINER") != "0":
         need_debs(buildah="buildah", podman="podman", runc="runc", debootstrap="debootstrap")
+
+
+def install_packer():
+    """What makes the Debian package; a minute once."""
+    tools = CACHE / "cargo-deb"
+    if os.environ.get("HOWDAH_TEST_CONTAINER") != "0" and not (tools / "bin/cargo-deb").exists():
+        quiet(["cargo", "install", "--quiet", "--locked", "--root", str(tools), "cargo-deb", "--version", CARGO_DEB], "cargo install cargo-deb")
+    return tools
 
 
 def spark_home():
