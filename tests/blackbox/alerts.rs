@@ -192,6 +192,42 @@ async fn a_server_down_and_up_again_is_two_messages() {
     );
 }
 
+/// A planned outage wakes nobody; a server that is back to work and still down does.
+#[tokio::test]
+async fn a_server_under_maintenance_is_no_news_until_it_is_back() {
+    let hook = Hook::start().await;
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    let config = pool("hive", &[address]) + &alert(&format!("http://{}/", hook.address), "");
+    let howdah = Howdah::start(&config).await;
+    let named = format!("hive/{address}");
+    howdah.healthy("hive", &address.to_string(), "up").await;
+    howdah.ctl_ok(&["maintenance", &named]).await;
+    drop(server);
+    howdah.healthy("hive", &address.to_string(), "down").await;
+    howdah.ctl_ok(&["ready", &named]).await;
+    crate::eventually!(hook.count() == 1);
+    let message = &hook.messages()[0];
+    assert_eq!(
+        (&message["status"], &message["open"]),
+        (&"firing".into(), &1.into())
+    );
+    assert_eq!(messages(&howdah, "sent").await, 1.0, "and nothing before");
+
+    // What a reload changes of an alert is told key by key, and no secret with it.
+    let changed = config.replace("group_wait = \"300ms\"", "group_wait = \"1s\"");
+    let changed = changed.replace(
+        &format!("{}/", hook.address),
+        &format!("{}/s3cret", hook.address),
+    );
+    let output = howdah.reload(&changed).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("group_wait 300ms -> 1s") && said.contains("url *** -> ***"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn two_hundred_servers_that_flap_are_few_messages() {
     let hook = Hook::start().await;

@@ -94,11 +94,11 @@ async fn datagram(socket: &UnixDatagram) -> Vec<u8> {
     room
 }
 
-/// The next line of a session.
-async fn session_of(socket: &UnixDatagram) -> Message {
+/// The next message of that kind.
+async fn next(socket: &UnixDatagram, kind: &str) -> Message {
     loop {
         let message = Message::read(&datagram(socket).await);
-        if message.kind == "session" {
+        if message.kind == kind {
             return message;
         }
     }
@@ -112,15 +112,12 @@ async fn syslog_gets_messages_of_rfc_5424_also_after_it_started_anew() {
     let log = "format = \"text\"\nfacility = \"local3\"\n\
                target = \"syslog://DIR/devlog\"\naccess = \"syslog://DIR/devlog\"";
     let howdah = Quiet::start(dir, log, plainly).await;
-    let confined = Message::read(&datagram(&daemon).await);
-    assert_eq!(
-        (confined.kind.as_str(), confined.facility),
-        ("confined", 19)
-    );
+    let confined = next(&daemon, "confined").await;
+    assert_eq!(confined.facility, 19);
     assert_eq!(confined.process, howdah.child.id().to_string());
     assert!(confined.text.starts_with("confined user="), "{confined:?}");
     howdah.session().await;
-    let message = session_of(&daemon).await;
+    let message = next(&daemon, "session").await;
     let line: Value = serde_json::from_str(&message.text).expect("the line as files get it");
     assert_eq!((message.facility, message.severity), (19, 6));
     for name in ["listener", "client", "pool", "server", "reason", "session"] {
@@ -141,7 +138,7 @@ async fn syslog_gets_messages_of_rfc_5424_also_after_it_started_anew() {
     let daemon = UnixDatagram::bind(&path).unwrap();
     let mut seen = BTreeSet::new();
     while seen.len() < 20 {
-        let message = session_of(&daemon).await;
+        let message = next(&daemon, "session").await;
         assert!(
             seen.insert(message.get("session").map(str::to_owned)),
             "twice"
@@ -176,9 +173,13 @@ async fn the_journal_gets_entries_with_fields() {
     let journal = UnixDatagram::bind(dir.path().join("socket")).unwrap();
     let log = "target = \"journald://DIR/socket\"\naccess = \"journald://DIR/socket\"";
     let howdah = Quiet::start(dir, log, plainly).await;
-    let confined = entry(&datagram(&journal).await);
-    let own: Value = serde_json::from_str(&confined["MESSAGE"]).expect("format = \"json\"");
-    assert_eq!(own["message"], "confined");
+    let (confined, own) = loop {
+        let entry = entry(&datagram(&journal).await);
+        let own: Value = serde_json::from_str(&entry["MESSAGE"]).expect("format = \"json\"");
+        if own["message"] == "confined" {
+            break (entry, own);
+        }
+    };
     assert_eq!(confined["HOWDAH_SECCOMP"], own["seccomp"]);
     howdah.session().await;
     let session = loop {

@@ -286,7 +286,21 @@ fn show_rest(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         f,
         "log",
         format_args!("{level} and up as {format}{target}, sessions to {access}"),
-    )
+    )?;
+    for alert in &plan.alerts {
+        let kinds = match alert.about.kinds.as_slice() {
+            [] => String::new(),
+            kinds => format!(" of {}", joined(kinds)),
+        };
+        let pools = match alert.about.pools.as_slice() {
+            [] => String::new(),
+            pools => format!(" in {}", joined(pools)),
+        };
+        let (name, to, severity) = (&alert.name, &alert.to, alert.about.severity);
+        let what = format_args!("{name} to {to}: {severity} and up{kinds}{pools}");
+        row(f, "alert", what)?;
+    }
+    Ok(())
 }
 
 fn show_admin(f: &mut fmt::Formatter<'_>, admin: &AdminPlan) -> fmt::Result {

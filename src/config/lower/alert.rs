@@ -11,7 +11,7 @@ use crate::config::source::Span;
 use crate::config::words::List;
 use crate::plan::{
     Address, AlertForm, AlertName, AlertPace, AlertPlan, AlertScope, AlertTemplate, ConnectTls,
-    Secret, Severity, Webhook,
+    Host, Secret, Severity, Webhook,
 };
 
 pub(super) fn lower(
@@ -96,6 +96,17 @@ fn webhook(words: &Alert, cx: &mut Cx) -> Option<Webhook> {
     }
     let token = words.token_file.get();
     let token = token.and_then(|path| material::secret(path, "token_file", cx));
+    if let Some(path) = words.token_file.get()
+        && !url.https
+        && !is_here(&url.address)
+    {
+        cx.warning(
+            &path.span,
+            format!("{} shows its token in clear text", cx.owner),
+        )
+        .why("whoever is on the way can read it")
+        .fix("write https:// in the url");
+    }
     Some(Webhook {
         tls: url.https.then(|| tls.unwrap_or_else(by_the_system)),
         address: url.address,
@@ -104,6 +115,13 @@ fn webhook(words: &Alert, cx: &mut Cx) -> Option<Webhook> {
         token,
         timeout: words.timeout.or(TIMEOUT),
     })
+}
+
+fn is_here(address: &Address) -> bool {
+    match &address.host {
+        Host::Ip(ip) => ip.to_canonical().is_loopback(),
+        Host::Name(name) => name == "localhost",
+    }
 }
 
 fn by_the_system() -> ConnectTls {
