@@ -27,7 +27,7 @@ use clap::Args;
 use serde::Deserialize;
 
 pub use self::events::{EventsArgs, events};
-use self::http::{Client, CtlError};
+pub(in crate::cli) use self::http::{Client, CtlError};
 pub use self::sessions::{SessionsArgs, list_sessions};
 pub use self::status::{StatusArgs, status};
 use super::{DONE, FAILED, FAULTY, USAGE};
@@ -207,7 +207,7 @@ impl Target {
 }
 
 impl Reach {
-    fn client(&self) -> Result<Client, CtlError> {
+    pub(in crate::cli) fn client(&self) -> Result<Client, CtlError> {
         let token = match &self.token_file {
             Some(path) => Some(token_in(path)?),
             None => std::env::var("HOWDAH_TOKEN").ok(),
@@ -312,7 +312,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Prints what came, or what went wrong; a reader that left early (`| head`) is nobody's fault.
-fn finish(outcome: Result<String, CtlError>) -> ExitCode {
+pub(in crate::cli) fn finish(outcome: Result<String, CtlError>) -> ExitCode {
     match outcome {
         Ok(text) => {
             let mut out = io::stdout().lock();

@@ -10,6 +10,7 @@ pub mod probe;
 pub mod run;
 pub mod schema;
 mod summary;
+pub mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +75,9 @@ enum Command {
         after_help = "Example: howdah sessions --pool hive --client 10.1.0.0/16 --idle 1h --end"
     )]
     Sessions(ctl::SessionsArgs),
+    /// Watch a running howdah live at the terminal, and give orders by keys
+    #[command(after_help = "Example: howdah top --admin http://lb-1.example.com:9600")]
+    Top(top::TopArgs),
     /// Read the configuration again (the same as SIGHUP)
     #[command(after_help = "Example: HOWDAH_TOKEN=s3cret howdah reload")]
     Reload(ctl::ReloadArgs),
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Ready(args) => ctl::ready(&args),
         Command::Weight(args) => ctl::weight(&args),
         Command::Sessions(args) => ctl::list_sessions(&args),
+        Command::Top(args) => top::run(&args),
         Command::Reload(args) => ctl::reload(&args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => pages::completions(args, Cli::command()),

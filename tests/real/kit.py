@@ -129,6 +129,11 @@ def install_validators():
     return venv("deploy", ["kubernetes-validate==1.37.0", "podman-compose==1.6.0"])
 
 
+def install_terminal():
+    """A terminal that a test can type at and read."""
+    need_debs(tmux="tmux")
+
+
 def install_judges():
     """What looks at howdah's TLS from outside."""
     need_debs(testssl="testssl.sh", openssl="openssl")

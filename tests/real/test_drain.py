@@ -1,4 +1,5 @@
 """A drained server finishes the query it runs; new sessions go elsewhere; --wait returns when it is empty."""
+import json
 import signal
 import subprocess
 import time
@@ -41,6 +42,29 @@ class Drain(unittest.TestCase):
         self.howdah.told("ready", f"hive/{name}")
         self.assertEqual(self.howdah.server("hive", name)["admin"], "ready")
         self.assertEqual({instance("pyhive", "127.0.0.1", self.port) for _ in range(4)}, {"a", "b"})
+
+    def test_a_session_is_listed_with_its_server_and_ended_alone(self):
+        holders = [Holder(library, "127.0.0.1", self.port) for library in ("impyla", "pyhive")]
+        for holder in holders:
+            self.addCleanup(holder.kill)
+        def two():
+            listed = json.loads(self.howdah.told("sessions", "--pool", "hive", "--json"))["sessions"]
+            return listed if len(listed) == 2 else None
+        listed = kit.until("two sessions", two)
+        self.assertEqual(sorted(one["server"] for one in listed), sorted(holder.server for holder in holders))
+        self.assertEqual({(one["listener"], one["pool"], one["stage"]) for one in listed}, {("hive", "hive", "relay")})
+        self.assertTrue(all(one["bytes_from_server"] > 0 for one in listed), listed)
+        first = next(one for one in listed if one["server"] == holders[0].server)
+        self.assertEqual(self.howdah.told("sessions", first["id"], "--end", "--yes"), "ended 1 session\n")
+        ended = kit.until("its line", lambda: [line for line in self.howdah.sessions() if line["reason"] == "ended-by-order"])
+        self.assertEqual([line["session"] for line in ended], [first["id"]])
+        kept = []
+        for holder in holders:
+            try:
+                kept.append(holder.let_go())
+            except Refused:
+                pass
+        self.assertEqual(len(kept), 1, "one of two was ended")
 
     def test_timeout_ends_what_is_left(self):
         holder = Holder("pyhive", "127.0.0.1", self.port)

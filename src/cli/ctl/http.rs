@@ -20,7 +20,7 @@ use crate::tls::connect::Connector;
 
 /// Why a command did not do what it should.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CtlError {
+pub(in crate::cli) enum CtlError {
     /// `--admin` is not usable.
     #[error(
         "{0:?} is no admin address: write it like http://127.0.0.1:9600, https://lb-1.example.com:9600 or unix:/run/howdah/admin.sock"
@@ -67,7 +67,7 @@ pub(super) enum CtlError {
 }
 
 /// Knows where howdah is and what token it wants.
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     shown: String,
     transport: Transport,
     authority: String,
@@ -158,7 +158,7 @@ impl Client {
     }
 
     /// The answer's body, read as `T`.
-    pub(super) fn ask<T: DeserializeOwned>(
+    pub(in crate::cli) fn ask<T: DeserializeOwned>(
         &self,
         method: &str,
         path: &str,
@@ -172,7 +172,7 @@ impl Client {
     }
 
     /// The body of an answer 200; anything else is an error.
-    pub(super) fn send(
+    pub(in crate::cli) fn send(
         &self,
         method: &str,
         path: &str,
