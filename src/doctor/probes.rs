@@ -20,13 +20,22 @@ pub(super) fn of(pool: &PoolPlan) -> Vec<Finding> {
     found.into_iter().flatten().collect()
 }
 
+/// A warning where there is a question to ask.
 fn unprobed(pool: &PoolPlan) -> Finding {
+    let has_own = pool.service.probe != Question::None;
+    let (level, fix) = match has_own {
+        true => (Warning, "leave `probe` out, and the service's own is asked"),
+        false => (
+            Note,
+            "give it a probe of type \"exchange\" or \"command\", if its servers answer anything",
+        ),
+    };
     Finding::new(
-        (Warning, NoProbe),
+        (level, NoProbe),
         place(pool),
         "its servers are not asked: probe = \"none\"",
         "every server counts as up; a dead one costs each session that is sent there a failed connect, or its timeout",
-        "leave `probe` out, and the service's own is asked",
+        fix,
     )
 }
 

@@ -58,18 +58,9 @@ pub(super) fn one_source(plan: &Plan) -> Vec<Finding> {
 
 /// What its names stand for, as whoever can ask has found: each server with its addresses.
 pub(super) fn resolved(pool: &PoolPlan, found: &[(String, Vec<SocketAddr>)]) -> Vec<Finding> {
-    let mut told = Vec::new();
+    let mut told: Vec<Finding> = nameless(pool, found).into_iter().collect();
     let mut known: HashMap<SocketAddr, &str> = HashMap::new();
     for (server, addresses) in found {
-        if addresses.is_empty() {
-            told.push(Finding::new(
-                (Warning, NoAddress),
-                place(pool),
-                format!("the name of {server} has no address"),
-                "no session and no probe can go there",
-                "mend the name in DNS or /etc/hosts of this machine, or in the file",
-            ));
-        }
         let twice = addresses
             .iter()
             .find_map(|address| known.get(address).map(|other| (address, *other)));
@@ -85,6 +76,34 @@ pub(super) fn resolved(pool: &PoolPlan, found: &[(String, Vec<SocketAddr>)]) -> 
         known.extend(addresses.iter().map(|address| (*address, server.as_str())));
     }
     told
+}
+
+/// All at once: where DNS is away, every name is without an address.
+fn nameless(pool: &PoolPlan, found: &[(String, Vec<SocketAddr>)]) -> Option<Finding> {
+    let nowhere = found.iter().filter(|(_, addresses)| addresses.is_empty());
+    let names: Vec<&str> = nowhere.map(|(server, _)| server.as_str()).collect();
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    let more = match names.len().checked_sub(SHOWN) {
+        Some(more) if more > 0 => format!(" and {more} more"),
+        _ => String::new(),
+    };
+    let what = match names.len() {
+        0 => return None,
+        1 => format!("the name of {shown} has no address"),
+        some => format!("the names of {some} servers have no address: {shown}{more}"),
+    };
+    Some(Finding::new(
+        (Warning, NoAddress),
+        place(pool),
+        what,
+        "no session and no probe can go there",
+        "mend the name in DNS or /etc/hosts of this machine, or in the file",
+    ))
 }
 
 /// Servers with what `resolve` makes of their names.
@@ -113,3 +132,6 @@ fn place(pool: &PoolPlan) -> String {
 
 /// What Hue asks on behalf of its users.
 const ASKED: [&str; 2] = ["hiveserver2", "impala"];
+
+/// Servers that are named before the rest is counted.
+const SHOWN: usize = 8;

@@ -28,6 +28,9 @@ class Drain(unittest.TestCase):
         drain = subprocess.Popen(self.howdah.command("drain", f"hive/{name}", "--wait"), stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         kit.until("the order", lambda: self.howdah.server("hive", name)["admin"] == "draining")
+        told = self.howdah.told("explain", "--listener", "hive", "--client", "127.0.0.1")
+        self.assertIn(f"goes to hive/{other} now (only-one)", told)
+        self.assertIn(f"{name} drains by order, and takes no new sessions", told)
         self.assertEqual({instance("pyhive", "127.0.0.1", self.port) for _ in range(3)}, {other})
         self.assertEqual(self.howdah.server("hive", name)["sessions_active"], 1)
         self.assertIsNone(drain.poll(), "--wait returned while a session was there")

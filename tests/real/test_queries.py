@@ -1,4 +1,5 @@
 """beeline, impyla and PyHive run queries through howdah, plain and over TLS."""
+import json
 import unittest
 
 from . import kit
@@ -41,6 +42,18 @@ class Plain(unittest.TestCase):
     def test_sessions_spread_over_both_servers(self):
         seen = {instance("pyhive", "127.0.0.1", self.port) for _ in range(4)}
         self.assertEqual(seen, {"a", "b"})
+
+    def test_explain_foretells_where_a_session_goes(self):
+        for _ in range(3):
+            told = json.loads(self.howdah.told("explain", "--listener", "hive", "--client", "127.0.0.1", "--json"))
+            self.assertEqual((told["decision"], told["pool"], len(told["next"])), ("server", "hive", 1), told)
+            self.assertEqual(instance("pyhive", "127.0.0.1", self.port), told["server"])
+            kit.until("its end", lambda: not any(self.howdah.server("hive", one)["sessions_active"] for one in ("a", "b")))
+
+    def test_doctor_finds_nothing_serious(self):
+        found = json.loads(self.howdah.get("/api/v1/doctor"))["findings"]
+        pools = [one for one in found if one["where"] != "this machine" and one["level"] != "note"]
+        self.assertEqual(pools, [], "a warning about servers that work")
 
     def test_each_session_leaves_one_line(self):
         before = len(self.howdah.sessions())

@@ -17,7 +17,7 @@ use crate::doctor::{self, Findings, System};
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples: howdah doctor\n          howdah doctor --config /etc/howdah/howdah.toml\n\n\
-    Exit code 0 when nothing is found, or notes alone; 1 with a warning or an error, or when there is nobody to ask;\n\
+    Exit code 0 when nothing is found, or notes alone; 1 with a warning or an error, or when there is nobody to ask; \
     78 when the file is faulty. docs/operating/doctor.md explains each code."
 )]
 pub struct DoctorArgs {

@@ -20,7 +20,7 @@ use crate::plan::Protocol;
 #[command(
     after_help = "Examples: howdah explain --listener hive --client 10.1.2.3\n          \
     howdah explain --listener tenants --client 10.1.2.3 --sni sales.example.com --config new.toml\n\n\
-    To ask changes nothing. Exit code 0 when the question has an answer, also where the client is refused;\n\
+    To ask changes nothing. Exit code 0 when the question has an answer, also where the client is refused; \
     1 when there is no such listener or nobody to ask; 78 when the file is faulty."
 )]
 pub struct ExplainArgs {
