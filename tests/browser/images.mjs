@@ -18,7 +18,7 @@ await until("a Hive is down", async () => Date.now() > end && await isDown(), Nu
 const down = await isDown();
 for (const [name, hash, look] of [
   ["overview-light", "", LOOKS.light], ["overview-dark", "", LOOKS.dark], ["overview-phone", "", LOOKS.phone],
-  ["server", `#/pool/hive/${down}`, LOOKS.light], ["sessions", "#/sessions", LOOKS.light], ["events", "#/events", LOOKS.light],
+  ["server", `#/pool/hive/${down}`, LOOKS.light], ["sessions", "#/sessions", LOOKS.light],
 ]) {
   const page = await openPage({url}, hash, look);
   await page.waitForTimeout(1500);

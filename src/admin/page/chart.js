@@ -1,6 +1,7 @@
 // Time lines as inline drawings. Each says its own scale in words: the largest value in it.
 
 import {h} from "./dom.js";
+import {span} from "./format.js";
 
 /** A small line of the last hour, for a table. `say(value)` writes a value. */
 export function spark(label, values, say, kind = "area") {
@@ -18,7 +19,7 @@ export function chart(title, lines, say, step) {
   const tops = lines.map(line => top(line.values)).filter(value => value !== null);
   const most = tops.length ? Math.max(...tops) : null;
   const length = Math.max(0, ...lines.map(line => line.values.length));
-  const minutes = Math.round(length * step / 60);
+  const ago = span(length * step);
   const legend = lines.map((line, index) => h("span", {class: `legend line-${index}`},
     h("i", {"aria-hidden": "true"}), `${line.label} `, h("b", null, say(line.values.findLast(value => value !== null) ?? null))));
   const text = lines.map(line => `${line.label} at most ${say(top(line.values))}`).join(", ");
@@ -26,11 +27,11 @@ export function chart(title, lines, say, step) {
     h("figcaption", null, h("h3", null, title), h("span", {class: "legends"}, legend)),
     most === null ? h("p", {class: "empty"}, "No data in the last hour.") :
       h("div", {class: "plot"},
-        h("svg", {viewBox: "0 0 300 80", preserveAspectRatio: "none", role: "img", "aria-label": `${title}, last ${minutes} minutes: ${text}`},
+        h("svg", {viewBox: "0 0 300 80", preserveAspectRatio: "none", role: "img", "aria-label": `${title}, last ${ago}: ${text}`},
           h("path", {class: "grid", d: "M0 1H300M0 40H300M0 79H300"}),
           lines.map((line, index) => h("g", {class: `line-${index}`}, curve(line.values, most, 80, line.kind || "line")))),
         h("span", {class: "scale top", "aria-hidden": "true"}, say(most)),
-        h("span", {class: "scale from", "aria-hidden": "true"}, `${minutes} min ago`),
+        h("span", {class: "scale from", "aria-hidden": "true"}, `${ago} ago`),
         h("span", {class: "scale to", "aria-hidden": "true"}, "now")));
 }
 
@@ -45,7 +46,12 @@ function curve(all, most, height, kind) {
   const x = index => (values.length < 2 ? width : index / (values.length - 1) * width).toFixed(1);
   const y = value => (most > 0 ? height - 1 - value / most * (height - 2) : height - 1).toFixed(1);
   let line = "", area = "", begun = null;
-  const close = end => { if (begun !== null) area += `L${x(end)} ${height}L${x(begun)} ${height}Z`; begun = null; };
+  const close = end => {
+    if (begun !== null) area += `L${x(end)} ${height}L${x(begun)} ${height}Z`;
+    // One value alone is a dot.
+    if (begun === end) line += "h.5";
+    begun = null;
+  };
   values.forEach((value, index) => {
     if (value === null || value === undefined) return close(index - 1);
     const point = `${begun === null ? "M" : "L"}${x(index)} ${y(value)}`;

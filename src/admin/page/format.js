@@ -26,6 +26,7 @@ export function bytes(value) {
 /** A span that something took: 0.4 ms, 12 ms, 3.2 s, 4 min. */
 export function took(seconds) {
   if (seconds === null || seconds === undefined) return "–";
+  if (seconds > 0 && seconds < 0.0005) return `${Math.round(seconds * 1e6)} µs`;
   if (seconds < 0.00995) return `${(seconds * 1000).toFixed(1)} ms`;
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   return seconds < 9.95 ? `${seconds.toFixed(1)} s` : span(seconds);

@@ -16,14 +16,14 @@ import {soon} from "./pace.js";
 import {store} from "./store.js";
 
 export function open(main, [pool, name]) {
-  let history = null, own = null;
+  let history = null, own = null, all = false;
   const draw = () => {
     const server = store.pools.get(pool)?.servers.find(one => one.name === name);
     if (!server) return render(main, empty(store.head ? `There is no server ${name} in ${pool}.` : "Looking…"));
     const told = series(pool), mine = told?.servers.get(name);
     render(main, head(pool, server), facts(pool, server),
       mine ? section("Last hour", null, chartGrid({step: told.step, own: mine, connect: mine.connect_seconds, first: mine.first_byte_seconds})) : null,
-      section("Last probes", null, h("div", {class: "card"}, steps(history?.probes || probes(pool, server)))),
+      section("Last probes", null, h("div", {class: "card"}, steps(history?.probes || probes(pool, server), all, () => { all = !all; draw(); }))),
       history ? section("Transitions", null, h("div", {class: "card"}, eventRows([...history.transitions].reverse(), "No transition since the start."))) : null,
       own ? section("Sessions", h("a", {href: `#/sessions?pool=${encodeURIComponent(pool)}&server=${encodeURIComponent(name)}`}, "all, and those that ended"),
         h("div", {class: "card"}, sessionTable(own.sessions, fetchAll), more(own))) : null);
@@ -72,16 +72,17 @@ function facts(pool, server) {
     server.load ? h("div", {class: "fact wide"}, h("dt", null, "Its load"), h("dd", null, `${server.load.state}: ${server.load.detail || "no word yet"}`)) : null);
 }
 
-/** Each probe with the steps it went through; the newest first. */
-function steps(all) {
+/** Each probe with the steps it went through; the newest first, a few unless `whole`. */
+function steps(all, whole, toggle) {
   if (!all.length) return empty("No probe yet.");
-  const rows = [...all].reverse().map(one => row(one.at, {class: one.verdict === "up" ? "" : `not-well is-${one.verdict}`},
+  const rows = [...all].reverse().slice(0, whole ? all.length : FEW).map(one => row(one.at, {class: one.verdict === "up" ? "" : `not-well is-${one.verdict}`},
     cell("At", "mono nowrap", moment(one.at)),
     cell("Verdict", "", pill(one.verdict)),
     cell("Took", "n", took(one.duration_seconds)),
     cell("What it said", "wide", one.detail || (one.reason && one.reason !== "ok" ? spoken(one.reason) : one.verdict === "up" ? "ok" : "–")),
     cell("Steps", "steps", stepBars(one))));
-  return table("Last probes", [["At"], ["Verdict"], ["Took", "n"], ["What it said", "wide"], ["Steps", "steps"]], rows, {class: "probes", scrolls: true});
+  return [table("Last probes", [["At"], ["Verdict"], ["Took", "n"], ["What it said", "wide"], ["Steps", "steps"]], rows, {class: "probes", scrolls: true}),
+    all.length > FEW ? h("p", {class: "note"}, h("button", {type: "button", "aria-expanded": String(whole), onclick: toggle}, whole ? "Fewer" : `All ${all.length}`)) : null];
 }
 
 function stepBars(probe) {
@@ -90,3 +91,4 @@ function stepBars(probe) {
 }
 
 const SESSIONS = 50;
+const FEW = 10;

@@ -31,7 +31,7 @@ function serverRow(pool, server, told, near) {
     cell("Health", "c-health", health(server)),
     cell("Sessions", "c-sessions", sessions(server.sessions_active, server.max_connections),
       h("div", {class: "soft"}, `${number(server.sessions_total)} in all`)),
-    told ? cell("Last hour", "c-hour", near ? hour(told.servers.get(server.name)) : null) : null,
+    told ? cell("Last hour", "c-hour", near ? hour(told.servers.get(server.name), server.sessions_active) : null) : null,
     cell("Last probes", "c-probes", near ? strip(pool, server) : null),
     cell("Weight", "c-weight n", weight(server)),
     cell("Orders", "c-orders", h("button", {
@@ -54,9 +54,9 @@ function weight(server) {
   return [number(server.weight), factor];
 }
 
-function hour(own) {
+function hour(own, now) {
   if (!own) return h("span", {class: "soft"}, "–");
-  return h("div", {class: "hour"}, spark("sessions", own.sessions, short), spark("connect", own.connect_seconds || [], took, "line"));
+  return h("div", {class: "hour"}, spark("sessions", [...own.sessions, now], short), spark("connect", own.connect_seconds || [], took, "line"));
 }
 
 /** Asks again for what is in sight, where it has become old. */
