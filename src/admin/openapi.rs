@@ -27,7 +27,7 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Bytes {
         "info": {
             "title": "howdah",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What runs, and orders while it runs. Times are RFC 3339 in UTC, spans are seconds.",
+            "description": "What runs, and orders while it runs. Times are RFC 3339 in UTC, spans are seconds. A path answers methods that it does not take with 405 and the header Allow.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -45,10 +45,17 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Bytes {
 
 fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Value {
     let names = endpoint.names().map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+        let example = match name {
+            "pool" => "hive",
+            "server" => "hs2-1.example.com:10000",
+            other => other,
+        };
+        let schema = json!({ "type": "string" });
+        json!({ "name": name, "in": "path", "required": true, "schema": schema, "example": example })
     });
     let parameters: Vec<Value> = names.chain(endpoint.query.iter().map(parameter)).collect();
     let mut shown = json!({
+        "operationId": identifier(endpoint),
         "summary": endpoint.summary,
         "parameters": parameters,
         "responses": answers(endpoint, schemas),
@@ -66,6 +73,18 @@ fn operation(endpoint: &Endpoint, schemas: &mut SchemaGenerator) -> Value {
         });
     }
     shown
+}
+
+/// For generated clients, like `post_pools_servers_drain`.
+fn identifier(endpoint: &Endpoint) -> String {
+    let path = endpoint.path.trim_start_matches("/api/v1").split('/');
+    let words = path.filter(|word| !word.is_empty() && !word.starts_with('{'));
+    let words: Vec<String> = words.map(|word| word.replace(['.', '-'], "_")).collect();
+    let method = endpoint.method.as_str().to_lowercase();
+    match words.is_empty() {
+        true => format!("{method}_page"),
+        false => format!("{method}_{}", words.join("_")),
+    }
 }
 
 /// Whether an object without keys would be refused.
@@ -136,7 +155,10 @@ fn parameter(known: &Parameter) -> Value {
         Kind::Address => {
             json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] })
         }
-        Kind::Network => json!({ "type": "string", "minLength": 1 }),
+        Kind::Network => {
+            let forms = json!([{ "format": "ipv4" }, { "format": "ipv6" }, { "pattern": V4 }, { "pattern": V6 }]);
+            json!({ "type": "string", "anyOf": forms })
+        }
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
     };
     json!({
@@ -148,3 +170,7 @@ fn parameter(known: &Parameter) -> Value {
         "example": known.example,
     })
 }
+
+/// Networks with the length of their prefix.
+const V4: &str = r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])/(3[0-2]|[12]?[0-9])$";
+const V6: &str = r"^([0-9a-f]{1,4}:){1,7}:/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$";

@@ -721,6 +721,10 @@ async fn the_table_is_an_openapi_document() {
     let text = document.to_string();
     let names = text.split("\"#/components/schemas/").skip(1);
     let names: Vec<_> = names.filter_map(|rest| rest.split('"').next()).collect();
+    let ids = text.split("\"operationId\":\"").skip(1);
+    let ids: Vec<_> = ids.filter_map(|rest| rest.split('"').next()).collect();
+    let different: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(different.len(), ids.len(), "{ids:?}");
     assert!(names.len() > 10, "{names:?}");
     for name in names {
         assert!(schemas[name].is_object(), "{name} is not there");
