@@ -15,7 +15,7 @@ mod sse;
 mod status;
 mod status_table;
 pub(super) mod table;
-mod terminal;
+pub(super) mod terminal;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::net::UnixStream;

@@ -1,5 +1,6 @@
 //! What users type: the grammar of the command line, and one module a command.
 
+mod asking;
 mod budget;
 pub mod check;
 pub mod ctl;

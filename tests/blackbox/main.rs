@@ -26,6 +26,7 @@ mod bad_input;
 mod balance;
 mod changes;
 mod chaos;
+mod check;
 mod command;
 mod confine;
 mod demo;

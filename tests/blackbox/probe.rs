@@ -1,10 +1,12 @@
 //! `howdah probe`: the exit codes of the three answers.
 
-use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala};
+use std::sync::Arc;
+
+use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Hue, Impala, Wardrobe};
 use tokio::net::TcpStream;
 
 use crate::eventually;
-use crate::support::{Fault, Frame, program, run};
+use crate::support::{Certificates, Fault, Frame, Site, program, run};
 
 /// Exit code and output of a probe.
 async fn ask(arguments: &[&str]) -> (Option<i32>, String) {
@@ -76,4 +78,120 @@ async fn every_service_can_be_asked() {
     let (code, said) = ask(&["hue", &hue_address, "--timeout", "300ms"]).await;
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("timeout"), "{said}");
+}
+
+/// A HiveServer2 with TLS and one account, and a file whose pool knows both.
+fn guarded(site: &Site) -> (Hive, String) {
+    let certificates = Certificates::new(site);
+    let wardrobe = Wardrobe::new(&certificates.authority, &["localhost"]).unwrap();
+    let frame = Frame {
+        tls: Some(Arc::new(wardrobe)),
+        ..Frame::default()
+    };
+    let options = HiveOptions {
+        auth: Auth::Account {
+            user: "howdah".into(),
+            password: "s3cret".into(),
+        },
+        ..HiveOptions::new("hs2-1")
+    };
+    let hive = Hive::start(&frame, options).unwrap();
+    let port = hive.listener().address().port();
+    site.write("probe.password", "s3cret\n");
+    let config = format!(
+        r#"
+[[listener]]
+name = "hive"
+bind = "127.0.0.1:0"
+pool = "hive"
+[pool.hive]
+service = "hiveserver2"
+servers = [{{ name = "one", address = "localhost:{port}" }}, "127.0.0.1:1"]
+[pool.hive.tls]
+ca = "ca.crt"
+[pool.hive.probe]
+type = "hiveserver2"
+depth = "query"
+username = "howdah"
+password_file = "probe.password"
+"#
+    );
+    let file = site.write("howdah.toml", &config);
+    (hive, file.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_server_of_a_pool_is_asked_with_the_pools_own_tls_and_login() {
+    let site = Site::new();
+    let (hive, file) = guarded(&site);
+    let place = format!("hive/localhost:{}", hive.listener().address().port());
+    for name in ["hive/one", &place, "hive/localhost"] {
+        let (code, said) = ask(&[name, "--config", &file]).await;
+        assert_eq!(code, Some(0), "{name}: {said}");
+        assert!(said.contains("tls") && said.contains("execute"), "{said}");
+    }
+    let (code, said) = ask(&["hive/127.0.0.1:1", "--config", &file]).await;
+    assert_eq!(code, Some(4), "{said}");
+    let (code, said) = ask(&["hive/two", "--config", &file]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("there are one, 127.0.0.1:1"), "{said}");
+    let (code, said) = ask(&["pig/one", "--config", &file]).await;
+    assert!(
+        code == Some(1) && said.contains("its pools are hive"),
+        "{said}"
+    );
+    let (code, said) = ask(&["hive/one", "--config", &file, "--depth", "query"]).await;
+    assert!(
+        code == Some(2) && said.contains("leave --depth out"),
+        "{said}"
+    );
+    site.write("broken.toml", "[pool.hive]\nservice = \"hive\"\n");
+    let broken = site.path().join("broken.toml");
+    let (code, said) = ask(&["hive/one", "--config", broken.to_str().unwrap()]).await;
+    assert!(
+        code == Some(78) && said.contains("unknown service"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_tls_is_told_how_to_be_asked() {
+    let site = Site::new();
+    let (hive, _) = guarded(&site);
+    let address = format!("localhost:{}", hive.listener().address().port());
+    let (code, said) = ask(&["hiveserver2", &address]).await;
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("speaks-tls") && said.contains("help: it speaks TLS: ask with --tls"),
+        "{said}"
+    );
+    let (_, said) = ask(&["hiveserver2", &address, "--tls"]).await;
+    assert!(said.contains("--ca FILE"), "{said}");
+    let ca = site.path().join("ca.crt");
+    let (code, said) = ask(&["hiveserver2", &address, "--ca", ca.to_str().unwrap()]).await;
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[tokio::test]
+async fn a_url_is_asked_as_it_says() {
+    let hue = Hue::start(&Frame::default(), "hue-1").unwrap();
+    let address = hue.listener().address();
+    for words in [
+        vec![format!("http://{address}/desktop/debug/is_alive")],
+        vec!["hue".into(), format!("http://{address}/")],
+        vec!["http".into(), format!("http://{address}/")],
+    ] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (code, said) = ask(&words).await;
+        assert_eq!(code, Some(0), "{words:?}: {said}");
+    }
+    for (words, expected) in [
+        (["ftp://x/"], "no scheme"),
+        (["hiveserver"], "did you mean hiveserver2?"),
+        (["hue"], "HOST:PORT"),
+    ] {
+        let (code, said) = ask(&words).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }

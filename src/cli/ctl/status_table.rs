@@ -2,11 +2,10 @@
 //!
 //! Why a server takes no sessions stands below its pool, in a line of its own, once for all for which it is the same.
 
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use super::table::Align::{Left, Name, Right, State};
-use super::table::{Table, clean, wrap};
+use super::table::{Table, bare, clean, wrap};
 use super::terminal::View;
 use crate::admin::status::{
     DepartedStatus, DiscoveryStatus, ListenerStatus, LoadStatus, PoolStatus, ServerStatus, Status,
@@ -187,7 +186,7 @@ fn trouble(server: &ServerStatus) -> Option<String> {
     let last = last?;
     let health = clean(&server.health);
     let reason = clean(server.reason.as_deref().unwrap_or(&last.verdict));
-    let detail = match without_address(&last.detail) {
+    let detail = match bare(&last.detail) {
         "" => String::new(),
         detail => format!(": {}", clean(detail)),
     };
@@ -195,15 +194,6 @@ fn trouble(server: &ServerStatus) -> Option<String> {
         "up" => format!("up, and last asked {reason}{detail}"),
         _ => format!("{health}, {reason}{detail}"),
     })
-}
-
-/// The detail without the address that was asked, by which one server's differs from another's, and without the number that the
-/// system has for its words.
-fn without_address(detail: &str) -> &str {
-    let asked = detail.split_once(": ");
-    let asked = asked.filter(|(address, _)| address.parse::<SocketAddr>().is_ok());
-    let said = asked.map_or(detail, |(_, said)| said);
-    said.split_once(" (os error").map_or(said, |(said, _)| said)
 }
 
 /// Which servers; at most a few by name.

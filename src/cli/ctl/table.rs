@@ -2,6 +2,8 @@
 //!
 //! What does not fit is taken from the columns of names, which lose their middle; numbers and words stay whole.
 
+use std::net::SocketAddr;
+
 /// Columns with a head, and rows.
 pub(in crate::cli) struct Table {
     aligns: Vec<Align>,
@@ -178,6 +180,15 @@ pub(in crate::cli) fn clean(text: &str) -> String {
     text.chars()
         .map(|one| if one.is_control() { '?' } else { one })
         .collect()
+}
+
+/// The detail without the address that was asked, by which one server's differs from another's, and without the number that the
+/// system has for its words.
+pub(in crate::cli) fn bare(detail: &str) -> &str {
+    let asked = detail.split_once(": ");
+    let asked = asked.filter(|(address, _)| address.parse::<SocketAddr>().is_ok());
+    let said = asked.map_or(detail, |(_, said)| said);
+    said.split_once(" (os error").map_or(said, |(said, _)| said)
 }
 
 fn tint(align: Align, cell: &str) -> &'static str {

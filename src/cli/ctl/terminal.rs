@@ -12,17 +12,17 @@ use super::super::{DONE, FAILED};
 
 /// How the output is to look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
-    pub(super) colour: bool,
+pub(in crate::cli) struct View {
+    pub(in crate::cli) colour: bool,
     /// Columns.
-    pub(super) width: usize,
+    pub(in crate::cli) width: usize,
     /// Lines; none where it is no terminal.
     pub(super) height: Option<usize>,
 }
 
 impl View {
     /// As standard output is now. What is no terminal is a page of a hundred columns, or as `COLUMNS` says.
-    pub(super) fn now() -> Self {
+    pub(in crate::cli) fn now() -> Self {
         let out = io::stdout();
         if !out.is_terminal() {
             let columns = std::env::var("COLUMNS").ok();

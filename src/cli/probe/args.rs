@@ -1,9 +1,11 @@
 //! The words after `howdah probe`, as the command line takes them; what they mean is said by `question`.
 
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Command};
 
 use crate::base::unit;
 use crate::config;
@@ -14,6 +16,8 @@ use crate::config;
     after_help = "Exit codes: 0 up, 1 failed (a file that cannot be read, say), 2 usage, 3 alive (answers, but must not get new sessions), 4 down.
 
 Examples:
+  howdah probe hive/hs2-1.example.com --config conf/hive.toml
+  howdah probe http://hue-1:8888/desktop/debug/is_alive
   howdah probe hiveserver2 hs2-1.example.com:10000
   howdah probe hiveserver2 hs2-1:10000 --depth query --user howdah --password-file pw --ca ca.crt
   howdah probe hiveserver2 hs2-1:10001 --transport http
@@ -23,15 +27,19 @@ Examples:
   howdah probe http hue-1:8888 --path /desktop/debug/is_alive --expect-status 200"
 )]
 pub struct ProbeArgs {
-    /// What to ask: any server by tcp, tls or http, or a service as it needs it
-    #[arg(value_name = "TYPE", value_parser = PossibleValuesParser::new(config::probe_types()))]
+    /// What to ask: any server by tcp, tls or http, or a service as it needs it. Or in its place a URL, or a server of a pool, which
+    /// is asked with the pool's own probe, TLS and login
+    #[arg(value_name = "TYPE | URL | POOL/SERVER", value_parser = What)]
     pub kind: String,
     /// Whom to ask; without a port, the usual one of the type
     #[arg(value_name = "HOST:PORT")]
-    pub server: String,
-    /// For the whole exchange
-    #[arg(long, default_value = "3s", value_parser = unit::duration)]
-    pub timeout: Duration,
+    pub server: Option<String>,
+    /// POOL/SERVER: the configuration that has them [default: /etc/howdah/howdah.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// For the whole exchange [default: 3s; POOL/SERVER: as the pool's probe]
+    #[arg(long, value_name = "TIME", value_parser = unit::duration)]
+    pub timeout: Option<Duration>,
 
     /// hiveserver2: how far to go [default: handshake]
     #[arg(long, value_parser = ["handshake", "session", "query"])]
@@ -112,4 +120,62 @@ pub struct ProbeArgs {
     /// The server wants the PROXY protocol's header first
     #[arg(long, value_parser = ["v1", "v2"], value_name = "VERSION")]
     pub send_proxy: Option<String>,
+}
+
+impl ProbeArgs {
+    /// The options that say how to ask, as far as they were given.
+    pub(super) fn said(&self) -> Vec<&'static str> {
+        let all = [
+            ("--depth", self.depth.is_some()),
+            ("--auth", self.auth.is_some()),
+            ("--user", self.user.is_some()),
+            ("--password-file", self.password_file.is_some()),
+            ("--database", self.database.is_some()),
+            ("--max-lag", self.max_lag.is_some()),
+            ("--keytab", self.keytab.is_some()),
+            ("--principal", self.principal.is_some()),
+            ("--service-principal", self.service_principal.is_some()),
+            ("--transport", self.transport.is_some()),
+            ("--http-path", self.http_path.is_some()),
+            ("--via", self.via.is_some()),
+            ("--protocol", self.protocol.is_some()),
+            ("--method", self.method.is_some()),
+            ("--path", self.path.is_some()),
+            ("--host", self.host.is_some()),
+            ("--expect-status", !self.expect_status.is_empty()),
+            ("--expect-body", self.expect_body.is_some()),
+            ("--starttls", self.starttls),
+            ("--tls", self.tls),
+            ("--ca", self.ca.is_some()),
+            ("--server-name", self.server_name.is_some()),
+            ("--cert", self.cert.is_some()),
+            ("--key", self.key.is_some()),
+            ("--send-proxy", self.send_proxy.is_some()),
+        ];
+        let given = all.into_iter().filter(|(_, given)| *given);
+        given.map(|(option, _)| option).collect()
+    }
+}
+
+/// Any word; the types are what help and completion offer.
+#[derive(Clone)]
+struct What;
+
+impl TypedValueParser for What {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(
+            config::probe_types().into_iter().map(PossibleValue::new),
+        ))
+    }
 }

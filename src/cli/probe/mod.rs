@@ -1,16 +1,22 @@
 //! `howdah probe`: one question to one server, each step with its time, and the verdict as exit code.
 
 mod args;
+mod hint;
+mod of_pool;
 mod question;
+mod target;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use self::args::ProbeArgs;
+use self::hint::{Put, hint};
 use self::question::{Question, Refusal, question};
-use super::FAILED;
+use self::target::{Target, target};
+use super::asking::{Asker, resolve, unasked, with_programs};
+use super::{DEFAULT_CONFIG, FAILED, USAGE};
 use crate::health::probe::Means;
 use crate::health::{Effort, Endpoint, Finding, Reason, Verdict, in_role, probe};
 use crate::plan::{RolePlan, Service};
@@ -22,16 +28,16 @@ pub const DOWN: u8 = 4;
 
 /// Asks, prints, and tells the verdict by the exit code.
 pub fn run(args: &ProbeArgs) -> ExitCode {
-    let asked = question(args).and_then(|question| {
-        ask(&question).map_err(|error| Refusal {
-            code: FAILED,
-            faults: vec![error],
-        })
+    let asked = target(args).map_err(|fault| Refusal {
+        code: USAGE,
+        faults: vec![fault],
     });
-    // As a pool of that service judges: some want the active server alone.
-    let role = Service::named(&args.kind).map_or(RolePlan::EQUALS, |service| service.role);
-    let finding = match asked {
-        Ok(finding) => in_role(finding, &role),
+    let asked = asked.and_then(|target| match &target {
+        Target::Words(args) => Ok((by_words(args)?, Put::Words)),
+        Target::Of { pool, server } => Ok((as_the_pool(args, pool, server)?, Put::Pool)),
+    });
+    let (finding, put) = match asked {
+        Ok(asked) => asked,
         Err(refusal) => {
             for fault in &refusal.faults {
                 eprintln!("error: {fault}");
@@ -40,11 +46,45 @@ pub fn run(args: &ProbeArgs) -> ExitCode {
         }
     };
     print!("{}", report(&finding));
+    if let Some(hint) = hint(finding.reason, put) {
+        println!("help: {hint}");
+    }
     ExitCode::from(match finding.verdict {
         Verdict::Up => super::DONE,
         Verdict::Alive => ALIVE,
         Verdict::Down => DOWN,
     })
+}
+
+/// As a pool of that service judges: some want the active server alone.
+fn by_words(args: &ProbeArgs) -> Result<Finding, Refusal> {
+    let finding = ask(&question(args)?).map_err(failed)?;
+    let role = Service::named(&args.kind).map_or(RolePlan::EQUALS, |service| service.role);
+    Ok(in_role(finding, &role))
+}
+
+fn as_the_pool(args: &ProbeArgs, pool: &str, server: &str) -> Result<Finding, Refusal> {
+    let file = args.config.as_deref();
+    let file = file.unwrap_or_else(|| Path::new(DEFAULT_CONFIG));
+    let member = of_pool::member(file, pool, server)?;
+    let asked = with_programs(&member.plan, async |programs| {
+        let asker = Asker::new(&member.pool, programs, args.timeout);
+        asker.ask(&member.name, &member.address).await
+    });
+    let asked = asked.map_err(|error| failed(format!("nobody can be asked: {error}")))?;
+    let nothing = || {
+        failed(format!(
+            "pool {pool:?} asks nobody (service udp without a probe): all its servers count as up"
+        ))
+    };
+    asked.finding.ok_or_else(nothing)
+}
+
+fn failed(fault: String) -> Refusal {
+    Refusal {
+        code: FAILED,
+        faults: vec![fault],
+    }
 }
 
 /// What is printed: a line a step, and the verdict with its reason.
@@ -80,7 +120,7 @@ fn ask(question: &Question) -> Result<Finding, String> {
         let started = Instant::now();
         let addresses = match resolve(host, *port, plan.timeout).await {
             Ok(addresses) => addresses,
-            Err(detail) => return unresolved(started.elapsed(), detail),
+            Err(detail) => return unasked(Reason::ResolveFailed, "resolve", detail, started),
         };
         let resolved = started.elapsed();
         let endpoint = Endpoint {
@@ -95,29 +135,10 @@ fn ask(question: &Question) -> Result<Finding, String> {
     }))
 }
 
-async fn resolve(host: &str, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, String> {
-    match tokio::time::timeout(timeout, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => Ok(found.collect()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {timeout:?}")),
-    }
-}
-
-fn unresolved(took: Duration, detail: String) -> Finding {
-    Finding {
-        verdict: Verdict::Down,
-        reason: Reason::ResolveFailed,
-        step: "resolve",
-        detail,
-        role: None,
-        steps: vec![("resolve", took)],
-        took,
-        logs_error: false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -129,7 +150,12 @@ mod tests {
             ],
             step: "sasl",
             reason: Reason::Timeout,
-            ..unresolved(Duration::ZERO, "no answer".to_owned())
+            ..unasked(
+                Reason::ResolveFailed,
+                "resolve",
+                "no answer".to_owned(),
+                Instant::now(),
+            )
         };
         let text = "connect              1.2 ms\nsasl                 0.0 ms\ndown: timeout in step sasl: no answer\n";
         assert_eq!(report(&finding), text);

@@ -32,7 +32,8 @@ pub(super) struct Refusal {
 pub(super) fn question(args: &ProbeArgs) -> Result<Question, Refusal> {
     let refused = |code| move |faults| Refusal { code, faults };
     let (host, port) = server(args).map_err(|fault| refused(USAGE)(vec![fault]))?;
-    let lower = |files| config::probe(&words(args, port, files), &args.server);
+    let whom = args.server.as_deref().unwrap_or_default();
+    let lower = |files| config::probe(&words(args, port, files), whom);
     lower(false).map_err(refused(USAGE))?;
     let plan = lower(true).map_err(refused(FAILED))?;
     Ok(Question {
@@ -45,7 +46,7 @@ pub(super) fn question(args: &ProbeArgs) -> Result<Question, Refusal> {
 
 /// `HOST:PORT`, `[V6]:PORT`, or either without the port.
 fn server(args: &ProbeArgs) -> Result<(String, u16), String> {
-    let text = args.server.as_str();
+    let text = args.server.as_deref().unwrap_or_default();
     let fault = |why: &str| {
         format!("{text:?} is no address ({why}); write HOST:PORT, or [ADDRESS]:PORT for IPv6")
     };
@@ -83,7 +84,7 @@ fn words(args: &ProbeArgs, port: u16, files: bool) -> String {
         }
     };
     say("type", Some(&args.kind));
-    say("timeout", Some(&milliseconds(args.timeout)));
+    say("timeout", args.timeout.map(milliseconds).as_deref());
     say("depth", args.depth.as_deref());
     // Without files nothing is said of tickets, which need one.
     let kerberos = args.auth.as_deref() == Some("kerberos");

@@ -125,7 +125,7 @@ impl Programs {
     }
 
     /// Runs `command` for a server and says what its end means: 0 up, 1 alive, anything else down.
-    pub(in crate::health) async fn ask(
+    pub async fn ask(
         &self,
         command: &[String],
         (pool, server): (&str, &str),
