@@ -12,7 +12,7 @@
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
-//! | 2 rooms | [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
+//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
@@ -50,6 +50,7 @@
 pub mod admin;
 pub mod alerts;
 pub mod app;
+pub mod availability;
 pub mod balance;
 pub mod base;
 pub mod cli;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use howdah::admin::{self, Command, HandlerContext, Rejected, RuntimeView};
+use howdah::availability::Availability;
 use howdah::listener::sessions::SessionTable;
-use howdah::plan::AdminPlan;
+use howdah::plan::{AdminPlan, HistoryPlan};
 use howdah::pool::Pool;
 use howdah::telemetry::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -84,6 +85,7 @@ fn open() -> (Runtime, HandlerContext) {
     let context = HandlerContext {
         runtime: clock.handle().clone(),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),
+        availability: Availability::start(&HistoryPlan::default(), &metrics).expect("a thread"),
         metrics,
         commands,
         sessions: SessionTable::nobody(),

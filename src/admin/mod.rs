@@ -51,6 +51,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::connection::serve_stream;
 pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
+use crate::availability::Availability;
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
 use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
@@ -229,6 +230,8 @@ pub struct HandlerContext {
     pub runtime: Handle,
     /// Writes the JSON Schema of the configuration.
     pub schema: fn() -> String,
+    /// How available pools and listeners were.
+    pub availability: Availability,
 }
 
 impl RuntimeView {

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::listener::sessions::SessionTable;
 use crate::plan::{
-    Address, Balance, Dial, Host, PoolPlan, Protocol, Secret, ServerDefaults, ServerName,
-    ServerPlan, Service, Timeouts,
+    Address, Balance, Dial, HistoryPlan, Host, PoolPlan, Protocol, Secret, ServerDefaults,
+    ServerName, ServerPlan, Service, Timeouts,
 };
 use crate::pool::{Change, Health, LastProbe, Order};
 
@@ -112,6 +112,7 @@ fn explained(pool: &Arc<Pool>, metrics: &Metrics) -> Arc<Listener> {
         tls: None,
         greet_timeout: Duration::from_secs(10),
         keepalive: Duration::from_secs(120),
+        goal: None,
     };
     let sink = crate::telemetry::access::AccessLog::open(&crate::plan::LogPlan {
         level: crate::plan::LogLevel::Info,
@@ -187,6 +188,7 @@ async fn stage(token: Option<&str>) -> Stage {
     let context = HandlerContext {
         runtime: Handle::current(),
         view: Arc::new(ArcSwap::from_pointee(view)),
+        availability: Availability::start(&HistoryPlan::default(), &metrics).expect("a thread"),
         metrics,
         commands: sender,
         sessions: SessionTable::nobody(),

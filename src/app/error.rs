@@ -19,6 +19,9 @@ pub enum StartError {
     /// The log's file or pipe.
     #[error("the access log cannot be opened: {0}")]
     AccessLog(#[source] io::Error),
+    /// The history's thread was refused.
+    #[error("the history cannot be kept: {0}")]
+    History(#[source] io::Error),
     /// The admin address.
     #[error(transparent)]
     Admin(#[from] admin::BindError),

@@ -39,6 +39,7 @@ use self::signal::Signal;
 use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, Configuration, HandlerContext, RuntimeView};
 use crate::alerts::{Alerts, Exists};
+use crate::availability::Availability;
 use crate::config;
 use crate::discovery::{Names, Sources};
 use crate::health::command::Programs;
@@ -83,6 +84,7 @@ pub struct App {
     needs_restart: Vec<&'static str>,
     /// Certificates that end soon, with the days that the journal was told of.
     told_of: HashMap<String, u64>,
+    availability: Availability,
     reach: Reachability,
     alerts: Alerts,
     checkers: Checkers,
@@ -157,6 +159,8 @@ impl App {
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
         let (handles, threads) =
             WorkerHandles::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
+        let availability =
+            Availability::start(&plan.history, &metrics).map_err(StartError::History)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let (sources, listed) = Sources::new(|path, pool| {
             config::members(path, pool).map_err(|report| report.to_string())
@@ -202,6 +206,7 @@ impl App {
             reloads: Reloads::default(),
             needs_restart: Vec::new(),
             told_of: HashMap::new(),
+            availability: availability.clone(),
             reach: Reachability::default(),
             checkers: Checkers::new(programs.clone()),
             programs,
@@ -218,6 +223,7 @@ impl App {
         };
         let staged = app.prepare(plan, words)?;
         app.tell_of_the_start();
+        app.tasks.spawn(availability.clone().run());
         app.commit(staged).await;
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
@@ -231,6 +237,7 @@ impl App {
             commands: orders,
             sessions: app.handles.session_table(),
             schema: config::schema,
+            availability,
         };
         app._admin = Some(server.start(context).map_err(StartError::AdminThread)?);
         Ok(app)

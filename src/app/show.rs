@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::App;
 use crate::admin::{CertificateView, ListenerView, RuntimeView};
+use crate::availability::{Subject, Watched};
 use crate::plan::{Identity, ListenerPlan, PoolPlan};
 use crate::telemetry::journal::{Event, Kind};
 use crate::telemetry::log;
@@ -44,6 +45,30 @@ impl App {
             plan: Some(Arc::new(self.plan.clone())),
             ..RuntimeView::clone(view)
         });
+        self.availability.follow(self.watched());
+    }
+
+    /// Everything whose availability counts.
+    fn watched(&self) -> Vec<Watched> {
+        let view = self.view.load();
+        let pools = view.pools.iter().map(|pool| Watched {
+            target: pool.name().into(),
+            goal: pool.load().plan().care.goal,
+            subject: Subject::Pool(Arc::clone(pool)),
+        });
+        let listeners =
+            (view.listeners.iter().zip(&self.plan.listeners)).map(|(shown, plan)| Watched {
+                target: (&shown.name).into(),
+                goal: plan.goal,
+                subject: Subject::Listener {
+                    bound: !shown.bound.is_empty(),
+                    pools: (shown.pools.iter())
+                        .filter_map(|pool| view.pool(pool).cloned())
+                        .collect(),
+                    metrics: Arc::clone(&shown.metrics),
+                },
+            });
+        pools.chain(listeners).collect()
     }
 
     /// The end of the start: every listener has its sockets, and the servers of its pools were asked.

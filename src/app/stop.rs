@@ -24,6 +24,7 @@ impl App {
         self.tell_of_the_stop(deadline);
         let hurried = self.wait_until(closing, hurry.as_mut(), Until::Then).await;
         self.close_all().await;
+        self.availability.stopping();
         if !hurried {
             self.wait_until(deadline, hurry, Until::Empty).await;
         }
@@ -32,6 +33,7 @@ impl App {
             tracing::warn!(sessions = self.handles.sessions(), "sessions did not end");
         }
         self.alerts.flush().await;
+        let availability = self.availability.clone();
         // Deadlines of drains that are still to come hold the handles of the workers.
         self.tasks.end().await;
         drop(self.handles);
@@ -42,6 +44,7 @@ impl App {
         tracing::info!("stopped");
         let event = Event::info(Kind::Stop, "stopped").to("stopped");
         self.metrics.journal().tell(event.from("draining"));
+        availability.stop(LAST_WORDS).await;
     }
 
     fn tell_of_the_stop(&self, deadline: Instant) {

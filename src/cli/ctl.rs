@@ -5,6 +5,7 @@
 //! exit code: 0 done, 1 failed, 2 usage, 78 a reload of a faulty configuration. What went wrong is a sentence on standard
 //! error that says what to do.
 
+mod availability;
 pub mod doctor;
 mod events;
 pub mod explain;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Deserialize;
 
+pub use self::availability::{AvailabilityArgs, availability};
 pub use self::events::{EventsArgs, events};
 pub(in crate::cli) use self::http::{Client, CtlError};
 pub use self::sessions::{SessionsArgs, list_sessions};

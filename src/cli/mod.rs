@@ -57,6 +57,9 @@ enum Command {
     Explain(Box<ctl::explain::ExplainArgs>),
     /// Look for what goes wrong in practice, and say how to mend it
     Doctor(ctl::doctor::DoctorArgs),
+    /// Show how available pools and listeners were: shares, outages, times
+    #[command(after_help = "Example: howdah availability --pool hive --window 7d")]
+    Availability(ctl::AvailabilityArgs),
     /// Take no new sessions on a server, and let the present ones end
     #[command(
         after_help = "Example: howdah drain hive/hs2-1.example.com:10000 --timeout 30m --wait"
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => ctl::status(&args),
         Command::Explain(args) => ctl::explain::explain(&args),
         Command::Doctor(args) => ctl::doctor::doctor(&args),
+        Command::Availability(args) => ctl::availability(&args),
         Command::Drain(args) => ctl::drain(&args),
         Command::Maintenance(args) => ctl::maintenance(&args),
         Command::Ready(args) => ctl::ready(&args),

@@ -24,7 +24,7 @@ use super::tables::{Key, Table, bare, in_order, schema_of, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
     AlertTemplate, AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility,
-    Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol,
+    Goal, Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol,
     ProxyVersion, RelayWay, Service, Severity, Sni, TlsVersion,
 };
 
@@ -37,6 +37,8 @@ tables! {
         admin: Admin = "its keys' defaults",
         /// What is logged.
         log: Log = "its keys' defaults",
+        /// Where the history of availability and events is kept.
+        history: History = "its keys' defaults",
         /// Where clients connect; at least one.
         listener: List<Listener> = "required",
         /// Servers, by the name of their pool; at least one.
@@ -156,6 +158,15 @@ tables! {
         timeout: Duration = "\"5s\"",
     }
 
+    /// What is remembered across restarts: availability by the hour, day and month, outages, events.
+    History "[history]" history {
+        /// A file that howdah makes and keeps, some 20 MB a year; without it the history is in memory and begins with each
+        /// start. What cannot be used is set aside. A change needs a restart.
+        file: FilePath = "none: in memory",
+        /// How often it is written; a howdah that is killed loses no more. A change needs a restart.
+        flush: Duration = "\"30s\"",
+    }
+
     /// An accepting address, or several that behave alike; one `[[listener]]` each.
     Listener "[[listener]]" listener {
         /// Unique; in the log, the metrics and the API.
@@ -192,6 +203,9 @@ tables! {
         greet_timeout: Duration = "\"10s\"",
         /// A client whose machine answers nothing for so long is gone; a silent one is asked from half of that on. A change is taken by addresses that are opened anew.
         keepalive: Duration = "\"2m\"",
+        /// What is promised of it: how much of the time it can be reached, in percent; `howdah availability` shows the
+        /// budget that is left.
+        slo: Goal = "nothing is promised",
         /// Terminate TLS here.
         tls: AcceptTls = "plain TCP",
         /// Routes by the name that the client asks for; the first match wins.
@@ -269,6 +283,8 @@ tables! {
         /// The sessions of a server that is no longer what `role` asks for: they end at once (`cut`), end after
         /// `global.drain_timeout` unless it is again (`drain`), or go on (`keep`).
         on_role_lost: OnRoleLost = "by service; \"cut\" where `role` is given",
+        /// What is promised of it: how much of the time a server of it may take sessions, in percent.
+        slo: Goal = "nothing is promised",
         /// Keep a client on its server.
         sticky: Sticky = "by service",
         /// How servers are asked for their health, or `"none"`: all count as up.
@@ -838,6 +854,10 @@ fn admin_tls(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
 
 fn log(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
     "[log]".into()
+}
+
+fn history(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[history]".into()
 }
 
 fn listener(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {

@@ -15,6 +15,7 @@ mod expressions;
 mod field;
 mod file;
 mod foreign;
+mod goal;
 mod keytab;
 mod krb5;
 mod language;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::RolePlan;
+use super::{Goal, RolePlan};
 use crate::base::word::words;
 
-/// Keys `slow_start`, `panic_threshold`, `on_down`, `role` and `on_role_lost` of a pool.
+/// Keys `slow_start`, `panic_threshold`, `on_down`, `role`, `on_role_lost` and `slo` of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CarePlan {
     /// The weight of a server that came up grows over this; zero: it is whole at once.
@@ -16,6 +16,8 @@ pub struct CarePlan {
     pub on_down: OnDown,
     /// Which servers are wanted.
     pub role: RolePlan,
+    /// What is promised of it.
+    pub goal: Option<Goal>,
 }
 
 words! {
@@ -37,5 +39,6 @@ impl CarePlan {
         panic_threshold: 0,
         on_down: OnDown::Keep,
         role: RolePlan::EQUALS,
+        goal: None,
     };
 }

@@ -134,6 +134,8 @@ const RESTART_ONLY: &[RestartOnly] = restart_only! {
     admin.socket,
     log.format,
     log.target,
+    history.file,
+    history.flush,
 };
 
 impl Delta {

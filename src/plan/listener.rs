@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{AcceptTls, ListenerName, Networks, PoolName};
+use super::{AcceptTls, Goal, ListenerName, Networks, PoolName};
 use crate::base::word::words;
 
 /// One `[[listener]]`.
@@ -41,6 +41,8 @@ pub struct ListenerPlan {
     pub greet_timeout: Duration,
     /// A client whose kernel answers nothing for so long is gone: see [`crate::base::keepalive`]. Default 2 min.
     pub keepalive: Duration,
+    /// What is promised of it: key `slo`.
+    pub goal: Option<Goal>,
 }
 
 words! {

@@ -13,7 +13,9 @@ mod database;
 pub mod diff;
 mod discover;
 mod exchange;
+mod goal;
 mod happening;
+mod history;
 mod kerberos;
 mod limits;
 mod listener;
@@ -39,7 +41,9 @@ pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
 pub use self::database::{DatabaseAccount, DatabaseAsk};
 pub use self::discover::{DiscoverPlan, ZooKeeperPlan};
 pub use self::exchange::{AnswerEnd, Meaning, Number, Rule, STEPS_MAX, Says, Script, Step};
+pub use self::goal::Goal;
 pub use self::happening::{Kind, Severity};
+pub use self::history::HistoryPlan;
 pub use self::kerberos::{KerberosPlan, KeytabKey, Realms, ServicePrincipal};
 pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeouts, WEIGHT_MAX};
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
@@ -66,6 +70,8 @@ pub struct Plan {
     pub admin: AdminPlan,
     /// What is logged, and where to.
     pub log: LogPlan,
+    /// Where the history is kept.
+    pub history: HistoryPlan,
     /// In the order of the file; names are unique.
     pub listeners: Vec<Arc<ListenerPlan>>,
     /// In the order of the file; names are unique.

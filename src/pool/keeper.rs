@@ -25,7 +25,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::state::State;
@@ -51,6 +51,7 @@ fn open(plan: Arc<PoolPlan>, metrics: &Metrics) -> (Arc<Pool>, Keeper) {
         name: state.plan.name.clone(),
         snapshot: ArcSwap::from_pointee(state.snapshot()),
         freshness: ArcSwapOption::empty(),
+        newest: watch::Sender::new(state.generation),
         affinity: std::sync::Mutex::default(),
         line: Line::default(),
         keeper,
@@ -136,6 +137,7 @@ impl Keeper {
             present.first.refresh_all();
             present.backup.refresh_all();
             drop(present);
+            pool.newest.send_replace(self.state.generation);
             pool.serve_queue();
         }
         for fall in self.state.falls.drain(..) {

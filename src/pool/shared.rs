@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::affinity::Affinity;
@@ -21,6 +21,8 @@ pub struct Pool {
     pub(super) snapshot: ArcSwap<Snapshot>,
     /// Of what a source lists; `None` before its first word.
     pub(super) freshness: ArcSwapOption<Freshness>,
+    /// Counts snapshots, for those who wait for the next.
+    pub(super) newest: watch::Sender<u64>,
     pub(super) affinity: Mutex<Affinity>,
     /// Sessions that wait while every server is full.
     pub(super) line: Line,
@@ -48,6 +50,11 @@ impl Pool {
     /// The present state, for those who hold it for longer.
     pub fn load_full(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Changes with each snapshot. One that lives on when the pool is gone hears of it.
+    pub fn snapshots(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
     }
 
     /// How old the list of its servers is; `None` where no source was heard yet.

@@ -161,6 +161,12 @@ impl Metrics {
         self.families.log_lines_lost.with_label_values(&[log])
     }
 
+    /// Times that the history could not be written.
+    pub fn history_failures(&self) -> IntCounter {
+        let none: &[&str] = &[];
+        self.families.history_failures.with_label_values(none)
+    }
+
     /// A request to the admin address was answered.
     pub fn admin_answered(&self, code: u16) {
         let mut text = [0; 3];

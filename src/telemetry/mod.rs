@@ -24,7 +24,8 @@ pub mod timelines;
 
 pub use self::access::{AccessLog, Line};
 pub use self::handles::{
-    AlertMetrics, ListenerMetrics, PoolMetrics, ServerMetrics, SessionResult, Times,
+    AlertMetrics, ListenerMetrics, OutageKind, PoolMetrics, ServerMetrics, SessionResult, Shown,
+    Times,
 };
 pub use self::journal::Journal;
 pub use self::log::Log;

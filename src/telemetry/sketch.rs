@@ -5,16 +5,15 @@
 //! percent, or to a microsecond below 16 of them. Two [`Sketch`]es are merged by adding their counts, which loses nothing: a
 //! day is the sum of its hours. [`LiveSketch`] is the one that sessions write, an atomic add each.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Counts that all workers add to.
 pub struct LiveSketch(Box<[AtomicU32]>);
 
-/// Counts by bucket; empty ones are left out.
+/// Counts by bucket, ascending; empty ones are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sketch(BTreeMap<u16, u64>);
+pub struct Sketch(Vec<(u16, u64)>);
 
 impl LiveSketch {
     /// Something took this long.
@@ -42,13 +41,21 @@ impl Default for LiveSketch {
 impl Sketch {
     /// How many times were counted.
     pub fn count(&self) -> u64 {
-        self.0.values().sum()
+        self.0.iter().map(|(_, count)| count).sum()
     }
 
     /// Adds what another counted.
     pub fn merge(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
+        let mut place = 0;
         for (bucket, count) in &other.0 {
-            self.add(*bucket, *count);
+            while self.0.get(place).is_some_and(|(own, _)| own < bucket) {
+                place += 1;
+            }
+            self.put(place, *bucket, *count);
         }
     }
 
@@ -57,7 +64,7 @@ impl Sketch {
         let wanted = (self.count() * u64::from(percent)).div_ceil(100).max(1);
         let mut below = 0;
         let found = self.0.iter().find(|(_, count)| {
-            below += **count;
+            below += *count;
             below >= wanted
         });
         found.map(|(bucket, _)| middle(*bucket))
@@ -65,14 +72,23 @@ impl Sketch {
 
     /// Bucket and count, ascending; for whoever writes it down.
     pub fn counts(&self) -> impl ExactSizeIterator<Item = (u16, u64)> {
-        self.0.iter().map(|(bucket, count)| (*bucket, *count))
+        self.0.iter().copied()
     }
 
     /// Adds to one bucket; one that no time falls into counts as the last.
     pub fn add(&mut self, bucket: u16, count: u64) {
         let last = u16::try_from(BUCKETS - 1).unwrap_or(u16::MAX);
-        let sum = self.0.entry(bucket.min(last)).or_default();
-        *sum = sum.saturating_add(count);
+        let bucket = bucket.min(last);
+        let place = self.0.partition_point(|(own, _)| *own < bucket);
+        self.put(place, bucket, count);
+    }
+
+    /// `place` is where the bucket is, or belongs.
+    fn put(&mut self, place: usize, bucket: u16, count: u64) {
+        match self.0.get_mut(place) {
+            Some((own, sum)) if *own == bucket => *sum = sum.saturating_add(count),
+            _ => self.0.insert(place, (bucket, count)),
+        }
     }
 }
 

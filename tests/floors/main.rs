@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -106,6 +106,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("explain", 3),
     ("listener", 3),
     ("session", 3),
+    ("availability", 2),
     ("health", 2),
     ("discovery", 2),
     ("alerts", 2),
@@ -131,7 +132,8 @@ const ARROWS: [(&str, &str); 6] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 11] = [
+const NARROW: [(&str, &[&str]); 12] = [
+    ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
         "discovery",

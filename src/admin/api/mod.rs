@@ -3,6 +3,7 @@
 //! A file holds its [`Endpoint`], the types that it alone takes or gives, and how it answers. Where two templates fit a
 //! path, the one with more of it spelled out wins.
 
+mod availability;
 mod certificates;
 mod configuration;
 mod doctor;
@@ -37,6 +38,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     server::ENDPOINT,
     history::ENDPOINT,
     timelines::ENDPOINT,
+    availability::ENDPOINT,
     order::DRAIN,
     order::MAINTENANCE,
     order::READY,

@@ -83,6 +83,7 @@ fn one(words: &Listener, pools: Option<&Pools>, cx: &mut Cx) -> ListenerPlan {
         tls: words.tls.value().map(|tls| accept_tls(tls, cx)),
         greet_timeout: words.greet_timeout.or(Duration::from_secs(10)),
         keepalive: words.keepalive.or(keepalive::DEFAULT),
+        goal: words.slo.value().copied(),
     }
 }
 

@@ -46,18 +46,8 @@ pub(super) fn secret(path: &Spot<FilePath>, key: &str, cx: &mut Cx) -> Option<Se
 
 /// Notes a log, of `key`, that could not be opened.
 pub(super) fn writable(path: &Path, key: &str, word: &Spot<String>, cx: &mut Cx) {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let why = if path.is_dir() {
-        "it is a folder"
-    } else if folder.is_some_and(|folder| !folder.is_dir()) {
-        "its folder does not exist"
-    } else if word.value.is_empty() {
-        "it is empty"
-    } else if !reach::may_write(path) {
-        "outside the folders that howdah locked itself into when it started"
-    } else {
+    let empty = word.value.is_empty().then_some("it is empty");
+    let Some(why) = unwritable(path).or(empty) else {
         return;
     };
     let reachable = reach::may_write(path);
@@ -76,6 +66,22 @@ pub(super) fn writable(path: &Path, key: &str, word: &Spot<String>, cx: &mut Cx)
             format!("{}, or a file in a folder that exists", TARGETS.join(", "))
         }),
     );
+}
+
+/// Why a file cannot be made or written there, as far as that is known without doing it.
+pub(super) fn unwritable(path: &Path) -> Option<&'static str> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() {
+        Some("it is a folder")
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        Some("its folder does not exist")
+    } else if !reach::may_write(path) {
+        Some("outside the folders that howdah locked itself into when it started")
+    } else {
+        None
+    }
 }
 
 /// A user of this machine, or a fault.

@@ -16,6 +16,7 @@ mod count;
 mod database;
 mod discover;
 mod exchange;
+mod history;
 mod http;
 mod kerberos;
 mod listener;
@@ -44,7 +45,7 @@ use self::names::{judge_name, missing, pool_reference};
 pub(super) use self::probe::lower as probe;
 use super::cx::Cx;
 use super::field::Field;
-use super::file::{Admin, File, Global, Log, Pools};
+use super::file::{Admin, File, Global, History, Log, Pools};
 use crate::plan::{Confine, CpuAffinity, GlobalPlan, Plan, RelayWay};
 
 /// The plan, as far as it can be made.
@@ -52,6 +53,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let global = global(&file.global.or(Global::default()), cx);
     let admin = admin::lower(&file.admin.or(Admin::default()), cx);
     let log = log::lower(&file.log.or(Log::default()), cx);
+    let history = history::lower(&file.history.or(History::default()), cx);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
     if file.pool.is_absent() || file.pool.value().is_some_and(Pools::is_empty) {
@@ -68,6 +70,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
         global,
         admin,
         log,
+        history,
         listeners,
         pools: plans.into_iter().map(Arc::new).collect(),
         alerts,

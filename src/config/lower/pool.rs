@@ -116,6 +116,7 @@ fn care(words: &Pool, service: Service, cx: &mut Cx) -> CarePlan {
             .unwrap_or(brought.panic_threshold),
         on_down: words.on_down.or(brought.on_down),
         role: role(words, service, cx),
+        goal: words.slo.value().copied(),
     }
 }
 

@@ -367,6 +367,7 @@ fn config(
         tls: None,
         greet_timeout: Duration::from_secs(10),
         keepalive: Duration::from_secs(120),
+        goal: None,
     };
     let sink = AccessLog::open(&LogPlan {
         level: LogLevel::Info,

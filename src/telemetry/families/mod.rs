@@ -12,6 +12,7 @@ use prometheus::{
 
 pub use self::declarer::Declared;
 use self::declarer::Declarer;
+use super::handles::ShownFamilies;
 
 /// The families by room. Fields carry the name without `howdah_`.
 pub(super) struct Families {
@@ -24,6 +25,7 @@ pub(super) struct Families {
     pub(super) session_first_byte: HistogramVec,
     pub(super) session_retries: IntCounterVec,
     pub(super) listener_sessions: IntCounterVec,
+    pub(super) listener_shown: ShownFamilies,
     pub(super) listener_refused: IntCounterVec,
     pub(super) listener_accept_errors: IntCounterVec,
     pub(super) listener_datagrams: IntCounterVec,
@@ -31,6 +33,7 @@ pub(super) struct Families {
     pub(super) listener_tls_handshake: HistogramVec,
     pub(super) pool_tls_handshake: HistogramVec,
     pub(super) pool_sessions: IntCounterVec,
+    pub(super) pool_shown: ShownFamilies,
     pub(super) pool_picks: IntCounterVec,
     pub(super) pool_no_server: IntCounterVec,
     pub(super) pool_queue_length: IntGaugeVec,
@@ -72,6 +75,7 @@ pub(super) struct Families {
     pub(super) app_panics: IntCounterVec,
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
+    pub(super) history_failures: IntCounterVec,
     pub(super) journal_events: IntCounterVec,
     pub(super) journal_missed: IntCounterVec,
     pub(super) alerts_messages: IntCounterVec,
@@ -146,6 +150,28 @@ impl Families {
                 "Sessions that ended, by whether they got a server (served, failed); what their client spoiled is in neither.",
                 &["listener", "result"],
             ),
+            listener_shown: ShownFamilies {
+                available: to.gauges(
+                    "howdah_listener_available",
+                    "1 while it is bound and a pool behind it can serve, 0 while it cannot be reached.",
+                    LISTENER,
+                ),
+                ratio: to.gauges_float(
+                    "howdah_listener_available_ratio",
+                    "Share of the last 30 days in which it could be reached; planned and unwatched time counts neither way.",
+                    LISTENER,
+                ),
+                budget_left: to.gauges_float(
+                    "howdah_listener_budget_left_ratio",
+                    "Share that is left of what `slo` lets it be down in 30 days; below 0: the promise is broken.",
+                    LISTENER,
+                ),
+                outages: to.counters(
+                    "howdah_listener_outages_total",
+                    "Times that it could not be reached any more, by kind: failure or planned.",
+                    &["listener", "kind"],
+                ),
+            },
             listener_refused: to.counters(
                 "howdah_listener_refused_total",
                 "Connections that were turned away before a server was chosen, by reason.",
@@ -183,6 +209,28 @@ impl Families {
                 "Sessions that ended, by whether they got a server of the pool (served, failed); what their client spoiled is in neither.",
                 &["pool", "result"],
             ),
+            pool_shown: ShownFamilies {
+                available: to.gauges(
+                    "howdah_pool_available",
+                    "1 while at least one server may take sessions, 0 while it cannot be reached.",
+                    POOL,
+                ),
+                ratio: to.gauges_float(
+                    "howdah_pool_available_ratio",
+                    "Share of the last 30 days in which it could be reached; planned and unwatched time counts neither way.",
+                    POOL,
+                ),
+                budget_left: to.gauges_float(
+                    "howdah_pool_budget_left_ratio",
+                    "Share that is left of what `slo` lets it be down in 30 days; below 0: the promise is broken.",
+                    POOL,
+                ),
+                outages: to.counters(
+                    "howdah_pool_outages_total",
+                    "Times that it could not be reached any more, by kind: failure or planned.",
+                    &["pool", "kind"],
+                ),
+            },
             pool_picks: to.counters(
                 "howdah_pool_picks_total",
                 "Servers chosen, by what decided.",
@@ -409,6 +457,11 @@ impl Families {
                 "howdah_alerts_pending",
                 "Groups of events of which this alert still has to tell.",
                 &["alert"],
+            ),
+            history_failures: to.counters(
+                "howdah_availability_write_failures_total",
+                "Times that the history could not be written; it waits in memory and is tried again.",
+                &[],
             ),
             admin_requests: to.counters(
                 "howdah_admin_requests_total",

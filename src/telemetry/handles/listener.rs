@@ -8,6 +8,7 @@ use super::by_word::Counters;
 use super::bytes::Bytes;
 use super::living::Registered;
 use super::served::{Served, SessionResult};
+use super::shown::Shown;
 use crate::base::word::{Label, words};
 use crate::plan::ListenerName;
 
@@ -27,6 +28,7 @@ pub struct ListenerMetrics {
     active: IntGauge,
     ended: Counters,
     served: Served,
+    shown: Shown,
     refused: Counters,
     accept_errors: Counters,
     datagrams: Counters,
@@ -46,6 +48,7 @@ impl ListenerMetrics {
             active: all.session_active.with_label_values(own),
             ended: Counters::new(&all.session_ended, own),
             served: Served::new(&all.listener_sessions, own),
+            shown: Shown::new(&all.listener_shown, registered.name.as_str()),
             refused: Counters::new(&all.listener_refused, own),
             accept_errors: Counters::new(&all.listener_accept_errors, own),
             datagrams: Counters::new(&all.listener_datagrams, own),
@@ -122,6 +125,11 @@ impl ListenerMetrics {
         panics.with_label_values(&["accept"]).inc();
     }
 
+    /// How available it is.
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     /// Whose these are.
     pub fn name(&self) -> &ListenerName {
         &self.registered.name
@@ -149,6 +157,7 @@ impl Drop for ListenerMetrics {
             self.bytes.remove();
             self.ended.remove();
             self.served.remove();
+            self.shown.remove();
             self.refused.remove();
             self.accept_errors.remove();
             self.datagrams.remove();

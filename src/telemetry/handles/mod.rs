@@ -12,6 +12,7 @@ mod living;
 mod pool;
 mod served;
 mod server;
+mod shown;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(super) use self::living::Living;
 pub use self::pool::{PoolMetrics, Times};
 pub use self::served::SessionResult;
 pub use self::server::ServerMetrics;
+pub(super) use self::shown::ShownFamilies;
+pub use self::shown::{OutageKind, Shown};
 
 /// Handles are shared by all workers.
 const _: fn() = || {

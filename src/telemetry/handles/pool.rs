@@ -7,6 +7,7 @@ use prometheus::{Histogram, IntCounter, IntGauge};
 use super::by_word::Counters;
 use super::living::Registered;
 use super::served::{Served, SessionResult};
+use super::shown::Shown;
 use crate::base::word::Label;
 use crate::plan::PoolName;
 use crate::telemetry::families::Families;
@@ -26,6 +27,7 @@ pub struct Times<S> {
 /// One pool's counters.
 pub struct PoolMetrics {
     served: Served,
+    shown: Shown,
     times: Times<LiveSketch>,
     picks: Counters,
     no_server: Counters,
@@ -50,6 +52,7 @@ impl PoolMetrics {
         let own = &[registered.name.as_str()];
         Self {
             served: Served::new(&all.pool_sessions, own),
+            shown: Shown::new(&all.pool_shown, registered.name.as_str()),
             times: Times::default(),
             picks: Counters::new(&all.pool_picks, own),
             no_server: Counters::new(&all.pool_no_server, own),
@@ -197,6 +200,11 @@ impl PoolMetrics {
         forget_roster(all, own);
     }
 
+    /// How available it is.
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     /// Whose these are.
     pub fn name(&self) -> &PoolName {
         &self.registered.name
@@ -217,6 +225,7 @@ impl Drop for PoolMetrics {
             let _ = all.pool_sticky_evicted.remove_label_values(own);
             let _ = all.pool_tls_handshake.remove_label_values(own);
             self.served.remove();
+            self.shown.remove();
             self.queue_ends.remove();
             self.picks.remove();
             self.no_server.remove();
