@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::backoff::pause;
 use super::engine::Engine;
@@ -65,6 +65,9 @@ impl Receiver {
 
     /// Until nobody holds the plan's sender.
     pub(super) async fn run(mut self, mut flushes: mpsc::Receiver<oneshot::Sender<()>>) {
+        // Nobody tells that a server left the configuration while nothing else happens.
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.counters.pending(self.engine.pending());
             self.counters.dropped(self.engine.dropped());
@@ -75,6 +78,7 @@ impl Receiver {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.tell(false).await;
                 }
+                _ = looks.tick() => self.prune(),
                 changed = self.changes.changed() => match changed {
                     Ok(()) => self.follow(),
                     Err(_) => return,
@@ -113,11 +117,15 @@ impl Receiver {
         self.plan = plan;
     }
 
+    fn prune(&mut self) {
+        let exists = &self.exists;
+        let there = |pool: &str, server: Option<&str>| exists(pool, server);
+        self.engine.prune(there, Instant::now());
+    }
+
     /// One attempt, if there is something to tell.
     async fn tell(&mut self, hurry: bool) {
-        let exists = Arc::clone(&self.exists);
-        self.engine
-            .prune(|pool, server| exists(pool, server), Instant::now());
+        self.prune();
         let Some(message) = self.engine.message(hurry, Instant::now()) else {
             return;
         };
@@ -171,3 +179,5 @@ fn connector(plan: &AlertPlan) -> Result<Option<Connector>, String> {
 }
 
 const WARN_EVERY: Duration = Duration::from_secs(60);
+/// How soon a server that left is no trouble any more.
+const LOOK: Duration = Duration::from_secs(5);

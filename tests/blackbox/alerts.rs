@@ -226,6 +226,25 @@ async fn a_server_under_maintenance_is_no_news_until_it_is_back() {
         said.contains("group_wait 300ms -> 1s") && said.contains("url *** -> ***"),
         "{said}"
     );
+
+    // A server that left the file is no trouble any more.
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let named = other.local_addr().unwrap().to_string();
+    let output = howdah
+        .reload(&changed.replace(&address.to_string(), &named))
+        .await;
+    assert!(output.status.success(), "{output:?}");
+    let left = |message: &Value| {
+        let text = message["text"].as_str();
+        text.is_some_and(|text| text.contains("not configured any more"))
+    };
+    let begun = Instant::now();
+    crate::eventually!(hook.messages().iter().any(left));
+    let took = begun.elapsed();
+    assert!(
+        took < Duration::from_secs(20),
+        "only with other news: {took:?}"
+    );
 }
 
 #[tokio::test]
