@@ -130,7 +130,8 @@ class Package(unittest.TestCase):
         self.assertEqual(int(re.search(r"^CapBnd:\s+(\w+)", status, re.M)[1], 16), 1 << 10, "CAP_NET_BIND_SERVICE alone")
         exposure = self.asks("systemd-analyze", "security", "--no-pager", "--threshold=30", "howdah.service")
         self.assertEqual(exposure[0], 0, exposure[1][-400:])
-        self.assertIn("confined", self.does("journalctl", "-u", "howdah", "--no-pager"))
+        # As an entry of the journal's own, with howdah's fields.
+        self.assertIn("confined", self.does("journalctl", "-u", "howdah", "--no-pager", "HOWDAH_AT=howdah::confine"))
 
     def reloaded(self):
         before = self.process()
