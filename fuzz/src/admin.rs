@@ -31,15 +31,26 @@ pub fn admin(bytes: &[u8]) {
 async fn converse(bytes: &[u8], context: HandlerContext) -> Vec<u8> {
     let (mut near, far) = duplex(1 << 20);
     let serve = admin::serve_stream(far, context);
-    let ask = async {
+    let ask = async move {
         // A server that has heard enough has closed.
         let _ = near.write_all(bytes).await;
         let _ = near.shutdown().await;
         let mut answer = Vec::new();
-        let _ = near.read_to_end(&mut answer).await;
+        // A stream has no end: who has heard that it is one leaves.
+        let is_stream = |answer: &[u8]| answer.windows(STREAM.len()).any(|one| one == STREAM);
+        while let Ok(1..) = near.read_buf(&mut answer).await {
+            if is_stream(&answer) {
+                break;
+            }
+        }
         answer
     };
-    tokio::join!(serve, ask).1
+    let mut ask = std::pin::pin!(ask);
+    tokio::select! {
+        biased;
+        answer = &mut ask => answer,
+        () = serve => ask.await,
+    }
 }
 
 fn open() -> (Runtime, HandlerContext) {
@@ -93,6 +104,8 @@ fn open() -> (Runtime, HandlerContext) {
     };
     (clock, context)
 }
+
+const STREAM: &[u8] = b"text/event-stream";
 
 const FILE: &str = r#"
 [[listener]]

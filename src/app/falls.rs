@@ -8,10 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::listener::handles::WorkerHandles;
-use crate::plan::{CarePlan, OnDown, OnRoleLost};
+use crate::plan::{CarePlan, OnDown, OnRoleLost, PoolName};
 use crate::pool::{Fall, Health, Loss, Pool, Server};
 use crate::session::Reason;
 use crate::session::registry::Who;
+use crate::telemetry::Journal;
 use crate::telemetry::journal::{Event, Kind};
 
 /// Until the pool is gone.
@@ -73,13 +74,23 @@ fn is_out_since(pool: &Pool, server: &Server, at: Instant) -> bool {
 }
 
 async fn end(pool: &Pool, server: &Server, handles: &WorkerHandles, reason: Reason) {
+    end_sessions((pool.name(), pool.journal()), server, handles, reason).await;
+}
+
+/// Ends what sessions the server has, and says so once for all of them; it is of that pool.
+pub(super) async fn end_sessions(
+    (pool, journal): (&PoolName, &Journal),
+    server: &Server,
+    handles: &WorkerHandles,
+    reason: Reason,
+) {
     let sessions = server.sessions_active();
     if sessions > 0 {
         let (name, reason_word) = (server.name(), reason.as_str());
-        tracing::warn!(pool = %pool.name(), server = %name, sessions, reason = reason_word, "{ENDING}");
+        tracing::warn!(%pool, server = %name, sessions, reason = reason_word, "{ENDING}");
         let text = format!("{ENDING} ({sessions} open)");
         let event = Event::warning(Kind::SessionEnded, text).reason(reason_word);
-        (pool.journal()).tell(event.pool(pool.name()).server(name));
+        journal.tell(event.pool(pool).server(name));
         handles.cut(Who::On(server.id()), reason).await;
     }
 }

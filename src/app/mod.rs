@@ -48,8 +48,7 @@ use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, Plan, PoolName, Protocol, ServerName};
 use crate::pool::Pool;
-use crate::session::registry::Who;
-use crate::session::{Limit, Reason};
+use crate::session::Limit;
 use crate::telemetry::Metrics;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::journal::{Event, Kind};
@@ -302,7 +301,7 @@ impl App {
                 ..
             } => self.rehearse(reply),
             Command::Reload { by, reply, .. } => self.reloads.ask(&by, Some(reply)),
-            Command::Cut { server } => self.handles.cut(Who::On(server), Reason::Drained).await,
+            Command::Cut { server } => self.end_drain(server).await,
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use super::error::ReloadError;
 use super::{App, PoolRuntime, falls};
 use crate::plan::{PoolName, PoolPlan};
-use crate::pool::{Change, Pool, Server, Snapshot};
+use crate::pool::{Change, Pool, Server, ServerId, Snapshot};
 use crate::session::registry::Who;
 use crate::session::{Destination, Reason};
 use crate::tls::connect::Connector;
@@ -55,7 +55,7 @@ impl App {
         // Those that a source listed no more had no deadline while the file named a source.
         for server in unbounded {
             if let Some(deadline) = server.retire_at() {
-                self.end_sessions_at(&server, deadline);
+                self.end_sessions_at(&plan.name, &server, deadline);
             }
         }
     }
@@ -78,10 +78,10 @@ impl App {
         let by = Instant::now() + last.plan().drain_timeout;
         self.tell(&runtime.pool, Change::Close { by }).await;
         for member in last.members() {
-            self.end_sessions_at(&member.server, by);
+            self.end_sessions_at(name, &member.server, by);
         }
         for server in last.departed() {
-            self.end_sessions_at(&server, by);
+            self.end_sessions_at(name, &server, by);
         }
         self.gone.retain(|_, pool| pool.strong_count() > 0);
         self.gone
@@ -101,25 +101,41 @@ impl App {
                     pool = %after.plan().name, server = %member.server.name(),
                     sessions = member.server.sessions_active(), "removed, draining"
                 );
-                self.end_sessions_at(&member.server, deadline);
+                self.end_sessions_at(&after.plan().name, &member.server, deadline);
             }
         }
     }
 
     /// Ends what is left on `server` at `deadline`, unless the server is a member again by then, or has left once more and
     /// has more time.
-    pub(super) fn end_sessions_at(&self, server: &Arc<Server>, deadline: Instant) {
+    fn end_sessions_at(&self, pool: &PoolName, server: &Arc<Server>, deadline: Instant) {
         let (server, handles) = (Arc::downgrade(server), self.handles.clone());
+        let (pool, journal) = (pool.clone(), self.metrics.journal().clone());
         self.tasks.spawn(async move {
             sleep_until(deadline).await;
             let Some(server) = server.upgrade() else {
                 return;
             };
-            let due = server.retire_at().is_some_and(|at| at <= Instant::now());
-            if due && server.sessions_active() > 0 {
-                handles.cut(Who::On(server.id()), Reason::Drained).await;
+            if server.retire_at().is_some_and(|at| at <= Instant::now()) {
+                let of = (&pool, &journal);
+                falls::end_sessions(of, &server, &handles, Reason::Drained).await;
             }
         });
+    }
+
+    /// The time of a drain is over.
+    pub(super) async fn end_drain(&self, server: ServerId) {
+        let view = self.view.load_full();
+        for pool in &view.pools {
+            let member = pool.load().seat(server).map(|own| Arc::clone(&own.server));
+            if let Some(server) = member {
+                let of = (pool.name(), pool.journal());
+                falls::end_sessions(of, &server, &self.handles, Reason::Drained).await;
+                return;
+            }
+        }
+        // It has left the file since, and drains on.
+        self.handles.cut(Who::On(server), Reason::Drained).await;
     }
 
     pub(super) fn destination(&self, pool: &PoolName) -> Option<Destination> {

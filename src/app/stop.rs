@@ -114,7 +114,7 @@ impl App {
                     faults: Vec::new(),
                 }));
             }
-            Command::Cut { server } => self.handles.cut(Who::On(server), Reason::Drained).await,
+            Command::Cut { server } => self.end_drain(server).await,
         }
     }
 

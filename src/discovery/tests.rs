@@ -17,6 +17,7 @@ use crate::plan::{
 };
 use crate::pool::{Change, Pool};
 use crate::telemetry::Metrics;
+use crate::telemetry::journal::Kind;
 
 /// Every await ends here; the sources' own times are half a second.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -94,6 +95,14 @@ async fn the_age_of_a_list_goes_with_its_source() {
         }
     };
     timeout(DEADLINE, heard).await.expect("a list");
+    let told = pool
+        .journal()
+        .newest(10, |event| event.kind == Kind::Source);
+    let texts: Vec<_> = told.events.iter().map(|one| one.text.as_str()).collect();
+    assert!(
+        matches!(texts.as_slice(), [one] if one.contains("lists servers, 1 in all; came: ")),
+        "{texts:?}"
+    );
     let sent = pool.send(Change::Plan(plan(None))).await;
     sent.expect("a keeper");
     sources.reconcile(&pool);

@@ -18,6 +18,7 @@ use crate::plan::{
 };
 use crate::plan::{CarePlan, OnDown, OnRoleLost, Role, RolePlan};
 use crate::telemetry::Metrics;
+use crate::telemetry::journal::Kind;
 
 fn server(name: &str) -> ServerPlan {
     ServerPlan {
@@ -878,6 +879,19 @@ async fn when_too_few_are_up_those_that_are_down_take_sessions_too() {
     assert_eq!(shares.len(), 2);
     conclude(&pool, "a", Health::Up).await;
     assert_eq!(in_turn(&pool, 30).len(), 1);
+    let told = told(&pool, Kind::Panic);
+    let panic = (None, Some("panic".to_owned()));
+    let calm = (Some("panic".to_owned()), None);
+    assert_eq!(told, [panic.clone(), calm.clone(), panic, calm]);
+}
+
+/// What the journal has of that kind: from what, to what.
+fn told(pool: &Pool, kind: Kind) -> Vec<(Option<String>, Option<String>)> {
+    let page = pool.journal().newest(100, |event| event.kind == kind);
+    let events = page.events.iter();
+    events
+        .map(|one| (one.from.clone(), one.to.clone()))
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -982,6 +996,15 @@ async fn a_conflict_is_over_when_the_pool_wants_any_server() {
     let standings = [0, 1].map(|place| pool.load().members()[place].standing);
     assert_eq!(standings, [Standing::Ready; 2]);
     assert_eq!(pool.metrics().conflicts_now(), 0, "the metric too");
+    let word = |word: &str| Some(word.to_owned());
+    let conflict = [(None, word("conflict")), (word("conflict"), None)];
+    assert_eq!(told(&pool, Kind::Conflict), conflict);
+    let active = (None, word("active"));
+    assert_eq!(told(&pool, Kind::Role), [active.clone(), active.clone()]);
+    claim(&pool, "a", Health::Up, Some(Role::Standby)).await;
+    claim(&pool, "a", Health::Down, None).await;
+    let lost = (word("active"), word("standby"));
+    assert_eq!(told(&pool, Kind::Role), [active.clone(), active, lost]);
 }
 
 /// The new active one may be asked before the old one is asked again.

@@ -272,6 +272,34 @@ async fn a_listener_that_reaches_nobody_is_told_and_that_it_does_again() {
 }
 
 #[tokio::test]
+async fn sessions_that_a_drain_ends_are_one_event() {
+    let (a, b) = (echo(), echo());
+    let howdah = Howdah::start(&plain("echo", &[a.address(), b.address()], "")).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = howdah.connect("echo").await;
+        exchange(&mut client, "x").await;
+        clients.push(client);
+    }
+    let name = a.address().to_string();
+    let server = format!("echo/{name}");
+    howdah
+        .ctl_ok(&["drain", &server, "--timeout", "100ms"])
+        .await;
+    eventually!(howdah.server("echo", &name).await["sessions_active"] == 0);
+    let ended = events(&howdah, "?kind=session-ended").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(
+        (&ended[0]["reason"], &ended[0]["server"]),
+        (&"drained".into(), &name.into())
+    );
+    assert!(
+        ended[0]["text"].as_str().unwrap().contains("(2 open)"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_has_a_past() {
     let (a, b) = (echo(), echo());
     let howdah = Howdah::start(&probed("echo", &[a.address(), b.address()])).await;

@@ -293,6 +293,16 @@ async fn agents_of_haproxy_are_understood() {
     speakers[1].says("ready\n");
     eventually!(said(&howdah, "two").await["withdrawn"].is_null());
     assert!(shares(&howdah, 10).await["two"] >= 4);
+    let (_, told) = howdah.http("GET", "/api/v1/events?kind=order", "").await;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let orders = told["events"].as_array().unwrap().iter();
+    let words =
+        orders.map(|one| [&one["by"], &one["from"], &one["to"]].map(|word| word.as_str().unwrap()));
+    let words: Vec<_> = words.collect();
+    assert_eq!(
+        words,
+        [["agent", "ready", "drain"], ["agent", "drain", "ready"]]
+    );
 
     speakers[1].says("down #disk is full\n");
     eventually!(said(&howdah, "two").await["withdrawn"] == "down");

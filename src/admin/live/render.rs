@@ -116,14 +116,20 @@ struct Draft {
 impl Draft {
     /// Written anew where it is worth it, or where it has not been for a while.
     fn add(&mut self, what: What, worth: Worth, write: impl FnOnce() -> Bytes) {
-        let same = self.before.remove(&what).filter(|known| {
+        let known = self.before.remove(&what);
+        // What is old at the same time is not written anew at the same time ever after.
+        let age = match known {
+            Some(_) => Duration::ZERO,
+            None => Duration::from_secs(self.parts.len() as u64 % STALE.as_secs()),
+        };
+        let same = known.filter(|known| {
             known.worth == worth && self.now.saturating_duration_since(known.rendered) < STALE
         });
         let known = same.unwrap_or_else(|| Known {
             worth,
             version: self.next,
             message: write(),
-            rendered: self.now,
+            rendered: self.now.checked_sub(age).unwrap_or(self.now),
         });
         self.parts.push(Part {
             what: what.clone(),
@@ -150,3 +156,59 @@ fn head(status: &Status) -> Bytes {
 
 /// Ages and the times of probes may be so old.
 const STALE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn server(name: &str, health: &str, probed: &str) -> Value {
+        json!({
+            "name": name, "address": "x:1", "weight": 1, "health": health, "admin": "ready", "sessions_active": 0,
+            "sessions_total": 0, "reason": "ok",
+            "last_probe": { "verdict": "up", "detail": "", "duration_seconds": 0.1, "at": probed },
+        })
+    }
+
+    fn status(uptime: f64, pools: &[(&str, Value)]) -> Status {
+        let pool = |(name, server): &(&str, Value)| json!({ "name": name, "service": "tcp", "balance": "random", "servers": [server] });
+        let pools: Vec<_> = pools.iter().map(pool).collect();
+        let status = json!({
+            "version": "1", "uptime_seconds": uptime, "generation": 1, "listeners": [], "pools": pools,
+        });
+        serde_json::from_value(status).expect("a status")
+    }
+
+    /// What a reader of every state is sent next.
+    fn news(state: &State, sent: &mut super::super::state::Sent) -> Vec<String> {
+        let kind = |message: &Bytes| {
+            let text = String::from_utf8_lossy(message).into_owned();
+            text.lines().next().unwrap_or_default().to_owned()
+        };
+        state.news(sent).iter().map(kind).collect()
+    }
+
+    #[test]
+    fn what_changes_by_itself_is_no_change_for_a_while() {
+        let (mut renderer, mut sent) = (Renderer::default(), Default::default());
+        let now = Instant::now() + STALE * 2;
+        let two = |probed: &str, health: &str| {
+            [
+                ("a", server("s", health, probed)),
+                ("b", server("s", "up", "x")),
+            ]
+        };
+        let state = renderer.take(status(1.0, &two("1", "up")), now);
+        let all = ["event: head", "event: pool", "event: pool"];
+        assert_eq!(news(&state, &mut sent), all);
+        let state = renderer.take(status(2.0, &two("2", "up")), now + Duration::from_secs(1));
+        assert_eq!(news(&state, &mut sent), Vec::<String>::new());
+        let state = renderer.take(status(3.0, &two("3", "down")), now + Duration::from_secs(2));
+        assert_eq!(news(&state, &mut sent), ["event: pool"]);
+        // The second pool is older than the first, which was told anew.
+        let state = renderer.take(status(9.0, &two("4", "down")), now + STALE);
+        assert_eq!(news(&state, &mut sent), ["event: head", "event: pool"]);
+        let state = renderer.take(status(9.0, &two("4", "down")[..1]), now + STALE);
+        assert_eq!(news(&state, &mut sent), ["event: gone"]);
+    }
+}
