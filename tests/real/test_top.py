@@ -8,6 +8,7 @@ import subprocess
 import unittest
 import urllib.request
 import uuid
+from pathlib import Path
 
 from . import kit
 from .balancer import BINARY
@@ -45,6 +46,12 @@ class Pane:
 
     def modes(self):
         return self.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}").split()
+
+    def child(self):
+        """What the shell runs."""
+        shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
+        [pid] = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(pid)
 
     def kill(self):
         subprocess.run(["tmux", "-L", self.name, "kill-server"], stdin=subprocess.DEVNULL, capture_output=True)
@@ -131,11 +138,14 @@ class Top(unittest.TestCase):
         pane = self.pane(80)
         pane.tmux("resize-window", "-x", "132", "-y", "40")
         kit.until("the new size", lambda: pane.text().splitlines()[-1].startswith("q quit") and len(pane.text().splitlines()) == 40)
-        child = int(pane.tmux("display-message", "-p", "#{pane_pid}"))
-        [top] = [int(pid) for pid in subprocess.run(["ps", "-o", "pid=", "--ppid", str(child)], capture_output=True,
-                                                    text=True, check=True).stdout.split()]
-        os.kill(top, 15)
+        os.kill(pane.child(), 15)
         self.left(pane)
+
+    def test_it_ends_with_its_terminal(self):
+        pane = self.pane()
+        top = pane.child()
+        pane.kill()
+        kit.until("its end", lambda: not Path(f"/proc/{top}").exists(), 10)
 
     def test_without_an_answer_it_says_so_and_takes_no_screen(self):
         done = subprocess.run([BINARY, "top", "--admin", "http://127.0.0.1:1"], stdin=subprocess.DEVNULL,

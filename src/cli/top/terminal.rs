@@ -3,9 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ratatui::{DefaultTerminal, Frame};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::FAILED;
 
 /// Drawn on while it lives; its drop gives the terminal back. So does a panic.
 pub(super) struct Screen {
@@ -41,10 +44,11 @@ impl Drop for Screen {
     }
 }
 
-/// Signals that would end the program end it by way of the loop.
+/// Signals that would end the program end it by way of the loop; without it, where that hangs.
 fn watch(over: Arc<AtomicBool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
+        .enable_time()
         .build()?;
     let thread = std::thread::Builder::new().name("signals".into());
     thread.spawn(move || {
@@ -63,7 +67,14 @@ fn watch(over: Arc<AtomicBool>) -> io::Result<()> {
                 _ = hup.recv() => {}
             }
             over.store(true, Ordering::Relaxed);
+            // Where the terminal itself is gone, reading from it never ends (crossterm 0.29 takes EIO for nothing).
+            tokio::time::sleep(GRACE).await;
+            ratatui::restore();
+            std::process::exit(FAILED.into());
         });
     })?;
     Ok(())
 }
+
+/// For the loop to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
