@@ -86,7 +86,7 @@ async fn a_file_that_appears_and_changes_is_followed_and_a_session_outlives_its_
     );
     let table = howdah.ctl_ok(&["status"]).await;
     assert!(
-        table.contains("listed by file") && table.contains("1 sessions, until they end"),
+        table.contains("listed by file") && table.contains("1 session, until they end"),
         "{table}"
     );
     drop(long);
