@@ -119,6 +119,8 @@ fn explained(pool: &Arc<Pool>, metrics: &Metrics) -> Arc<Listener> {
         format: crate::plan::LogFormat::Json,
         target: None,
         access: Some(crate::plan::LogTarget::Off),
+        access_start: false,
+        access_every: None,
     });
     let access = crate::telemetry::access::AccessLog::start(sink.expect("none"), metrics);
     Listener::new(Arc::new(SessionConfig {

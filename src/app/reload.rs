@@ -242,6 +242,7 @@ impl App {
         self.metrics.max_connections(global.max_connections);
         log::set_level(plan.log.level);
         log::reopen();
+        AccessLog::want(&plan.log);
         if let Some(sink) = sink {
             self.access.switch(sink);
         }

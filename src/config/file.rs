@@ -114,6 +114,10 @@ tables! {
         target: String = "\"stderr\"; `journald` where systemd leads that to its journal",
         /// The line of each session, in the same way, or `off`.
         access: String = "\"stdout\"; `journald` where systemd leads that to its journal",
+        /// A line also when a session over TCP has its server, with `"event": "start"`.
+        access_start: bool = "false",
+        /// A line also for each session over TCP that lasts, so often, with `"event": "lasting"`; a few seconds late.
+        access_every: Duration = "never",
         /// What syslog sorts by.
         facility: Facility = "\"daemon\"",
     }

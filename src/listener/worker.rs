@@ -12,6 +12,7 @@ use super::accept::accept;
 use super::datagrams::relay;
 use super::inbox::Command;
 use super::spread::Local;
+use crate::session::lasting::Sweeps;
 use crate::session::list::list;
 use crate::session::{datagram, ended, registry};
 
@@ -56,9 +57,12 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
 
 /// Keeps the runtime's nearest timer at most a second away. Whenever a new timer is nearer than all others, tokio wakes
 /// itself by a system call; the deadline of each connect would be such a timer. One wake-up a second costs less.
+/// Lines of sessions that last are due by the same clock.
 async fn tick() {
+    let mut sweeps = Sweeps::begin();
     loop {
         sleep(TICK).await;
+        sweeps.tick().await;
     }
 }
 

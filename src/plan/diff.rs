@@ -88,6 +88,14 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
         ("admin.tls", old.admin.tls == new.admin.tls),
         ("log.level", old.log.level == new.log.level),
         ("log.access", old.log.access == new.log.access),
+        (
+            "log.access_start",
+            old.log.access_start == new.log.access_start,
+        ),
+        (
+            "log.access_every",
+            old.log.access_every == new.log.access_every,
+        ),
         ("alert", old.alerts == new.alerts),
     ] {
         if !same {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Address;
 use crate::base::word::words;
@@ -17,6 +18,10 @@ pub struct LogPlan {
     pub target: Option<LogTarget>,
     /// The line of each session. `None`: standard output, or the journal in the same way.
     pub access: Option<LogTarget>,
+    /// A line when a session has its server, too.
+    pub access_start: bool,
+    /// And one so often while it lasts.
+    pub access_every: Option<Duration>,
 }
 
 words! {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::config::SessionConfig;
 use super::end::{End, Reason, Stage};
 use super::ended;
+use super::line::line;
 use super::outcome::{Hold, Outcome};
-use crate::plan::{Protocol, TlsVersion};
+use crate::plan::Protocol;
 use crate::pool::SessionFault;
 use crate::telemetry::access::Line;
 
@@ -32,23 +33,9 @@ pub(super) fn account(outcome: Outcome, end: End, config: &SessionConfig, protoc
         lease.server().session_failed(fault);
     }
     config.access.write(&Line {
-        session: outcome.id,
-        listener: config.plan.name.as_str(),
-        client: outcome.client,
-        pool: outcome.pool.as_ref().map(|pool| pool.name().as_str()),
-        server: served.map(|(server, _)| server.name().as_str()),
-        sni: outcome.sni.as_deref(),
-        tls: outcome.tls.map(TlsVersion::as_str),
-        bytes_from_client: outcome.meter.from_client,
-        bytes_from_server: outcome.meter.from_server,
-        duration,
-        connect: outcome.connect,
-        first_byte: outcome.meter.first_byte,
-        attempts: outcome.attempts,
-        pick: served.map(|(_, pick)| pick.as_str()),
         stage: end.stage.as_str(),
-        reason: end.reason.as_str(),
-        protocol: protocol.as_str(),
+        reason: Some(end.reason.as_str()),
+        ..line(&outcome, config, protocol, duration)
     });
     ended::keep(outcome, end, duration, config, protocol);
 }

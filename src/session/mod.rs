@@ -26,7 +26,9 @@ mod end;
 pub mod ended;
 mod gone;
 mod greet;
+pub mod lasting;
 mod limit;
+mod line;
 mod link;
 pub mod list;
 pub mod listing;
@@ -90,6 +92,7 @@ pub fn serve<G: Send>(
             None => {
                 let relay = prepare(arrival, &config, &place)
                     .await
+                    .inspect(|_| lasting::begun(&config, &place))
                     .map(|linked| carry(linked, &config, &place));
                 match relay {
                     Err(end) => end,

@@ -1,4 +1,5 @@
-//! The access log: one JSON object on one line for each session that ended.
+//! The access log: one JSON object on one line for each session that ended; where the file wants it, also for each that
+//! has begun, and now and then for one that lasts.
 //!
 //! The fields and their order are part of the face that users see. What is not known (a server, when none was
 //! chosen) is null, so that every line has every field. Writing is left to an [`Outlet`]: a session never waits.
@@ -7,7 +8,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::Metrics;
@@ -57,10 +58,12 @@ pub struct Line<'a> {
     pub pick: Option<&'static str>,
     /// Where the session ended.
     pub stage: &'static str,
-    /// Why it ended.
-    pub reason: &'static str,
+    /// Why it ended; none while it lasts.
+    pub reason: Option<&'static str>,
     /// tcp or udp.
     pub protocol: &'static str,
+    /// start or lasting; none for an end, whose line has no such field.
+    pub event: Option<&'static str>,
 }
 
 impl AccessLog {
@@ -100,12 +103,31 @@ impl AccessLog {
         self.outlet.switch(sink);
     }
 
+    /// Which lines are wanted beside those of ends, from now on; of all access logs of the process, which has one.
+    pub fn want(plan: &LogPlan) {
+        STARTS.store(plan.access_start, Ordering::Relaxed);
+        let every = plan.access_every.map_or(0, |every| every.as_millis());
+        let every = u64::try_from(every).unwrap_or(u64::MAX);
+        EVERY_MILLIS.store(every, Ordering::Relaxed);
+    }
+
+    /// Whether a session's start has a line too.
+    pub fn wants_starts() -> bool {
+        STARTS.load(Ordering::Relaxed)
+    }
+
+    /// How often a session that lasts has a line, if it has any.
+    pub fn every() -> Option<Duration> {
+        let every = EVERY_MILLIS.load(Ordering::Relaxed);
+        (every > 0).then(|| Duration::from_millis(every))
+    }
+
     /// Nothing would be written: no need to make a [`Line`].
     pub fn is_off(&self) -> bool {
         !self.on.load(Ordering::Relaxed)
     }
 
-    /// Queues the line of one session, which ends now.
+    /// Queues one line, of now.
     pub fn write(&self, line: &Line<'_>) {
         if self.is_off() {
             return;
@@ -145,11 +167,18 @@ impl Line<'_> {
         object.number("attempts", self.attempts.into());
         object.maybe("pick", self.pick);
         object.text("stage", self.stage);
-        object.text("reason", self.reason);
+        object.maybe("reason", self.reason);
         object.text("protocol", self.protocol);
+        if let Some(event) = self.event {
+            object.text("event", event);
+        }
         object.end();
     }
 }
+
+static STARTS: AtomicBool = AtomicBool::new(false);
+/// 0: never.
+static EVERY_MILLIS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// Each worker's own, kept at the size of its longest line.
@@ -178,8 +207,9 @@ mod tests {
             attempts: 1,
             pick: Some("least-connection"),
             stage: "relay",
-            reason: "client-closed",
+            reason: Some("client-closed"),
             protocol: "tcp",
+            event: None,
         }
     }
 
@@ -204,6 +234,8 @@ mod tests {
             format: LogFormat::Json,
             target: None,
             access: Some(target),
+            access_start: false,
+            access_every: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{Frame, Howdah, Site, exchange, plain, raw, read_all};
+use serde_json::Value;
 
 const FIELDS: [&str; 18] = [
     "time",
@@ -132,4 +133,35 @@ async fn a_file_follows_a_rotation() {
     assert!(output.status.success(), "{output:?}");
     one().await;
     crate::eventually!(lines() == 1);
+}
+
+/// Lines of ends stay as they are, and each kind can be told from the others.
+#[tokio::test]
+async fn a_start_and_each_while_of_a_long_session_have_a_line_when_wished() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let wished =
+        "[admin]\nbind = \"127.0.0.1:0\"\n[log]\naccess_start = true\naccess_every = \"1s\"\n";
+    let config = plain("one", &[server.address()], "");
+    let mut howdah = Howdah::start(&format!("{config}{wished}")).await;
+    let mut client = howdah.connect("one").await;
+    exchange(&mut client, "four").await;
+    let start = howdah.ended_where(|line| line["event"] == "start").await;
+    assert_eq!(start["server"], server.address().to_string());
+    assert_eq!(
+        (&start["stage"], &start["reason"]),
+        (&"relay".into(), &Value::Null)
+    );
+    let lasting = howdah.ended_where(|line| line["event"] == "lasting").await;
+    assert_eq!(lasting["session"], start["session"]);
+    assert_eq!(lasting["bytes_from_client"], 4);
+    assert!(
+        lasting["duration_seconds"].as_f64() >= Some(1.0),
+        "{lasting}"
+    );
+    drop(client);
+    let end = howdah
+        .ended_where(|line| line["reason"] == "client-closed")
+        .await;
+    assert_eq!(end["session"], start["session"]);
+    assert!(end.get("event").is_none(), "{end}");
 }

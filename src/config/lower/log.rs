@@ -20,6 +20,8 @@ pub(super) fn lower(words: &Log, cx: &mut Cx) -> LogPlan {
         format: words.format.or(LogFormat::Json),
         target: target.and_then(|word| lower_target("target", word, facility, cx)),
         access: access.and_then(|word| lower_target("access", word, facility, cx)),
+        access_start: words.access_start.or(false),
+        access_every: words.access_every.get().map(|word| word.value),
     };
     if let (Some(word), Some(LogTarget::Off)) = (target, &plan.target) {
         cx.error(&word.span, "target in [log] is \"off\"")

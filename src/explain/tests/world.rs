@@ -374,6 +374,8 @@ fn config(
         format: LogFormat::Json,
         target: None,
         access: Some(LogTarget::File(log.path().into())),
+        access_start: false,
+        access_every: None,
     })
     .expect("a file");
     SessionConfig {
