@@ -33,7 +33,8 @@ fn quiet_admin(config: &str) -> String {
 async fn a_port_in_use_is_told_in_a_sentence() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = holder.local_addr().unwrap();
-    let config = plain("front", &[address], "")
+    let server = ([127, 0, 0, 1], 1).into();
+    let config = plain("front", &[server], "")
         .replace("bind = \"127.0.0.1:0\"", &format!("bind = \"{address}\""));
     let output = run_with(&quiet_admin(&config)).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");

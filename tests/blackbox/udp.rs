@@ -532,9 +532,9 @@ async fn an_address_that_stops_speaking_udp_and_speaks_it_again_serves() {
 
 #[tokio::test]
 async fn a_port_that_another_has_is_said_at_once() {
-    let echo = Echo::start(b'a').await;
+    let (echo, other) = (Echo::start(b'a').await, Echo::start(b'b').await);
     let howdah = Howdah::start(&config("", &plain(&[&echo]), LONG)).await;
-    let taken = format!("bind = \"{}\"", echo.address);
+    let taken = format!("bind = \"{}\"", other.address);
     let output = howdah.reload(&config(&taken, &plain(&[&echo]), LONG)).await;
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(
