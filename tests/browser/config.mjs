@@ -5,19 +5,22 @@ import path from "node:path";
 import {Howdah, Server, freePort, long} from "./world.mjs";
 
 export const TOKEN = "operators-secret";
+export const READER = "readers-secret";
 export const NAMES = {listener: long("front"), pool: long("hive"), other: long("impala"), servers: ["hs2-1", "hs2-2", "hs2-3"].map(long), others: ["impalad-1", "impalad-2"].map(long)};
 
 /** Two pools with names of 60 characters, their servers, and howdah before them, which wants a token for orders. */
-export async function longNames() {
+export async function longNames(admins = "") {
   const port = await freePort(), admin = await freePort(), front = await freePort();
   const start = (names, third) => Promise.all(names.map((_, index) => new Server(`127.0.${third}.${index + 1}`, port).start()));
   const [servers, others] = [await start(NAMES.servers, 21), await start(NAMES.others, 22)];
   const howdah = new Howdah("");
   writeFileSync(path.join(howdah.folder, "token"), TOKEN, {mode: 0o600});
+  writeFileSync(path.join(howdah.folder, "reader"), READER, {mode: 0o600});
   const text = extra => `
 [admin]
 bind = "127.0.0.1:${admin}" # admin
 token_file = "token"
+${admins}
 
 [log]
 level = "error"
@@ -38,6 +41,7 @@ ${pool(NAMES.other, NAMES.others, 22, port, extra)}`;
   howdah.write(text(""));
   howdah.again = text;
   howdah.front = front;
+  howdah.headers = {Authorization: `Bearer ${TOKEN}`};
   await howdah.start();
   await howdah.settled();
   return {howdah, servers, others};

@@ -24,9 +24,9 @@ export async function browser() {
 export async function close() { await running?.close(); }
 
 /** A page of its own at that hash; `complaints` fills with console errors, broken scripts and failed requests.
- * `without`: paths that the network does not let through. */
-export async function openPage(howdah, hash = "", look = LOOKS.light, without = []) {
-  const context = await (await browser()).newContext({...look, reducedMotion: "reduce", bypassCSP: false});
+ * `without`: paths that the network does not let through; `password`: what the browser's user gives when asked. */
+export async function openPage(howdah, hash = "", look = LOOKS.light, {without = [], password} = {}) {
+  const context = await (await browser()).newContext({...look, reducedMotion: "reduce", ...(password ? {httpCredentials: {username: "howdah", password}} : {})});
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.complaints = [];

@@ -81,7 +81,7 @@ export async function a_lost_howdah_is_said_and_found_again() {
 
 export async function without_the_stream_it_asks() {
   const {howdah, servers} = await longNames();
-  const page = await openPage(howdah, "", LOOKS.light, ["/api/v1/stream"]);
+  const page = await openPage(howdah, "", LOOKS.light, {without: ["/api/v1/stream"]});
   await page.locator("#link.is-polling").waitFor();
   await servers[2].die();
   await row(page, NAMES.servers[2]).locator(".pill.is-down").waitFor({timeout: 4000});

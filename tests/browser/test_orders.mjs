@@ -1,9 +1,9 @@
 // Orders: refused without the operator's token, carried out with it, and what came of them.
 
 import net from "node:net";
-import {NAMES, TOKEN, longNames} from "./config.mjs";
+import {NAMES, READER, TOKEN, longNames} from "./config.mjs";
 import {must, same} from "./check.mjs";
-import {openPage} from "./page.mjs";
+import {LOOKS, openPage} from "./page.mjs";
 import {until} from "./world.mjs";
 
 export async function a_drain_is_asked_refused_and_carried_out() {
@@ -104,6 +104,26 @@ export async function one_session_is_ended_and_no_other() {
   await page.getByRole("button", {name: "Ended"}).click();
   await page.locator("table.ended tbody tr").filter({hasText: client}).waitFor();
   for (const socket of sockets) socket.destroy();
+  await page.context().close();
+  await howdah.stop();
+}
+
+export async function who_may_look_sees_it_live_and_orders_nothing() {
+  const {howdah, servers} = await longNames('reader_token_file = "reader"'), [, , name] = NAMES.servers;
+  const page = await openPage(howdah, "", LOOKS.light, {password: READER}), dialog = page.locator("#order");
+  await page.locator("#link.is-live").waitFor();
+  await servers[2].die();
+  await page.locator(`[data-server$="/${name}"] .pill.is-down`).waitFor({timeout: 4000});
+  await page.getByRole("button", {name: `Orders for ${name}`}).click();
+  await dialog.getByRole("button", {name: "Drain", exact: true}).click();
+  await dialog.getByRole("alert").filter({hasText: "needs the operator's token"}).waitFor();
+  await dialog.locator("[name=token]").fill(READER);
+  await page.keyboard.press("Enter");
+  await dialog.getByRole("alert").filter({hasText: "not the operator's token"}).waitFor();
+  same((await howdah.server(NAMES.pool, name)).admin, "ready", "an order with the readers' token");
+  await dialog.locator("[name=token]").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await dialog.getByRole("status").filter({hasText: "is drained"}).waitFor();
   await page.context().close();
   await howdah.stop();
 }

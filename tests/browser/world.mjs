@@ -57,7 +57,7 @@ export class Howdah {
     return this;
   }
 
-  async status() { return (await fetch(`${this.url}/api/v1/status`, {signal: AbortSignal.timeout(5000)})).json(); }
+  async status() { return (await fetch(`${this.url}/api/v1/status`, {headers: this.headers, signal: AbortSignal.timeout(5000)})).json(); }
 
   async server(pool, name) {
     return (await this.status()).pools.find(one => one.name === pool)?.servers.find(one => one.name === name);

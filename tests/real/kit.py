@@ -142,6 +142,9 @@ def install_judges():
 def install_browser():
     """Debian's Chromium, Node, and what drives the one from the other; the folder with node_modules."""
     need_debs(chromium="chromium", node="nodejs", npm="npm")
+    version = quiet(["node", "--version"], "node").strip()
+    if int(version.lstrip("v").split(".")[0]) < 20:
+        raise Missing(f"Playwright wants Node 20 or newer, and this is {version}")
     source, home = ROOT / "tests/browser", CACHE / "browser"
     lock = (source / "package-lock.json").read_text()
     done = home / "done"

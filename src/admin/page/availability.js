@@ -45,7 +45,7 @@ const id = one => `${one.kind} ${one.name}`;
 /** Never rounded up to a hundred. */
 export function percent(value) {
   if (value === null || value === undefined) return "–";
-  if (value === 100) return "100 %";
+  if (value >= 100) return "100 %";
   return `${(Math.floor(value * 1000) / 1000).toFixed(value > 99 ? 3 : 2)} %`;
 }
 
@@ -58,14 +58,15 @@ function summary(targets, pick) {
     cell("Periods", "c-periods", periods(one)),
     cell("Sessions served", "n", percent(one.sessions_percent), h("div", {class: "soft"}, `${number(one.sessions_failed)} of ${number(one.sessions_served + one.sessions_failed)} failed`)),
     cell("Down", "n", one.down_seconds ? span(one.down_seconds) : "0", one.planned_seconds ? h("div", {class: "soft"}, `${span(one.planned_seconds)} planned`) : null),
-    cell("First byte p50 / p99", "n", `${took(one.latency.first_byte.p50)} / ${took(one.latency.first_byte.p99)}`)));
+    cell("First byte p50 / p99", "n", one.latency.first_byte.count ? `${took(one.latency.first_byte.p50)} / ${took(one.latency.first_byte.p99)}` : "–")));
   return table("Availability", [["Of", "c-name"], ["Available"], ["Budget"], ["Periods", "c-periods"], ["Sessions served", "n"], ["Down", "n"], ["First byte p50 / p99", "n"]], rows, {class: "availability", scrolls: true});
 }
 
 function available(one) {
   const value = one.available_percent, goal = one.slo;
-  const level = value === null ? "unknown" : goal === null || goal === undefined ? value === 100 ? "up" : "alive" : value >= goal ? "up" : "down";
-  return [pill(level, percent(value)), goal ? h("div", {class: "soft"}, `goal ${goal} %`) : null];
+  const level = value === null ? "unknown" : goal === null || goal === undefined ? value >= 100 ? "up" : "alive" : value >= goal ? "up" : "down";
+  return [pill(level, percent(value)), goal ? h("div", {class: "soft"}, `goal ${goal} %`) : null,
+    one.unwatched_seconds > one.watched_seconds / 20 ? h("div", {class: "soft"}, `watched for ${span(one.watched_seconds)}`) : null];
 }
 
 function budget(one) {
