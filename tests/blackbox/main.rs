@@ -22,6 +22,7 @@
 mod access;
 mod admin;
 mod alerts;
+mod availability;
 mod bad_input;
 mod balance;
 mod changes;
