@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::support::howdah::Site;
+use crate::support::tls::Certificates;
 use crate::support::{Frame, Howdah, exchange, plain, program, raw, run};
 
 fn words(config: &str) -> String {
@@ -158,5 +160,102 @@ async fn a_file_is_explained_alone() {
     assert_eq!(
         (&told["decision"], &told["reason"]),
         (&"refused".into(), &"no-route".into())
+    );
+}
+
+/// Over UDP no name is asked for and nobody waits; where TLS ends, the certificate is named.
+#[tokio::test]
+async fn datagrams_and_certificates_have_rules_of_their_own() {
+    let site = Site::new();
+    Certificates::new(&site).write(&site, "hive", &["hive.example.com"]);
+    let config = "[[listener]]\nname = \"dns\"\nbind = \"127.0.0.1:5300\"\nprotocol = \"udp\"\npool = \"dns\"\n\
+        [[listener]]\nname = \"hive\"\nbind = \"127.0.0.1:10000\"\npool = \"hive\"\naccept_proxy = [\"10.0.9.0/24\"]\n\
+        [listener.tls]\nsni = \"strict\"\ncertificates = [{ cert = \"hive.crt\", key = \"hive.key\" }]\n\
+        [pool.dns]\nservice = \"dns\"\nservers = [\"10.0.0.53\", \"10.0.1.53\"]\n\
+        [pool.hive]\nservice = \"hiveserver2\"\nservers = [\"hs2-1\", \"hs2-2\"]\nbalance = \"random\"\n";
+    let file = site.write("howdah.toml", config);
+    let ask = async |words: &[&str]| {
+        let mut command = program();
+        command.args(["explain", "--config"]).arg(&file).args(words);
+        let output = run(command).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let datagram = ask(&["--listener", "dns", "--client", "10.1.2.3"]).await;
+    assert!(datagram.contains("goes to dns/10.0.0.53"), "{datagram}");
+    assert!(
+        datagram.contains("0 of 10000 sessions over UDP"),
+        "{datagram}"
+    );
+    assert!(
+        datagram.contains("where nobody listens there, the next datagram goes to another"),
+        "{datagram}"
+    );
+    let stream = ask(&[
+        "--listener",
+        "dns",
+        "--client",
+        "10.1.2.3",
+        "--protocol",
+        "tcp",
+    ])
+    .await;
+    assert!(
+        stream.contains("is refused") && stream.contains("does not speak tcp"),
+        "{stream}"
+    );
+    let named = [
+        "--listener",
+        "hive",
+        "--client",
+        "10.1.2.3",
+        "--sni",
+        "hive.example.com",
+    ];
+    let good = ask(&named).await;
+    assert!(
+        good.contains("hive.crt (carries \"hive.example.com\")"),
+        "{good}"
+    );
+    assert!(
+        good.contains("or the other, by chance, with every server up (random)"),
+        "{good}"
+    );
+    assert!(
+        good.contains("the less loaded of two drawn by weight: hs2-1 "),
+        "{good}"
+    );
+    let strict = ask(&[
+        "--listener",
+        "hive",
+        "--client",
+        "10.1.2.3",
+        "--sni",
+        "other.example.com",
+    ])
+    .await;
+    assert!(
+        strict.contains("is refused with every server up (tls-failed)"),
+        "{strict}"
+    );
+    let behind = ask(&[&named[..], &["--via", "10.0.9.7"]].concat()).await;
+    assert!(
+        behind.contains(
+            "10.0.9.7 is a proxy (accept_proxy has 10.0.9.0/24): it must say by a PROXY header"
+        ),
+        "{behind}"
+    );
+    let proxy = ask(&[
+        "--listener",
+        "hive",
+        "--client",
+        "10.0.9.7",
+        "--sni",
+        "hive.example.com",
+    ])
+    .await;
+    assert!(
+        proxy.contains("must begin with a PROXY header, else it is refused (bad-proxy-header)"),
+        "{proxy}"
     );
 }

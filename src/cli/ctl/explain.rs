@@ -153,7 +153,8 @@ fn decided(told: &Explanation, when: &str) -> String {
             let pick = told.pick.as_deref().unwrap_or_default();
             let chance = match told.alternatives.len() {
                 0 => String::new(),
-                some => format!(" or one of {} others, by chance", some - 1),
+                2 => " or the other, by chance,".into(),
+                some => format!(" or one of {} others, by chance,", some - 1),
             };
             format!("{who} goes to {pool}/{server}{chance} {when} ({pick})")
         }

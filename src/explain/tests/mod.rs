@@ -228,4 +228,4 @@ impl Seen {
 const SOON: Duration = Duration::from_millis(900);
 
 /// Threads that play.
-const PARTS: u64 = 4;
+const PARTS: u64 = 8;

@@ -290,7 +290,7 @@ async fn pool(
         }),
         tls: None,
         timeouts: Timeouts {
-            connect: Duration::from_millis(100),
+            connect: Duration::from_millis(250),
             idle: hour,
             half_close: hour,
             udp_idle: hour,
