@@ -4,6 +4,7 @@ import net from "node:net";
 import {NAMES, longNames, many} from "./config.mjs";
 import {must, same} from "./check.mjs";
 import {LOOKS, openPage, quiet} from "./page.mjs";
+import {until} from "./world.mjs";
 
 const row = (page, name) => page.locator(`[data-server$="/${name}"]`);
 
@@ -114,3 +115,17 @@ export async function keys_alone_suffice() {
   await howdah.stop();
 }
 
+export async function an_outage_is_on_the_page_of_availability_with_its_cause() {
+  const {howdah, others} = await longNames();
+  for (const server of others) await server.die();
+  await until("the pool is down", async () => (await howdah.status()).pools[1].servers.every(one => one.health === "down"));
+  const report = async () => (await fetch(`${howdah.url}/api/v1/availability?window=1d`)).json();
+  await until("the outage is counted", async () => (await report()).targets.some(one => one.name === NAMES.other && one.outages.length));
+  const page = await openPage(howdah, "#/availability");
+  const outages = page.getByRole("table", {name: `Outages of ${NAMES.other}`});
+  await outages.filter({hasText: "lasts"}).filter({hasText: "failure"}).filter({hasText: /refused/i}).waitFor();
+  await page.locator("#whole h1").filter({hasText: "has no server that takes sessions"}).waitFor();
+  quiet(page, "the page of availability");
+  await page.context().close();
+  await howdah.stop();
+}
