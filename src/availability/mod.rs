@@ -67,11 +67,7 @@ impl Availability {
     /// When the system has no thread left.
     pub fn start(plan: &HistoryPlan, metrics: &Metrics) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Shared {
-            present: Mutex::new(Present::new(
-                SystemTime::now(),
-                Instant::now(),
-                metrics.journal().clone(),
-            )),
+            present: Mutex::new(Present::new(SystemTime::now(), Instant::now(), metrics)),
             changed: Arc::new(Notify::new()),
             store: Store::start(plan.file.clone(), metrics)?,
             flush: plan.flush,

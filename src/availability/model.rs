@@ -11,6 +11,7 @@ use super::ledger::{Counted, Ledger, Outage, Seen, State};
 use super::period::Period;
 use super::target::{Kind, Target};
 use crate::telemetry::journal::Event;
+use crate::telemetry::timelines::Saved;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub(crate) struct Batch {
     pub(crate) states: Vec<(Target, State)>,
     /// Of the journal.
     pub(crate) events: Vec<Arc<Event>>,
+    /// The newest of the time lines.
+    pub(crate) lines: Option<Saved>,
 }
 
 /// How a former process left things.

@@ -12,7 +12,8 @@ use super::store::Past;
 use super::target::Target;
 use super::watched::Watched;
 use crate::plan::Goal;
-use crate::telemetry::Journal;
+use crate::telemetry::timelines::Timelines;
+use crate::telemetry::{Journal, Metrics};
 
 /// See the module.
 pub(super) struct Present {
@@ -27,10 +28,13 @@ pub(super) struct Present {
     journal: Journal,
     /// The number of the last event that went into a batch.
     told: u64,
+    timelines: Timelines,
+    /// The end of the time lines that went into a batch.
+    drawn: u64,
 }
 
 impl Present {
-    pub(super) fn new(wall: SystemTime, steady: Instant, journal: Journal) -> Self {
+    pub(super) fn new(wall: SystemTime, steady: Instant, metrics: &Metrics) -> Self {
         let began = wall.into();
         Self {
             model: Model::new(began),
@@ -39,8 +43,10 @@ impl Present {
             watched: Vec::new(),
             counters: HashMap::new(),
             stopping: false,
-            journal,
+            journal: metrics.journal().clone(),
             told: 0,
+            timelines: metrics.timelines().clone(),
+            drawn: 0,
         }
     }
 
@@ -80,6 +86,8 @@ impl Present {
             .last()
             .map_or(self.told, |last| last.seq.max(self.told));
         self.journal.restore(past.events);
+        self.timelines.restore(&past.lines);
+        self.drawn = self.drawn.max(past.lines.end);
         let Some(former) = past.former else {
             return;
         };
@@ -106,6 +114,8 @@ impl Present {
         let news = self.journal.after(self.told, usize::MAX, |_| true);
         self.told = self.told.max(news.last);
         batch.events = news.events;
+        batch.lines = self.timelines.save(self.drawn);
+        self.drawn = batch.lines.as_ref().map_or(self.drawn, |lines| lines.end);
         batch
     }
 

@@ -162,7 +162,7 @@ tables! {
         timeout: Duration = "\"5s\"",
     }
 
-    /// What is remembered across restarts: availability by the hour, day and month, outages, events.
+    /// What is remembered across restarts: availability by the hour, day and month, outages, events, the time lines of the last hour.
     History "[history]" history {
         /// A file that howdah makes and keeps, some 20 MB a year; without it the history is in memory and begins with each
         /// start. What cannot be used is set aside. A change needs a restart.

@@ -63,6 +63,6 @@ class Deploy(unittest.TestCase):
 
     def test_the_package_starts_from_a_faultless_configuration(self):
         text = (PLACES / "debian/howdah.toml").read_text()
-        text = text.replace("/run/howdah", str(self.work)).replace("/var/log/howdah", str(self.work))
+        text = text.replace("/run/howdah", str(self.work)).replace("/var/log/howdah", str(self.work)).replace("/var/lib/howdah", str(self.work))
         code, said = self.check(text)
         self.assertEqual(code, 0, said)

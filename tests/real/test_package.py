@@ -22,6 +22,9 @@ socket = "/run/howdah/admin.sock"
 [log]
 access = "/var/log/howdah/access.log"
 
+[history]
+file = "/var/lib/howdah/history.redb"
+
 [[listener]]
 name = "low"
 bind = "127.0.0.1:{port}"
@@ -185,6 +188,7 @@ class Package(unittest.TestCase):
         self.does("dpkg", "-r", "howdah")
         self.assertNotEqual(self.asks("systemctl", "is-active", "howdah")[1].strip(), "active")
         self.does("test", "-s", "/etc/howdah/howdah.toml")
+        self.does("test", "-s", "/var/lib/howdah/history.redb")
         self.does("test", "-s", "/var/log/howdah/access.log")
 
     def purged(self):

@@ -13,6 +13,8 @@ pub(crate) struct Keep {
     pub(crate) outages: usize,
     /// Events of the journal; the oldest go first.
     pub(crate) events: u64,
+    /// Of the time lines.
+    pub(crate) lines: Duration,
 }
 
 impl Keep {
@@ -22,14 +24,16 @@ impl Keep {
         days: Duration::from_secs(2 * 366 * DAY),
         outages: 1000,
         events: 20_000,
+        lines: Duration::from_secs(60 * 60),
     };
     /// Where no file is named.
     pub(crate) const IN_MEMORY: Self = Self {
         hours: Duration::from_secs(8 * DAY),
         days: Duration::from_secs(366 * DAY),
         outages: 200,
-        // The journal keeps them.
+        // Those who keep them in memory already.
         events: 0,
+        lines: Duration::ZERO,
     };
 
     /// From when on rows of this step are kept at `now`; `None`: all.

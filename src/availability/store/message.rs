@@ -10,6 +10,7 @@ use crate::availability::model::{Batch, Former};
 use crate::availability::period::{Period, Spans};
 use crate::availability::target::Target;
 use crate::telemetry::journal::Event;
+use crate::telemetry::timelines::Saved;
 
 /// How the last days went for each.
 pub(crate) type Recent = BTreeMap<Target, Spans>;
@@ -48,6 +49,8 @@ pub(crate) struct Past {
     pub(crate) former: Option<Former>,
     /// The last ones, oldest first.
     pub(crate) events: Vec<Event>,
+    /// The time lines of its last hour.
+    pub(crate) lines: Saved,
 }
 
 /// Which rows are asked for.

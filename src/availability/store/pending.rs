@@ -10,6 +10,7 @@ use crate::availability::model::Batch;
 use crate::availability::period::Period;
 use crate::availability::target::Target;
 use crate::telemetry::journal::Event;
+use crate::telemetry::timelines::Saved;
 
 /// See the module.
 #[derive(Default)]
@@ -24,6 +25,8 @@ pub(super) struct Pending {
     pub(super) states: BTreeMap<Target, State>,
     /// Of the journal, by their number.
     pub(super) events: BTreeMap<u64, Arc<Event>>,
+    /// Of the time lines, by their end.
+    pub(super) lines: BTreeMap<u64, Saved>,
 }
 
 impl Pending {
@@ -41,6 +44,8 @@ impl Pending {
         self.states.extend(batch.states);
         self.events
             .extend(batch.events.into_iter().map(|event| (event.seq, event)));
+        self.lines
+            .extend(batch.lines.into_iter().map(|piece| (piece.end, piece)));
         // A disk that stays full: what is newer is worth more.
         while self.hours.len() > MOST {
             self.hours.pop_first();
@@ -50,6 +55,9 @@ impl Pending {
         }
         while self.events.len() > MOST {
             self.events.pop_first();
+        }
+        while self.lines.len() > PIECES {
+            self.lines.pop_first();
         }
     }
 
@@ -101,3 +109,5 @@ fn of<'a, T>(
 }
 
 const MOST: usize = 100_000;
+/// Of time lines, of half a minute each.
+const PIECES: usize = 20;

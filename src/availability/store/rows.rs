@@ -19,6 +19,7 @@ use crate::availability::period::Spans;
 use crate::availability::target::{Kind, Target};
 use crate::base::word::Label;
 use crate::telemetry::journal::Event;
+use crate::telemetry::timelines::Saved;
 
 /// Kind, name, step, beginning → [`codec`].
 const PERIODS: TableDefinition<'_, (u8, &str, u8, u64), &[u8]> = TableDefinition::new("periods");
@@ -28,6 +29,8 @@ const OUTAGES: TableDefinition<'_, (u8, &str, u64), &[u8]> = TableDefinition::ne
 const STATES: TableDefinition<'_, (u8, &str), &[u8]> = TableDefinition::new("states");
 /// Number → the event, in JSON.
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
+/// When a piece of the time lines ends → the piece, in JSON.
+const LINES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("lines");
 /// `format` → version; `marked` → when; `clean` → 1 after a stop by order.
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 
@@ -97,6 +100,7 @@ impl Rows {
         }
         add_periods(&writing, new)?;
         add_events(&writing, new, keep)?;
+        add_lines(&writing, new, keep)?;
         add_outages(&writing, new, keep)?;
         forget(&writing, new, keep)?;
         writing.commit()?;
@@ -147,6 +151,23 @@ impl Rows {
         }
         last.reverse();
         Ok(last)
+    }
+
+    /// The time lines of the last hour.
+    pub(super) fn lines(&self) -> Result<Saved, redb::Error> {
+        let Ok(lines) = self.0.begin_read()?.open_table(LINES) else {
+            return Ok(Saved::default());
+        };
+        let mut pieces = Vec::new();
+        for row in lines.iter()? {
+            pieces.extend(serde_json::from_slice::<Saved>(row?.1.value()).ok());
+        }
+        Ok(Saved::joined(pieces))
+    }
+
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> Result<u64, redb::Error> {
+        Ok(self.0.begin_read()?.open_table(LINES)?.len()?)
     }
 
     /// How all hours from `from` on went for each target.
@@ -220,6 +241,17 @@ fn add_events(writing: &WriteTransaction, new: &Pending, keep: Keep) -> Result<(
     for _ in keep.events..events.len()? {
         events.pop_first()?;
     }
+    Ok(())
+}
+
+fn add_lines(writing: &WriteTransaction, new: &Pending, keep: Keep) -> Result<(), redb::Error> {
+    let mut lines = writing.open_table(LINES)?;
+    let oldest = new.at.minus(keep.lines).millis();
+    for (end, piece) in new.lines.range(oldest..) {
+        let json = serde_json::to_vec(piece).unwrap_or_default();
+        lines.insert(end, json.as_slice())?;
+    }
+    lines.retain_in(..oldest, |_, _| false)?;
     Ok(())
 }
 

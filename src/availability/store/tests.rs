@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use fastrand::Rng;
 use tempfile::TempDir;
@@ -17,8 +17,10 @@ use crate::availability::ledger::Seen;
 use crate::availability::model::{Batch, Model};
 use crate::availability::period::Period;
 use crate::availability::target::{Kind, Target};
+use crate::plan::{PoolName, ServerName};
 use crate::telemetry::journal::{Event, Kind as What};
 use crate::telemetry::sketch::LiveSketch;
+use crate::telemetry::timelines::{Figures, POINTS, STEP, Timelines};
 use crate::telemetry::{Metrics, Times};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -106,6 +108,40 @@ fn what_was_written_is_there_after_a_restart() {
     desk.mark(again);
     assert_eq!(watched(&desk.found(Step::Day)), 2 * HOUR, "marks add up");
     assert!(aside(&folder).is_empty());
+}
+
+#[test]
+fn the_last_hour_of_time_lines_is_there_after_a_restart_and_nothing_older() {
+    let folder = folder();
+    let path = folder.path().join("history.redb");
+    let (mut desk, lines) = (Desk::at(&path), Timelines::default());
+    let (pool, server) = (PoolName::new("hive"), ServerName::new("hs2"));
+    let mut reached = 0;
+    for step in 0..500u32 {
+        let now = start().plus(step * STEP);
+        let figures = Figures {
+            active: step.into(),
+            ..Figures::default()
+        };
+        let wall = UNIX_EPOCH + Duration::from_millis(now.millis());
+        lines.sample(wall, [(&pool, &server, figures)]);
+        if step % 3 == 2 || step == 499 {
+            let piece = lines.save(reached);
+            reached = piece.as_ref().map_or(reached, |piece| piece.end);
+            desk.mark(Batch {
+                at: now,
+                lines: piece,
+                ..Batch::default()
+            });
+        }
+    }
+    drop(desk);
+    let rows = Rows::open(&path).expect("a history");
+    let after = Timelines::default();
+    after.restore(&rows.lines().expect("read"));
+    let (all, wanted) = (after.of(POINTS, |_, _| true), lines.of(POINTS, |_, _| true));
+    assert_eq!(all, wanted);
+    assert_eq!(rows.pieces().expect("counted"), 121, "those of an hour");
 }
 
 #[test]

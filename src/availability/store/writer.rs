@@ -60,8 +60,11 @@ impl Writer {
             match message {
                 Message::Past { reply } => {
                     let past = self.try_rows(|rows| {
-                        let (former, events) = (rows.former()?, rows.events()?);
-                        Ok(Past { former, events })
+                        Ok(Past {
+                            former: rows.former()?,
+                            events: rows.events()?,
+                            lines: rows.lines()?,
+                        })
                     });
                     let _ = reply.send(past.unwrap_or_default());
                 }

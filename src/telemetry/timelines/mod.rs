@@ -91,13 +91,18 @@ impl Timelines {
         (lines.end, all.map(line).collect())
     }
 
-    /// The newest `most` points of all servers, for a store.
-    pub fn save(&self, most: usize) -> Saved {
-        let (end, lines) = self.of(most, |_, _| true);
-        Saved {
-            end: end.map_or(0, millis),
-            lines,
+    /// The points of all servers that are newer than what was saved last, which ended `since`; `None`: there are none.
+    pub fn save(&self, since: u64) -> Option<Saved> {
+        let end = self.lines().end.map(millis)?;
+        let passed = Duration::from_millis(end.saturating_sub(since));
+        let most = steps(passed).min(POINTS);
+        if most == 0 {
+            return None;
         }
+        let (end, mut lines) = self.of(most, |_, _| true);
+        lines.retain(|line| line.points.iter().any(Option::is_some));
+        let end = end.map_or(0, millis);
+        Some(Saved { end, lines })
     }
 
     /// What an earlier run saved, before anything is sampled in this one. Gaps are the time in between.
@@ -121,15 +126,54 @@ impl Timelines {
     }
 }
 
+impl Saved {
+    /// What was saved bit by bit, in that order, as one.
+    pub fn joined(pieces: impl IntoIterator<Item = Self>) -> Self {
+        let pieces: Vec<Self> = pieces.into_iter().collect();
+        let end = pieces.iter().map(|piece| piece.end).max().unwrap_or(0);
+        let mut joined: BTreeMap<(String, String), Vec<Option<Point>>> = BTreeMap::new();
+        for piece in pieces {
+            let after = steps(Duration::from_millis(end - piece.end));
+            for line in piece.lines {
+                let name = (line.pool, line.server);
+                if joined.len() >= SERVERS && !joined.contains_key(&name) {
+                    continue;
+                }
+                let whole = joined.entry(name).or_insert_with(|| vec![None; POINTS]);
+                for (back, point) in line.points.into_iter().rev().enumerate() {
+                    let place = POINTS.checked_sub(1 + back.saturating_add(after));
+                    if let (Some(place), Some(point)) = (place, point) {
+                        whole[place] = Some(point);
+                    }
+                }
+            }
+        }
+        let lines = joined.into_iter().map(|((pool, server), points)| {
+            let first = points.iter().position(Option::is_some);
+            let points = points[first.unwrap_or(POINTS)..].to_vec();
+            Line {
+                pool,
+                server,
+                points,
+            }
+        });
+        let lines = lines.filter(|line| !line.points.is_empty()).collect();
+        Self { end, lines }
+    }
+}
+
 impl Lines {
     /// Whole steps since the last one, to the nearest; a sampler that was late has missed some.
     fn steps_until(&self, now: SystemTime) -> u64 {
         let passed = self.end.and_then(|end| now.duration_since(end).ok());
-        let halves = passed.unwrap_or_default().as_millis() * 2 / STEP.as_millis();
-        u64::try_from(halves.div_ceil(2))
-            .unwrap_or(u64::MAX)
-            .min(POINTS as u64)
+        steps(passed.unwrap_or_default()).min(POINTS) as u64
     }
+}
+
+/// To the nearest.
+fn steps(passed: Duration) -> usize {
+    let halves = passed.as_millis() * 2 / STEP.as_millis();
+    usize::try_from(halves.div_ceil(2)).unwrap_or(usize::MAX)
 }
 
 fn millis(time: SystemTime) -> u64 {
@@ -197,7 +241,7 @@ mod tests {
         let before = Timelines::default();
         sample(&before, 0, 1, &["a"]);
         sample(&before, 10, 3, &["a"]);
-        let saved = serde_json::to_string(&before.save(POINTS)).expect("JSON");
+        let saved = serde_json::to_string(&before.save(0).expect("two points")).expect("JSON");
         let after = Timelines::default();
         after.restore(&serde_json::from_str(&saved).expect("read"));
         assert_eq!(opened(&after), [[Some(1), Some(2)]]);
@@ -206,8 +250,34 @@ mod tests {
         assert_eq!(opened(&after), [[Some(1), Some(2), None, None, Some(2)]]);
         // Too late: what runs is not overwritten.
         after.restore(&Saved::default());
-        after.restore(&before.save(1));
+        after.restore(&before.save(0).expect("two points"));
         assert_eq!(opened(&after)[0].len(), 5);
+    }
+
+    #[test]
+    fn what_is_saved_bit_by_bit_comes_back_as_one() {
+        let before = Timelines::default();
+        let (mut pieces, mut reached) = (Vec::new(), 0);
+        for step in 0..9 {
+            let servers: &[&str] = if step == 4 { &["a"] } else { &["a", "b"] };
+            sample(&before, step * 10, step * step, servers);
+            if step % 3 == 2 {
+                let piece = before.save(reached).expect("three points");
+                assert!(piece.lines.iter().all(|line| line.points.len() == 3) || reached == 0);
+                reached = piece.end;
+                pieces.push(piece);
+            }
+        }
+        assert_eq!(before.save(reached), None, "nothing is newer");
+        let json = |piece| serde_json::to_string(&piece).expect("JSON");
+        let read = pieces.into_iter().map(json);
+        let read = read.map(|text| serde_json::from_str(&text).expect("read"));
+        let after = Timelines::default();
+        after.restore(&Saved::joined(read));
+        assert_eq!(
+            after.of(POINTS, |_, _| true),
+            before.of(POINTS, |_, _| true)
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub struct Figures {
 
 /// One step: 28 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Bare", into = "Bare")]
 pub struct Point {
     /// Held at its end.
     pub active: u32,
@@ -40,6 +41,46 @@ pub struct Point {
     pub connect: f32,
     /// Mean of its first answers, in seconds; below 0: there was none.
     pub first_byte: f32,
+}
+
+/// A point as it is saved: the numbers alone, in the order of the fields.
+type Bare = (u32, u32, u32, f32, f32, f32, f32);
+
+impl From<Bare> for Point {
+    fn from((active, opened, failed, from_client, from_server, connect, first_byte): Bare) -> Self {
+        Self {
+            active,
+            opened,
+            failed,
+            from_client,
+            from_server,
+            connect,
+            first_byte,
+        }
+    }
+}
+
+impl From<Point> for Bare {
+    fn from(point: Point) -> Self {
+        let Point {
+            active,
+            opened,
+            failed,
+            from_client,
+            from_server,
+            connect,
+            first_byte,
+        } = point;
+        (
+            active,
+            opened,
+            failed,
+            from_client,
+            from_server,
+            connect,
+            first_byte,
+        )
+    }
 }
 
 /// See the module.
