@@ -7,7 +7,7 @@
 //!                                                   now and then            └──► Report, for those who ask
 //! ```
 //!
-//! The [`Model`] is told what each target is at the moment at which that changes, and counts the time between by the hour. A
+//! The [`Model`](model::Model) is told what each target is at the moment at which that changes, and counts the time between by the hour. A
 //! mark hands what was counted to the store, which adds it to the rows of its hour, day and month. Whoever asks for a report
 //! gets rows, what waits to be written, and what was counted since.
 //!

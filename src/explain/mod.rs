@@ -4,7 +4,7 @@
 //! [`Pool::forecast`](crate::pool::Pool::forecast)); here they are put in order and into words. To ask changes nothing: no
 //! session is counted, no turn used up, no sticky entry made.
 //!
-//! Of a running howdah the admin server asks; of a file, `howdah explain --config` ([`file`]), where all servers count as
+//! Of a running howdah the admin server asks; of a file, `howdah explain --config` ([`mod@file`]), where all servers count as
 //! up. What cannot be known ahead is said as such: who is drawn by lot, and what a server does that is dialled.
 
 mod answer;
