@@ -70,6 +70,7 @@ fn open() -> (Runtime, HandlerContext) {
                 let _ = reply.send(Err(Rejected {
                     error,
                     faults: Vec::new(),
+                    told: Vec::new(),
                 }));
             }
         }

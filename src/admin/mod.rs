@@ -213,6 +213,8 @@ pub struct Rejected {
     pub error: String,
     /// Each fault as `howdah check` prints it, with its place.
     pub faults: Vec<String>,
+    /// The same for all who may look, and for the log: place and fact of each, without the file's text.
+    pub told: Vec<String>,
 }
 
 /// What a request needs of the running program.

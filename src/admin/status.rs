@@ -66,7 +66,7 @@ impl RefusedStatus {
         Self {
             at: rfc3339(refused.at),
             error: refused.why.error.clone(),
-            faults: refused.why.faults.clone(),
+            faults: refused.why.told.clone(),
         }
     }
 }

@@ -576,6 +576,7 @@ async fn a_reload_answers_with_what_changed_or_with_the_faults() {
                 _ => Err(Rejected {
                     error: "the file has 1 fault".into(),
                     faults: vec!["error: a\n --> b".into()],
+                    told: vec!["b: a".into()],
                 }),
             });
         }

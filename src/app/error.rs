@@ -65,14 +65,19 @@ pub enum ReloadError {
 
 impl From<ReloadError> for Rejected {
     fn from(error: ReloadError) -> Self {
-        let faults = match &error {
-            ReloadError::Faulty(report) => report.faults.iter().map(ToString::to_string).collect(),
+        let of = |show: fn(&config::Fault) -> String| match &error {
+            ReloadError::Faulty(report) => report.faults.iter().map(show).collect(),
             _ => Vec::new(),
         };
+        let (faults, told) = (of(ToString::to_string), of(config::Fault::told));
         let error = match error {
             ReloadError::Faulty(_) => "the configuration is faulty; nothing has changed".to_owned(),
             other => format!("{other}; nothing has changed"),
         };
-        Self { error, faults }
+        Self {
+            error,
+            faults,
+            told,
+        }
     }
 }

@@ -112,16 +112,21 @@ impl App {
 
     fn refuse(&mut self, error: ReloadError) {
         self.metrics.reloaded(ReloadResult::Refused);
-        tracing::warn!(%error, "reload refused, nothing has changed");
+        // Who asked hears all of it; everybody else where it is, and that `howdah check` tells how to mend it.
+        let why = Rejected::from(error);
+        let error = match why.told.as_slice() {
+            [] => why.error.clone(),
+            told => told.join("; "),
+        };
+        tracing::warn!(error, "reload refused, nothing has changed");
         let text = format!("reload refused, nothing has changed: {error}");
         let event = Event::error(Kind::ReloadRefused, text).by(self.reloads.by());
         self.metrics.journal().tell(event);
-        let why = Rejected::from(error);
         let refusal = Arc::new(Refusal {
             at: SystemTime::now(),
             why: why.clone(),
         });
-        let faults = why.faults.iter().map(|fault| format!("\n{fault}"));
+        let faults = why.told.iter().map(|fault| format!("\n{fault}"));
         let refused = self.noted(Err(why.error.clone() + &faults.collect::<String>()));
         self.view.rcu(|view| RuntimeView {
             refused: Some(Arc::clone(&refusal)),

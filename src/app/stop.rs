@@ -112,6 +112,7 @@ impl App {
                 let _ = reply.send(Err(Rejected {
                     error: "howdah is stopping; nothing has changed".to_owned(),
                     faults: Vec::new(),
+                    told: Vec::new(),
                 }));
             }
             Command::Cut { server } => self.end_drain(server).await,

@@ -75,6 +75,19 @@ impl Fault {
         text
     }
 
+    /// For those who may look and did not write the file: place and fact, and nothing of the file's text.
+    pub fn told(&self) -> String {
+        match &self.place {
+            Some(place) => {
+                let Place {
+                    file, line, column, ..
+                } = place;
+                format!("{file}:{line}:{column}: {}", self.what)
+            }
+            None => self.what.clone(),
+        }
+    }
+
     /// As Display, in colours: for a terminal.
     pub fn coloured(&self) -> String {
         Block {

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::field::Value;
-use super::secrets;
+use super::hidden;
 
 /// Keys with their values, each by its path: `pool`, `hive`, `probe`, `interval`. A listener goes by its name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,7 +104,7 @@ fn between(was: Option<&Setting>, is: Option<&Setting>) -> String {
     match (was, is) {
         (Some(Setting::One(was)), Some(Setting::One(is))) if was.shown == is.shown => {
             match is.shown.as_str() {
-                secrets::MASK => format!("{} -> {}", was.shown, is.shown),
+                hidden::MASK => format!("{} -> {}", was.shown, is.shown),
                 file => format!("has another content: {file}"),
             }
         }
@@ -159,14 +159,18 @@ fn lists(was: &[Said], is: &[Said]) -> String {
 impl Said {
     fn of(path: &[String], value: &Value<'_>, files: &Files<'_>) -> Self {
         let key = path.last().map(String::as_str).unwrap_or_default();
-        if secrets::is_secret(key) {
+        if hidden::is_secret(key) {
             return Self {
-                shown: secrets::MASK.into(),
+                shown: hidden::MASK.into(),
                 hidden: fingerprint(&written(value.get_ref())),
             };
         }
+        let text = match value.get_ref() {
+            DeValue::String(text) => written(&DeValue::String(hidden::without_query(key, text))),
+            other => written(other),
+        };
         Self {
-            shown: shortened(&written(value.get_ref()), LONGEST),
+            shown: shortened(&text, LONGEST),
             hidden: whole(value.get_ref(), files),
         }
     }
@@ -212,9 +216,14 @@ fn written(value: &DeValue<'_>) -> String {
         DeValue::Table(table) => {
             let entry = |(key, value): (&Spanned<Cow<'_, str>>, &Value<'_>)| {
                 let key = key.get_ref();
-                let value = match secrets::is_secret(key) {
-                    true => secrets::MASK.to_owned(),
-                    false => written(value.get_ref()),
+                let value = match hidden::is_secret(key) {
+                    true => hidden::MASK.to_owned(),
+                    false => match value.get_ref() {
+                        DeValue::String(text) => {
+                            written(&DeValue::String(hidden::without_query(key, text)))
+                        }
+                        other => written(other),
+                    },
                 };
                 format!("{key} = {value}")
             };

@@ -5,7 +5,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::hidden::{MASK, may_hold_a_secret};
 use super::report::Place;
+use super::strings;
 
 /// Bytes of the file, as the TOML parser counts them.
 pub(super) type Span = Range<usize>;
@@ -16,16 +18,20 @@ pub(super) struct Source {
     text: String,
     /// Where each line begins; a file may have ten thousand servers.
     lines: Vec<usize>,
+    /// Strings of several lines.
+    long: Vec<Span>,
 }
 
 impl Source {
     pub(super) fn new(file: &str, text: String) -> Self {
         let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(breaks).collect();
+        let long = strings::find(&text).long;
         Self {
             file: file.into(),
             text,
             lines,
+            long,
         }
     }
 
@@ -50,7 +56,10 @@ impl Source {
         let from = (start - head).min(line.len());
         let to = (end - head).clamp(from, line.len());
         let column = line[..from].chars().count();
-        let (shown, from, to) = mask(line, from, to);
+        let (shown, from, to) = match self.begins_inside_a_string(head) {
+            true => (MASK.to_owned(), 0, MASK.len()),
+            false => mask(line, from, to),
+        };
         let (excerpt, indent, width) = shorten(&shown, from, to);
         Place {
             file: Arc::clone(&self.file),
@@ -60,6 +69,16 @@ impl Source {
             indent,
             width,
         }
+    }
+}
+
+impl Source {
+    /// Whether a line that begins at `head` goes on with a string of the lines before.
+    fn begins_inside_a_string(&self, head: usize) -> bool {
+        let next = self.long.partition_point(|string| string.end <= head);
+        self.long
+            .get(next)
+            .is_some_and(|string| string.start < head)
     }
 }
 
@@ -80,30 +99,52 @@ fn mask(line: &str, mut from: usize, mut to: usize) -> (String, usize, usize) {
     (shown, from, to)
 }
 
-/// Where the inside of the next string behind a secret key stands.
+/// Where the next value behind a secret key stands, quotes excluded; where it does not end as a plain string does, all that is
+/// left of the line.
 fn next_secret(line: &str, search: usize) -> Option<Range<usize>> {
     let mut at = search;
     while let Some(equals) = line[at..].find('=').map(|found| at + found) {
-        let key = line[..equals].trim_end().trim_end_matches(['"', '\'']);
-        let part = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
-        let key = key.rsplit(part).next().unwrap_or(key).to_ascii_lowercase();
-        let value = &line[equals + 1..];
-        let gap = value.len() - value.trim_start().len();
-        let value = value.trim_start();
-        let quote = value.chars().next().filter(|c| *c == '"' || *c == '\'');
-        if let Some(quote) = quote
-            && (key == "url" || SECRET.iter().any(|secret| key.contains(secret)))
-            && !key.ends_with("_file")
-        {
-            let start = equals + 1 + gap + 1;
-            let end = line[start..]
-                .find(quote)
-                .map_or(line.len(), |end| start + end);
-            return Some(start..end);
-        }
         at = equals + 1;
+        if !may_hold_a_secret(last_key(&line[..equals])) {
+            continue;
+        }
+        let start = at + (line[at..].len() - line[at..].trim_start().len());
+        let value = &line[start..];
+        if value.is_empty() || value.starts_with(MASK) {
+            continue;
+        }
+        let quote = value.bytes().next().filter(|c| matches!(c, b'"' | b'\''));
+        let Some(quote) = quote else {
+            return Some(start..line.len());
+        };
+        let end = strings::end_of(line.as_bytes(), start, quote);
+        let is_whole = !value.as_bytes().starts_with(&[quote; 3])
+            && end > start + 1
+            && line.as_bytes()[end - 1] == quote;
+        let inside = match is_whole {
+            true => start + 1..end - 1,
+            false => start + 1..line.len(),
+        };
+        if line[inside.clone()] != *MASK {
+            return Some(inside);
+        }
     }
     None
+}
+
+/// Of what stands before a `=`, without quotes: `key` of `a.b."key"`.
+fn last_key(before: &str) -> &str {
+    let key = before.trim_end();
+    match key.bytes().last().filter(|c| matches!(c, b'"' | b'\'')) {
+        Some(quote) => {
+            let inside = &key[..key.len() - 1];
+            inside.rsplit(char::from(quote)).next().unwrap_or(inside)
+        }
+        None => {
+            let part = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-';
+            key.rsplit(part).next().unwrap_or(key)
+        }
+    }
 }
 
 /// A window of [`WINDOW`] characters around the caret; tabs and control characters become one column each.
@@ -141,9 +182,7 @@ fn floor(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-const MASK: &str = "***";
 const WINDOW: usize = 120;
-const SECRET: [&str; 4] = ["password", "passwd", "secret", "token"];
 
 #[cfg(test)]
 mod tests {
@@ -193,6 +232,31 @@ mod tests {
             let whole = Source::new("f", line.to_owned()).place(&(0..1));
             assert_eq!(whole.excerpt, shown);
         }
+        for (line, shown) in [
+            (
+                "steps = [{ token = \"AUTH x\", expect = \"(\" }]",
+                "steps = [{ token = \"***\", expect = \"(\" }]",
+            ),
+            ("url = \"\"\"ftp://h/x\"\"\"", "url = \"***"),
+            ("url = '\''\'ftp://h/x", "url = '***"),
+            ("url = \"ftp://h/a\\\"x\"", "url = \"***\""),
+            ("url = [\"https://h/x\"]", "url = ***"),
+            ("headers = { a = \"x\" }", "headers = ***"),
+            ("\"url\" = 'x'", "\"url\" = '***'"),
+            ("\"\\u0073end\" = \"x\"", "\"\\u0073end\" = \"***\""),
+            ("bearer = [\"login\", \"x\"]", "bearer = ***"),
+            (
+                "ulr = \"https://h/x\" # url = \"y\"",
+                "ulr = \"https://h/x\" # url = \"***\"",
+            ),
+        ] {
+            let whole = Source::new("f", line.to_owned()).place(&(0..1));
+            assert_eq!(whole.excerpt, shown);
+        }
+        let text = "send = \"\"\"\nAUTH x\nmore\"\"\"\nrise = 0\n";
+        assert_eq!(place(text, "AUTH").excerpt, "***");
+        assert_eq!(place(text, "more").excerpt, "***");
+        assert_eq!(place(text, "rise").excerpt, "rise = 0");
         let behind = place("probe = { password = \"hunter2\", rise = 0 }", "rise");
         assert_eq!(marked(&behind), "rise");
         assert_eq!(behind.column, 33);

@@ -9,7 +9,7 @@ use super::member::{Looked, plural};
 use super::query::{Scene, Stopped};
 use crate::balance::{Score, Value};
 use crate::base::unit;
-use crate::plan::Protocol;
+use crate::plan::{Balance, Protocol};
 use crate::pool::{Forecast, NoServer, Pick, Pool, Snapshot};
 use crate::session::Reason;
 
@@ -244,7 +244,9 @@ fn afterwards(
         let member = snapshot.everybody().get(*place);
         member.map(|one| one.server.name().to_string())
     };
-    let by_lot = !forecast.odds.is_empty();
+    // A sticky entry decides without a draw; who follows its server is drawn all the same.
+    let draws = snapshot.plan().balance == Balance::Random && forecast.choices.len() > 2;
+    let by_lot = draws || !forecast.odds.is_empty();
     let next = forecast.choices.iter().skip(1).filter(|_| !by_lot);
     told.next = next.filter_map(|(place, _)| name(place)).collect();
     let text = match (protocol, told.next.as_slice()) {

@@ -70,3 +70,46 @@ interval = "250ms"
         }
     }
 }
+
+/// Who may look hears where a refused file is at fault, and nothing of its text; who asked for the reload hears all.
+#[tokio::test]
+async fn a_refused_reload_shows_nobody_the_files_text() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let site = Site::new();
+    let config = |probe: &str| {
+        format!(
+            "[admin]\nbind = \"127.0.0.1:0\"\n[[listener]]\nname = \"front\"\nbind = \"127.0.0.1:0\"\npool = \"own\"\n\
+             [pool.own]\nservice = \"tcp\"\nservers = [\"{}\"]\n\
+             probe = {{ type = \"exchange\", steps = [{{ {probe} }}] }}\n# send = \"old-s3cret\"\n",
+            server.address()
+        )
+    };
+    let howdah = site
+        .start(&config("send = \"s3cret\", expect = \"x\""))
+        .await;
+    for faulty in [
+        "send = \"s3cret\", expect = \"(\"",
+        "sned = \"s3cret\", expect = \"x\"",
+        "send = \"\"\"s3cret\"\"\", expect = \"(\"",
+        "send = \"a\\\"s3cret\", expect = 7",
+        "send = [\"s3cret\"], expect = \"x\"",
+        "send = \"s3cret\" expect = \"x\"",
+        "\"\\u0073end\" = \"s3cret\\q\"",
+    ] {
+        std::fs::write(howdah.dir().join("howdah.toml"), config(faulty)).unwrap();
+        let (code, body) = howdah.http("POST", "/api/v1/reload", "").await;
+        assert_eq!(code, 422, "{body}");
+        assert!(body.contains("howdah.toml:10"), "{body}");
+    }
+    let mut seen = howdah.log().so_far();
+    for page in ["status", "configuration", "events", "doctor"] {
+        let (code, body) = howdah.http("GET", &format!("/api/v1/{page}"), "").await;
+        assert_eq!(code, 200, "{body}");
+        seen.push(body);
+    }
+    let told = |text: &&String| text.contains("howdah.toml:10:");
+    assert!(seen.iter().filter(told).count() >= 4, "{seen:#?}");
+    for text in &seen {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}

@@ -282,7 +282,9 @@ async fn thousands_are_listed_at_once_and_hold_nobody_up() {
         .http("DELETE", &format!("/api/v1/sessions/{id}"), "")
         .await;
     assert_eq!(code, 200, "{body}");
-    assert!(matches!(at_once(first.read(&mut [0; 8])).await, Ok(0)));
+    // In order, or by a reset where it spoke less than a second ago.
+    let end = at_once(first.read(&mut [0; 8])).await;
+    assert!(!matches!(end, Ok(1..)), "{end:?}");
     eventually!(list(&howdah, "?pool=crowd&limit=1").await["total"] == count - 1);
 }
 

@@ -110,6 +110,12 @@ fn judge(seed: u64, world: &World, told: &Explanation, line: &Line) {
                 assert!(drawn || refused, "{all}");
                 return;
             }
+            // Who follows a sticky server that refuses is drawn, where the pool draws.
+            let first_refuses = told.server.iter().any(|one| world.refuses(one));
+            if first_refuses && told.next.is_empty() && line.attempts > 1 {
+                assert_ne!(told.server.as_ref(), Some(&server), "{all}");
+                return;
+            }
             let chain: Vec<&String> = told.server.iter().chain(&told.next).collect();
             let Some(tried) = chain.iter().position(|one| !world.refuses(one)) else {
                 let waits = ["queue-timeout", "limit"].contains(&line.reason.as_str());

@@ -158,7 +158,22 @@ impl<'s> Talk<'s> {
     /// The answer so far, its first line.
     pub(super) fn heard(&self) -> String {
         let heard = self.reader.as_ref().map(Reader::heard);
-        first_line(heard.unwrap_or_default())
+        self.shown(heard.unwrap_or_default())
+    }
+
+    /// The first line of an answer, for people. A server may say what it was sent, and what a file has it sent may be a login.
+    fn shown(&self, heard: &[u8]) -> String {
+        let mut text = first_line(heard);
+        for (step, _) in &self.script {
+            let Cow::Owned(sent) = &step.send else {
+                continue;
+            };
+            let words = sent.split(u8::is_ascii_whitespace);
+            for word in words.filter(|word| word.len() >= LEAST_SECRET) {
+                text = text.replace(&first_line(word), "***");
+            }
+        }
+        text
     }
 
     fn done(&self) -> Answer {
@@ -190,10 +205,10 @@ impl<'s> Talk<'s> {
             return Heard::Verdict(self.strange());
         };
         let heard = self.reader.as_ref().map(Reader::heard).unwrap_or_default();
-        let told = pattern.group("detail", heard).map(first_line);
+        let told = pattern.group("detail", heard).map(|told| self.shown(told));
         let told = told.or_else(|| rule.told.map(str::to_owned));
         self.role = role(rule.means, pattern, heard).or(self.role);
-        let detail = told.clone().unwrap_or_else(|| first_line(heard));
+        let detail = told.clone().unwrap_or_else(|| self.shown(heard));
         let answer = match rule.means.says {
             Says::Up => {
                 self.detail = told.unwrap_or_default();
@@ -219,7 +234,7 @@ impl<'s> Talk<'s> {
         let heard = self.reader.as_ref().map(Reader::heard).unwrap_or_default();
         match heard {
             [0x15, 3, ..] => Answer::down(Reason::SpeaksTls, "a TLS alert came back"),
-            _ => Answer::down(Reason::UnexpectedAnswer, &first_line(heard)),
+            _ => Answer::down(Reason::UnexpectedAnswer, &self.shown(heard)),
         }
     }
 }
@@ -245,6 +260,9 @@ pub(super) fn first_line(bytes: &[u8]) -> String {
         Err(_) => line.escape_ascii().to_string(),
     }
 }
+
+/// Shorter words are everybody's.
+const LEAST_SECRET: usize = 6;
 
 fn closed() -> Answer {
     Answer::down(Reason::Closed, "closed without an answer")
