@@ -43,14 +43,22 @@ impl Audit {
         );
     }
 
+    /// Nothing came of it: it was not understood.
+    pub(super) fn refused(&self, who: Who, fault: &Fault) {
+        self.told(who, &[], "refused", Some(&fault.sentence()));
+    }
+
     /// `body` is what the request said besides: a weight, a timeout.
     pub(super) fn judged(&self, who: Who, body: &[u8], outcome: &Result<Answer, Fault>) {
+        match outcome {
+            Ok(_) => self.told(who, body, "done", None),
+            Err(fault) => self.told(who, body, "refused", Some(&fault.sentence())),
+        }
+    }
+
+    fn told(&self, who: Who, body: &[u8], outcome: &str, detail: Option<&str>) {
         let body = String::from_utf8_lossy(body.get(..SHOWN).unwrap_or(body)).into_owned();
         let body = (!body.is_empty()).then_some(body);
-        let (word, detail) = match outcome {
-            Ok(_) => ("done", None),
-            Err(fault) => ("refused", Some(fault.sentence().into_owned())),
-        };
         tracing::info!(
             %who,
             from = %self.from,
@@ -59,7 +67,7 @@ impl Audit {
             server = self.server,
             session = self.session,
             body,
-            outcome = word,
+            outcome,
             detail,
             "order"
         );

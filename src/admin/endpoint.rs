@@ -23,7 +23,8 @@ pub(super) struct Endpoint {
     pub(super) summary: &'static str,
     /// What else there is to say; may be empty.
     pub(super) description: &'static str,
-    /// What may stand after the `?`. With none declared, whatever stands there is passed over.
+    /// What may stand after the `?`. With none declared, an order refuses whatever stands there, and who
+    /// looks is passed over.
     pub(super) query: &'static [Parameter],
     /// What the request carries.
     pub(super) body: Option<Taken>,

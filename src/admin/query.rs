@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::answer::Fault;
 use super::path::decode;
@@ -79,6 +79,20 @@ impl Query {
         }
     }
 
+    /// For orders: where nothing is declared, nothing may be sent, so that nobody believes to have said what was passed over.
+    /// `body` is an example of what the order takes instead.
+    pub(super) fn obey(
+        sent: Option<&str>,
+        known: &'static [Parameter],
+        body: Option<&str>,
+    ) -> Result<Self, Fault> {
+        let first = sent.and_then(|sent| sent.split('&').find(|pair| !pair.is_empty()));
+        match first.filter(|_| known.is_empty()) {
+            Some(pair) => Err(refused(pair.split('=').next().unwrap_or(pair), body)),
+            None => Self::read(sent, known),
+        }
+    }
+
     fn find(&self, name: &str) -> Option<&Value> {
         let found = self.0.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value)
@@ -143,7 +157,8 @@ impl Kind {
             Self::Address => text.parse().ok().map(Value::Address),
             Self::Network => {
                 let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
-                text.parse().ok().or_else(one).map(Value::Network)
+                let network = text.parse().ok().or_else(one);
+                network.map(canonical).map(Value::Network)
             }
             Self::Word(words) => words
                 .iter()
@@ -178,6 +193,34 @@ fn unknown(name: &str, known: &[Parameter]) -> Fault {
     ))
 }
 
+fn refused(name: &str, body: Option<&str>) -> Fault {
+    let name: String = name.chars().take(NAME_SHOWN).collect();
+    let taken = body.map_or_else(
+        || "nothing".into(),
+        |body| format!("a JSON body like {body}"),
+    );
+    Fault::Request(format!(
+        "there is no parameter {name:?} here: this order takes {taken}"
+    ))
+}
+
+/// IPv4 in IPv6's clothes is IPv4, as for addresses of clients.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(six) = network else {
+        return network;
+    };
+    let four = six.addr().to_ipv4_mapped();
+    let length = six.prefix_len().checked_sub(MAPPED);
+    let four = four
+        .zip(length)
+        .map(|(four, length)| Ipv4Net::new(four, length));
+    four.and_then(Result::ok).map_or(network, IpNet::V4)
+}
+
+/// Bits that stand before an IPv4 address in IPv6.
+const MAPPED: u8 = 96;
+/// Characters of a name that nobody knows.
+const NAME_SHOWN: usize = 64;
 /// What [`Kind::Span`] may be, as a regular expression for those who do not read sentences.
 pub(super) const SPAN: &str = "^([0-9]{1,8}ms|[0-9]{1,7}s|[0-9]{1,5}m|[0-9]{1,3}h([0-9]{1,2}m)?|[12]?[0-9]{1,2}d|3[0-5][0-9]d|36[0-5]d)$";
 /// tokio's clock ends some years from now.
@@ -254,5 +297,36 @@ mod tests {
     #[test]
     fn where_nothing_is_declared_anything_goes() {
         assert!(Query::read(Some("name[]=%zz&&=&x"), &[]).is_ok());
+    }
+
+    #[test]
+    fn an_order_takes_nothing_that_it_does_not_know() {
+        let body = Some(r#"{"dry_run": true}"#);
+        let fault = Query::obey(Some("&dry_run=true"), &[], body).expect_err("unknown");
+        let wanted =
+            "no parameter \"dry_run\" here: this order takes a JSON body like {\"dry_run\": true}";
+        assert!(fault.sentence().contains(wanted), "{fault:?}");
+        let fault = Query::obey(Some("x"), &[], None).expect_err("unknown");
+        assert!(fault.sentence().ends_with("takes nothing"), "{fault:?}");
+        for sent in [None, Some(""), Some("&")] {
+            assert!(Query::obey(sent, &[], body).is_ok());
+        }
+        assert!(Query::obey(Some("limit=5"), KNOWN, body).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_the_one_of_ipv4() {
+        for (sent, wanted) in [
+            ("::ffff:127.0.0.1", "127.0.0.1/32"),
+            ("::ffff:127.0.0.0/104", "127.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+            ("::ffff:0:0/95", "::ffff:0:0/95"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            let sent = format!("client={sent}");
+            let query = Query::read(Some(&sent), KNOWN).expect("good");
+            assert_eq!(query.network("client"), wanted.parse().ok(), "{sent}");
+        }
     }
 }

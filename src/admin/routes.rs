@@ -67,7 +67,9 @@ async fn judge(
     let audit = Audit::of(word, &call.names, *peer);
     let who = guard::may_command(&call.headers, peer, &call.view.admin).await;
     let who = who.inspect_err(|fault| audit.denied(fault))?;
-    call.query = Query::read(head.uri.query(), endpoint.query)?;
+    let taken = endpoint.body.as_ref().map(|body| body.example);
+    let query = Query::obey(head.uri.query(), endpoint.query, taken);
+    call.query = query.inspect_err(|fault| audit.refused(who, fault))?;
     call.body = body::collect(incoming).await?;
     call.by = format!("{who} from {peer}");
     let said = call.body.clone();

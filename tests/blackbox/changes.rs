@@ -102,6 +102,12 @@ async fn a_dry_run_changes_nothing_and_tells_of_faults() {
         (code, &body["dry_run"], &body["generation"]),
         (200, &true.into(), &1.into())
     );
+    let (code, fault) = howdah.http("POST", "/api/v1/reload?dry_run=true", "").await;
+    assert_eq!(code, 400, "{fault}");
+    assert!(
+        fault.contains("no parameter") && fault.contains("dry_run"),
+        "{fault}"
+    );
     let status = howdah.status().await;
     assert_eq!(status["generation"], 1);
     assert_eq!(status["pools"][0]["servers"].as_array().unwrap().len(), 1);
