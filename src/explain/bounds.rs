@@ -34,7 +34,7 @@ fn bound(
             let most = limit
                 .most()
                 .map(|most| format!("{taken} of {most} sessions ({key})"));
-            let most = most.unwrap_or_else(|| format!("{} sessions, without a bound", taken));
+            let most = most.unwrap_or_else(|| format!("{}, without a bound", sessions(taken)));
             let rate = limit.per_second().map(rate);
             let rate = rate.map_or_else(String::new, |rate| format!(", at most {rate}"));
             told.pass(rule, most + &rate);
@@ -91,7 +91,7 @@ pub(super) fn source(
     let (active, room) = rules.sources.look(client, plan, now);
     let most = plan.max_connections;
     let most = most.map(|most| format!("{active} of {most} sessions (source_max_connections)"));
-    let most = most.unwrap_or_else(|| format!("{active} sessions"));
+    let most = most.unwrap_or_else(|| sessions(active));
     let rate = plan.max_per_second;
     let rate = rate.map(|rate| format!(", at most {rate} new ones in a second"));
     let text = format!("this client has {most}{}", rate.unwrap_or_default());
@@ -101,4 +101,11 @@ pub(super) fn source(
     }
     let text = format!("{text}: it may have no more now");
     Err(told.stop(Rule::SourceLimit, Reason::SourceLimit.as_str(), text))
+}
+
+fn sessions(count: u32) -> String {
+    match count {
+        1 => "1 session".into(),
+        _ => format!("{count} sessions"),
+    }
 }

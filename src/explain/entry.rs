@@ -1,6 +1,6 @@
 //! May the client enter? Listener, addresses and bounds, in the order of `session::admit` and `session::greet`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use crate::session::{Reason, entitled, is_proxy};
 
 pub(super) fn listens(
     plan: &ListenerPlan,
+    query: &Query,
     scene: &Scene,
     protocol: Protocol,
     told: &mut Explanation,
@@ -24,6 +25,9 @@ pub(super) fn listens(
         return stop(told, NOT_BOUND, why);
     }
     match scene {
+        Scene::File if !takes_family(&plan.bind, query) => {
+            stop(told, ADDRESS_FAMILY, other_family(&plan.bind, query))
+        }
         Scene::File => {
             let at = list(&plan.bind);
             told.pass(Rule::Listener, format!("would listen at {at}"));
@@ -38,11 +42,31 @@ pub(super) fn listens(
                        seconds at most; then it listens whatever they say";
             stop(told, NOT_BOUND, why.to_owned())
         }
+        Scene::Running { bound, .. } if !takes_family(bound, query) => {
+            stop(told, ADDRESS_FAMILY, other_family(bound, query))
+        }
         Scene::Running { bound, .. } => {
             told.pass(Rule::Listener, format!("listens at {}", list(bound)));
             Ok(())
         }
     }
+}
+
+/// A socket of IPv6 takes nobody of IPv4 (see `listener::bind`). Of a proxy's own address nothing is known but what is said.
+fn takes_family(bound: &[SocketAddr], query: &Query) -> bool {
+    let is_ipv4 = query.client.to_canonical().is_ipv4();
+    query.via.is_some() || bound.iter().any(|at| at.is_ipv4() == is_ipv4)
+}
+
+fn other_family(bound: &[SocketAddr], query: &Query) -> String {
+    let (own, any) = match query.client.to_canonical() {
+        IpAddr::V4(_) => ("IPv4", "0.0.0.0"),
+        IpAddr::V6(_) => ("IPv6", "[::]"),
+    };
+    let at = list(bound);
+    format!(
+        "listens at {at}, where nobody comes by {own}: `bind` takes a list, and \"{any}:PORT\" is all of {own}"
+    )
 }
 
 /// Returns the address that counts as the client's from here on.
@@ -147,3 +171,4 @@ const SHOWN: usize = 8;
 /// No session comes to be, so the log has no word for it.
 const NOT_BOUND: &str = "not-bound";
 const DRAINING: &str = "draining";
+const ADDRESS_FAMILY: &str = "address-family";

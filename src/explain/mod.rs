@@ -46,7 +46,7 @@ fn ask(
     now: Instant,
     told: &mut Explanation,
 ) -> Result<(), Stopped> {
-    entry::listens(rules.plan, scene, protocol, told)?;
+    entry::listens(rules.plan, query, scene, protocol, told)?;
     let client = match protocol {
         Protocol::Tcp => entry::admitted(rules, query, now, told)?,
         Protocol::Udp => entry::admitted_over_udp(rules, query, now, told)?,

@@ -259,3 +259,31 @@ async fn datagrams_and_certificates_have_rules_of_their_own() {
         "{proxy}"
     );
 }
+
+#[tokio::test]
+async fn a_client_of_a_family_that_no_address_takes_is_refused() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let howdah = Howdah::start(&plain("echo", &[server.address()], "")).await;
+    let ask = async |client: &str| {
+        let ask = [
+            "explain",
+            "--listener",
+            "echo",
+            "--json",
+            "--client",
+            client,
+        ];
+        let told: Value = serde_json::from_str(&howdah.ctl_ok(&ask).await).unwrap();
+        (told["decision"].clone(), told["reason"].clone(), told)
+    };
+    let (decision, reason, told) = ask("2001:db8::1").await;
+    assert_eq!(
+        (decision, reason),
+        ("refused".into(), "address-family".into())
+    );
+    assert_eq!(told["steps"][0]["rule"], "listener", "{told}");
+    assert_eq!(told["steps"][0]["outcome"], "stop", "{told}");
+    for client in ["127.0.0.1", "::ffff:127.0.0.1"] {
+        assert_eq!(ask(client).await.0, "server");
+    }
+}
