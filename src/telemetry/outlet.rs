@@ -7,7 +7,7 @@
 //! [`Outlet::reopen`] is for who renames log files: the writer itself opens the file again, after the lines that were queued
 //! before, so that each line is in one file, whole.
 
-use std::io;
+use std::io::{self, Write};
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -173,6 +173,14 @@ impl Shared {
         if let Err(error) = sink.reopen() {
             let log = self.loss.name;
             tracing::warn!(log, %error, "a log file cannot be opened again: lines go to the old one");
+            if !self.loss.warn {
+                // The line above goes to the old file itself, which may have been deleted.
+                let text = "cannot be opened again: lines go to the old file, and are lost where that was deleted";
+                let _ = writeln!(
+                    io::stderr(),
+                    "howdah: the log of the process {text}: {error}"
+                );
+            }
         }
     }
 
@@ -398,6 +406,28 @@ mod tests {
         outlet.push(b"one\n");
         assert!(outlet.flush(Duration::from_secs(10)));
         assert_eq!(std::fs::read_to_string(aside).expect("reads"), "one\n");
+    }
+
+    #[test]
+    fn lines_of_a_deleted_file_that_cannot_be_made_again_are_counted() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("log");
+        let outlet = outlet(&path);
+        std::fs::remove_file(&path).expect("removes");
+        std::fs::create_dir(&path).expect("stands in the way");
+        outlet.reopen();
+        assert!(outlet.flush(Duration::from_secs(10)));
+        outlet.push(b"one\ntwo\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(outlet.0.loss.counter.get(), 2);
+        std::fs::remove_dir(&path).expect("out of the way");
+        outlet.reopen();
+        outlet.push(b"three\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        outlet.push(b"four\n");
+        assert!(outlet.flush(Duration::from_secs(10)));
+        assert_eq!(outlet.0.loss.counter.get(), 3);
+        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "four\n");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,6 +15,8 @@ pub(super) struct Stream {
     path: Option<PathBuf>,
     /// The last write ended within a line.
     torn: bool,
+    /// The file was deleted, and there is no other: nobody would read what is written there.
+    gone: bool,
 }
 
 /// What became of a batch of lines.
@@ -36,8 +38,12 @@ impl Written {
 impl Stream {
     /// What is open already.
     pub(super) fn of(file: File) -> Self {
-        let (path, torn) = (None, false);
-        Self { file, path, torn }
+        Self {
+            file,
+            path: None,
+            torn: false,
+            gone: false,
+        }
     }
 
     /// Appends to a file; made with mode 640 when it is not there. A named pipe that nobody reads is an error,
@@ -47,24 +53,35 @@ impl Stream {
             file: append_to(path)?,
             path: Some(path.to_owned()),
             torn: false,
+            gone: false,
         })
     }
 
     /// Opens a file again under its name.
     ///
     /// # Errors
-    /// When there is no such file to be had; then the old one stays.
+    /// When there is no such file to be had; then the old one stays, and where it was deleted, lines are lost.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        self.file = append_to(path)?;
-        self.torn = false;
+        self.file = append_to(path).inspect_err(|_| {
+            let here = self.file.metadata();
+            self.gone = here.is_ok_and(|here| here.nlink() == 0);
+        })?;
+        (self.torn, self.gone) = (false, false);
         Ok(())
     }
 
     /// A line is written whole or not at all, as far as the disk lets us: after a torn write the next begins on a new line.
     pub(super) fn write(&mut self, batch: &[u8], leave: &dyn Fn() -> bool) -> Written {
+        if self.gone {
+            let mut result = Written::default();
+            let lines = batch.iter().filter(|byte| **byte == b'\n');
+            let why = "the file was deleted, and cannot be made again";
+            result.lose(lines.count() as u64, io::Error::other(why));
+            return result;
+        }
         if self.torn && write_all(&mut self.file, b"\n", leave).1.is_none() {
             self.torn = false;
         }

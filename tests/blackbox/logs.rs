@@ -237,6 +237,35 @@ async fn a_rotation_under_sessions_loses_no_line_and_doubles_none() {
     assert_eq!(own.matches("log files are opened again").count(), TURNS);
 }
 
+/// The locks hold the folder that the start found, and not its name: howdah says where it can be heard that the file is
+/// lost, and counts.
+#[tokio::test]
+async fn a_folder_that_was_made_again_is_told_of_on_standard_error_and_its_lines_are_counted() {
+    let dir = folder();
+    let (logs, said) = (dir.path().join("logs"), dir.path().join("said"));
+    std::fs::create_dir(&logs).unwrap();
+    let log = "target = \"DIR/logs/howdah.log\"\naccess = \"DIR/logs/access.log\"";
+    let heard = |dir: &Path| {
+        let mut command = program();
+        command.stderr(std::fs::File::create(dir.join("said")).unwrap());
+        command
+    };
+    let howdah = Quiet::start(dir, log, heard).await;
+    howdah.session().await;
+    std::fs::remove_dir_all(&logs).unwrap();
+    // What stands in the way where there is no Landlock.
+    for name in ["howdah.log", "access.log"] {
+        std::fs::create_dir_all(logs.join(name)).unwrap();
+    }
+    howdah.signal(Signal::USR1);
+    let told = || std::fs::read_to_string(&said).unwrap_or_default();
+    crate::eventually!(told().contains("cannot be opened again"));
+    crate::eventually!({
+        howdah.session().await;
+        howdah.lost("access").await > 0 && howdah.lost("process").await > 0
+    });
+}
+
 /// A disk of 64 KiB: lines are lost and counted, sessions are not, and with room again lines come again.
 #[tokio::test]
 async fn a_full_disk_costs_lines_that_are_counted_and_nothing_else() {
