@@ -5,7 +5,8 @@
 //! and one that is too slow hears how many events it missed.
 //!
 //! Numbers begin at the time of the start, in milliseconds. So those of a later run are larger, also where no store kept
-//! the earlier ones, and who asks for what came after a number of the last run gets what came since. There is no event for
+//! the earlier ones, and who asks for what came after a number of the last run gets what came since. Where the clock was set
+//! back in between, the numbers of this run go up behind the stored ones as soon as these are read. There is no event for
 //! a session: they have the access log.
 
 mod event;
@@ -19,7 +20,7 @@ use prometheus::{IntCounter, IntCounterVec};
 use tokio::sync::watch;
 
 pub use self::event::{Event, Kind, Severity, about};
-use self::ring::{Bounds, Ring};
+use self::ring::{Bounds, Moved, Ring};
 
 /// Cheap to clone; clones are the same journal.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub struct Page {
 pub struct Follower {
     journal: Journal,
     after: u64,
+    /// When `after` was set.
+    moved: Moved,
     newest: watch::Receiver<u64>,
 }
 
@@ -116,6 +119,7 @@ impl Journal {
         Follower {
             journal: self.clone(),
             after,
+            moved: self.ring().moved(),
             newest: self.0.newest.subscribe(),
         }
     }
@@ -130,6 +134,9 @@ impl Follower {
     pub async fn next(&mut self) -> Page {
         loop {
             self.newest.borrow_and_update();
+            let moved = self.journal.ring().moved();
+            self.after = moved.since(self.moved, self.after);
+            self.moved = moved;
             let page = self.journal.after(self.after, BATCH, |_| true);
             if !page.events.is_empty() {
                 self.after = page.last;
@@ -220,6 +227,21 @@ mod tests {
         assert_pending!(task::spawn(follower.next()).poll());
         let text = metrics.render();
         assert!(text.contains("howdah_journal_missed_total 5"), "{text}");
+    }
+
+    #[test]
+    fn a_follower_hears_nothing_twice_when_numbers_move() {
+        let metrics = Metrics::new();
+        let journal = metrics.journal();
+        tell(journal, 2);
+        let mut follower = journal.follow(journal.last());
+        let mut earlier = Event::info(Kind::Reload, "of the last run");
+        earlier.seq = journal.last() + 1_000;
+        journal.restore(vec![earlier]);
+        assert_eq!(journal.after(0, 9, |_| true).events.len(), 3);
+        tell(journal, 1);
+        let page = assert_ready!(task::spawn(follower.next()).poll());
+        assert_eq!(texts(&page), ["0"]);
     }
 
     #[test]

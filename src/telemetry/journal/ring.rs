@@ -14,7 +14,27 @@ pub(super) struct Ring {
     dropped: u64,
     /// The newest of those.
     dropped_through: u64,
+    moved: Moved,
     bounds: Bounds,
+}
+
+/// How far numbers of this run were moved up, when it turned out that an earlier run had as large ones: its clock was ahead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// The first number that was moved.
+    from: u64,
+    /// By so much.
+    by: u64,
+}
+
+impl Moved {
+    /// What a number is now that was given when `before` was the case.
+    pub(super) fn since(self, before: Self, seq: u64) -> u64 {
+        match self != before && seq >= self.from {
+            true => seq.saturating_add(self.by),
+            false => seq,
+        }
+    }
 }
 
 /// How much a ring keeps. One event is kept, however large.
@@ -33,6 +53,7 @@ impl Ring {
             next,
             dropped: 0,
             dropped_through: 0,
+            moved: Moved::default(),
             bounds,
         }
     }
@@ -44,20 +65,32 @@ impl Ring {
         self.keep(event)
     }
 
-    /// Puts events of an earlier run before those of this one, which go on behind them.
+    /// Puts events of an earlier run before those of this one, which go on behind them: with larger numbers, where the clock
+    /// was set back since. Once.
     pub(super) fn restore(&mut self, earlier: Vec<Event>) {
         let own = std::mem::take(&mut self.events);
         self.bytes = 0;
         for event in earlier {
             let is_next = self.events.back().is_none_or(|last| last.seq < event.seq);
-            if is_next && own.front().is_none_or(|first| event.seq < first.seq) {
-                self.next = self.next.max(event.seq + 1);
+            if is_next {
                 self.keep(event);
             }
         }
-        for event in own {
-            self.keep(Event::clone(&event));
+        let first = own.front().map_or(self.next, |first| first.seq);
+        let by = self.last().saturating_add(1).saturating_sub(first);
+        if by > 0 {
+            self.moved = Moved { from: first, by };
+            self.next = self.next.saturating_add(by);
         }
+        for event in own {
+            let mut event = Event::clone(&event);
+            event.seq = event.seq.saturating_add(by);
+            self.keep(event);
+        }
+    }
+
+    pub(super) fn moved(&self) -> Moved {
+        self.moved
     }
 
     fn keep(&mut self, event: Event) -> u64 {
@@ -160,9 +193,25 @@ mod tests {
         ring.restore(old.clone());
         assert_eq!(ring.push(event("new")), 4);
         assert_eq!(numbers(&ring, 0), [1, 2, 3, 4]);
-        // Numbers that are taken already are not given twice.
-        ring.restore(old);
-        assert_eq!(numbers(&ring, 0), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_costs_no_event() {
+        let mut earlier = ring(1_000, 10, 1 << 20);
+        let mut own = ring(500, 10, 1 << 20);
+        for _ in 0..3 {
+            earlier.push(event("old"));
+            own.push(event("new"));
+        }
+        let old = earlier.after(0).map(|one| Event::clone(one)).collect();
+        let before = own.moved();
+        own.restore(old);
+        assert_eq!(numbers(&own, 0), [1000, 1001, 1002, 1003, 1004, 1005]);
+        assert_eq!(own.push(event("new")), 1006);
+        assert_eq!(own.moved().since(before, 502), 1005);
+        assert_eq!(own.moved().since(own.moved(), 1003), 1003);
+        let texts = own.after(0).map(|one| one.text.as_str());
+        assert_eq!(texts.filter(|text| *text == "old").count(), 3);
     }
 
     proptest! {
