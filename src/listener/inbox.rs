@@ -47,6 +47,13 @@ pub(super) enum Command {
         /// Why, for their account.
         reason: Reason,
     },
+    /// End one session by order.
+    End {
+        /// Its number.
+        id: u64,
+        /// Takes how many were ended: none, where it has ended already or lives elsewhere.
+        reply: oneshot::Sender<usize>,
+    },
     /// Who is there?
     List {
         /// Which of them.

@@ -6,14 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::inbox::Command;
-use crate::session::Reason;
 use crate::session::ended::{Ended, KEPT};
 use crate::session::listing::{Filter, Listing, Query, Row};
-use crate::session::registry::Who;
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
@@ -45,7 +43,7 @@ impl SessionTable {
     /// # Errors
     /// See [`Busy`].
     pub async fn list(&self, query: Query) -> Result<Listing, Busy> {
-        let _turn = self.turn.acquire().await;
+        let _turn = self.turn().await?;
         let most = query.most;
         let ask = |reply| Command::List {
             query: query.clone(),
@@ -63,7 +61,7 @@ impl SessionTable {
     /// # Errors
     /// See [`Busy`].
     pub async fn ended(&self, filter: &Filter) -> Result<Vec<Ended>, Busy> {
-        let _turn = self.turn.acquire().await;
+        let _turn = self.turn().await?;
         let ask = |reply| Command::Ended {
             filter: filter.clone(),
             reply,
@@ -74,27 +72,27 @@ impl SessionTable {
         Ok(all)
     }
 
-    /// Ends the session of that number; returns it as it was, if it was there.
+    /// Ends the session of that number; returns it as it was, if it was there and had not ended.
     ///
     /// # Errors
-    /// See [`Busy`]; then nothing was ended.
+    /// See [`Busy`]; then it may end yet, if a worker has the order.
     pub async fn end(&self, id: u64) -> Result<Option<Row>, Busy> {
         let filter = Filter {
             id: Some(id),
             ..Filter::default()
         };
         let found = self.list(Query { filter, most: 1 }).await?;
-        let found = found.into_rows().next();
-        if found.is_some() {
-            for inbox in self.inboxes.iter().filter_map(mpsc::WeakSender::upgrade) {
-                let order = Command::Cut {
-                    who: Who::One(id),
-                    reason: Reason::EndedByOrder,
-                };
-                let _ = inbox.send(order).await;
-            }
-        }
-        Ok(found)
+        let Some(found) = found.into_rows().next() else {
+            return Ok(None);
+        };
+        let _turn = self.turn().await?;
+        let ended = self.ask(|reply| Command::End { id, reply }).await?;
+        Ok(ended.iter().any(|count| *count > 0).then_some(found))
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Busy> {
+        let turn = timeout(PATIENCE, self.turn.acquire()).await;
+        turn.map_err(|_| Busy)?.map_err(|_| Busy)
     }
 
     /// What each worker answers; one that has ended has no sessions.
@@ -119,3 +117,77 @@ impl SessionTable {
 
 /// A worker answers within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use tokio::time::Instant;
+
+    use crate::plan::{ListenerName, Protocol};
+    use crate::session::Stage;
+
+    fn row(id: u64) -> Row {
+        Row {
+            id,
+            listener: ListenerName::new("hive"),
+            protocol: Protocol::Tcp,
+            client: SocketAddr::from(([10, 1, 2, 3], 40_000)),
+            pool: None,
+            server: None,
+            stage: Stage::Relay,
+            pick: None,
+            sni: None,
+            tls: None,
+            age: Duration::ZERO,
+            idle: Duration::ZERO,
+            from_client: 0,
+            from_server: 0,
+        }
+    }
+
+    /// A worker that has one session, and that answers the order to end it so, or not at all.
+    fn worker(ended: Option<usize>) -> SessionTable {
+        let (sender, mut inbox) = mpsc::channel(1);
+        let table = SessionTable::of(std::slice::from_ref(&sender));
+        tokio::spawn(async move {
+            let (_sender, mut held) = (sender, Vec::new());
+            while let Some(command) = inbox.recv().await {
+                match command {
+                    Command::List { reply, .. } => drop(reply.send(Listing::one(row(7)))),
+                    Command::End { reply, .. } => match ended {
+                        Some(count) => drop(reply.send(count)),
+                        None => held.push(reply),
+                    },
+                    _ => {}
+                }
+            }
+        });
+        table
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_ended_in_between_was_not_ended_by_the_order() {
+        let found = worker(Some(1)).end(7).await.expect("answered");
+        assert_eq!(found.map(|row| row.id), Some(7));
+        let found = worker(Some(0)).end(7).await.expect("answered");
+        assert!(found.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_hangs_is_waited_for_with_patience() {
+        let began = Instant::now();
+        assert_eq!(worker(None).end(7).await.expect_err("busy"), Busy);
+        assert!(began.elapsed() < 2 * PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_turn_is_waited_for_with_patience() {
+        let table = worker(Some(1));
+        let _turn = table.turn.acquire().await.expect("open");
+        let (filter, began) = (Filter::default(), Instant::now());
+        let asked = timeout(10 * PATIENCE, table.ended(&filter)).await;
+        assert!(asked.expect("in time").is_err());
+        assert!(began.elapsed() < 2 * PATIENCE);
+    }
+}

@@ -14,7 +14,8 @@ use super::inbox::Command;
 use super::spread::Local;
 use crate::session::lasting::Sweeps;
 use crate::session::list::list;
-use crate::session::{datagram, ended, registry};
+use crate::session::registry::Who;
+use crate::session::{Reason, datagram, ended, registry};
 
 /// Obeys the commands of the inbox until the last of the worker handles is dropped. Each session is a task of its own;
 /// those that are left then end with the runtime.
@@ -45,13 +46,29 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
             Command::Serve(newcomer) => local.take_over(newcomer),
             Command::Cut { who, reason } => {
                 registry::cut(who, reason);
-                datagram::cut(who, reason);
+                drop(datagram::cut(who, reason));
+            }
+            Command::End { id, reply } => {
+                let ended = end(id);
+                tokio::spawn(async move { reply.send(ended.await) });
             }
             Command::List { query, reply } => {
                 tokio::spawn(list(query, reply));
             }
             Command::Ended { filter, reply } => drop(reply.send(ended::list(&filter))),
         }
+    }
+}
+
+/// Ordered at once; ports of UDP answer after what waits there.
+fn end(id: u64) -> impl Future<Output = usize> {
+    let (who, reason) = (Who::One(id), Reason::EndedByOrder);
+    let (mut ended, ports) = (registry::cut(who, reason), datagram::cut(who, reason));
+    async move {
+        for port in ports {
+            ended += port.await.unwrap_or_default();
+        }
+        ended
     }
 }
 

@@ -197,6 +197,18 @@ impl Row {
     }
 }
 
+#[cfg(test)]
+impl Listing {
+    pub(crate) fn one(row: Row) -> Self {
+        let mut listing = Self {
+            total: 1,
+            ..Self::default()
+        };
+        listing.keep(row, 1);
+        listing
+    }
+}
+
 /// In the order of their beginning.
 #[derive(Debug)]
 struct ByAge(Row);

@@ -142,16 +142,16 @@ impl Drop for Place {
 
 /// Ends sessions of this worker with `reason`; returns how many it meant.
 pub fn cut(who: Who, reason: Reason) -> usize {
-    let mut wakers = Vec::new();
+    let (mut meant, mut wakers) = (0, Vec::new());
     PLACES.with_borrow_mut(|places| {
         for (_, entry) in places.iter_mut() {
             if who.means(&entry.outcome) && entry.cut.is_none() {
                 entry.cut = Some(reason);
+                meant += 1;
                 wakers.extend(entry.waker.take());
             }
         }
     });
-    let meant = wakers.len();
     wakers.into_iter().for_each(Waker::wake);
     meant
 }

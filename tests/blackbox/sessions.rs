@@ -64,6 +64,8 @@ async fn a_session_shows_where_it_is_and_what_went_through_it() {
         (format!("?pool=two&server={address}"), 0),
         ("?client=127.0.0.0/8".to_owned(), 2),
         ("?client=10.0.0.0/8".to_owned(), 0),
+        ("?client=::ffff:127.0.0.1".to_owned(), 2),
+        ("?client=::ffff:127.0.0.0/104".to_owned(), 2),
         ("?idle=1h".to_owned(), 0),
         ("?idle=0ms&limit=1".to_owned(), 2),
     ] {

@@ -102,8 +102,8 @@ async fn rounds<G: Send>(
         }
         let more = tokio::select! {
             order = orders.next() => match order {
-                Order::Cut(who, reason) => {
-                    port.cut(who, reason);
+                Order::Cut(who, reason, reply) => {
+                    let _ = reply.send(port.cut(who, reason));
                     false
                 }
                 Order::List(mut look) => {

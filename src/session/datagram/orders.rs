@@ -19,8 +19,8 @@ thread_local! {
 
 /// What a port is told.
 pub(super) enum Order {
-    /// End these.
-    Cut(Who, Reason),
+    /// End these, and say how many they were.
+    Cut(Who, Reason, oneshot::Sender<usize>),
     /// Show the next slice of its sessions.
     List(Box<Look>),
 }
@@ -86,16 +86,19 @@ impl Drop for Orders {
     }
 }
 
-/// Ends sessions over UDP of this worker with `reason`.
-pub fn cut(who: Who, reason: Reason) {
-    let mut wakers = Vec::new();
+/// Ends sessions over UDP of this worker with `reason`; each port says how many it had.
+pub fn cut(who: Who, reason: Reason) -> Vec<oneshot::Receiver<usize>> {
+    let (mut answers, mut wakers) = (Vec::new(), Vec::new());
     PORTS.with_borrow_mut(|ports| {
         for (_, entry) in ports.iter_mut() {
-            entry.given.push_back(Order::Cut(who, reason));
+            let (reply, answer) = oneshot::channel();
+            entry.given.push_back(Order::Cut(who, reason, reply));
             wakers.extend(entry.waker.take());
+            answers.push(answer);
         }
     });
     wakers.into_iter().for_each(Waker::wake);
+    answers
 }
 
 /// Adds the sessions over UDP of this worker that `query` asks for to `listing`.

@@ -147,8 +147,8 @@ impl<G> Port<G> {
     }
 
     /// Ends the sessions that an order means.
-    pub(super) fn cut(&mut self, who: Who, reason: Reason) {
-        self.sessions.cut(who, reason);
+    pub(super) fn cut(&mut self, who: Who, reason: Reason) -> usize {
+        self.sessions.cut(who, reason)
     }
 }
 

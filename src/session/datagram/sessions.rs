@@ -183,10 +183,13 @@ impl<G> Sessions<G> {
         })
     }
 
-    pub(super) fn cut(&mut self, who: Who, reason: Reason) {
+    pub(super) fn cut(&mut self, who: Who, reason: Reason) -> usize {
+        let mut meant = 0;
         for index in self.table.all(|session| who.means(&session.outcome)) {
             self.end(index, Stage::Relay.end(reason));
+            meant += 1;
         }
+        meant
     }
 
     fn end(&mut self, index: usize, end: End) {
