@@ -29,7 +29,7 @@ pub(super) fn render(form: &AlertForm, message: &Message) -> (String, String) {
 /// Slack's mrkdwn has three characters with a meaning, and `<!channel>` in angle brackets.
 fn slack(message: &Message) -> String {
     let plain = |text: &str| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        let text = unlinked(text).replace('&', "&amp;").replace('<', "&lt;");
         text.replace('>', "&gt;")
     };
     let (title, text) = (plain(&message.title), plain(&message.text));
@@ -42,14 +42,14 @@ fn slack(message: &Message) -> String {
 
 /// `@channel` would wake everybody.
 fn mattermost(message: &Message) -> String {
-    let plain = |text: &str| text.replace('@', "@\u{200b}");
+    let plain = |text: &str| literal(text).replace('@', "@\u{200b}");
     let mut text = format!("{} **{}**", mark(message), plain(&message.title));
     if message.alerts.len() > 1 {
         for line in message.text.lines() {
             text.push_str(&format!("\n- {}", plain(line)));
         }
     }
-    text.push_str(&format!("\n_{}_", message.howdah));
+    text.push_str(&format!("\n_{}_", plain(&message.howdah)));
     json!({ "username": "howdah", "text": text }).to_string()
 }
 
@@ -61,16 +61,16 @@ fn teams(message: &Message) -> String {
         (Status::Firing, _) => "Warning",
         (Status::Event, _) => "Default",
     };
-    let block = |text: &str| json!({ "type": "TextBlock", "wrap": true, "text": text });
+    let block = |text: &str| json!({ "type": "TextBlock", "wrap": true, "text": literal(text) });
     let mut body = vec![json!({
         "type": "TextBlock", "wrap": true, "weight": "Bolder", "color": colour,
-        "text": format!("{} {}", mark(message), message.title),
+        "text": format!("{} {}", mark(message), literal(&message.title)),
     })];
     if message.alerts.len() > 1 {
         body.extend(message.text.lines().map(block));
     }
     body.push(json!({
-        "type": "TextBlock", "isSubtle": true, "size": "Small", "text": message.howdah,
+        "type": "TextBlock", "isSubtle": true, "size": "Small", "text": literal(&message.howdah),
     }));
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -79,6 +79,24 @@ fn teams(message: &Message) -> String {
     let kind = "application/vnd.microsoft.card.adaptive";
     json!({ "type": "message", "attachments": [{ "contentType": kind, "content": card }] })
         .to_string()
+}
+
+/// What Markdown would take for a link, an image or emphasis is shown as it stands.
+fn literal(text: &str) -> String {
+    let text = unlinked(text);
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if "\\[]()!*_`<>".contains(letter) {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}
+
+/// Chats make links of addresses that stand in a text; behind these nobody knows what lies.
+fn unlinked(text: &str) -> String {
+    text.replace("://", ":\u{200b}//")
 }
 
 fn mark(message: &Message) -> &'static str {
@@ -167,6 +185,30 @@ mod tests {
             !text.contains("@all") && text.lines().count() == 4,
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_server_makes_no_link_and_no_image_by_what_it_says() {
+        let said = "![x](http://evil/) [here](https://evil/) <http://evil/> *b* _i_ `c` \\";
+        let event = Event::warning(Kind::Health, said).pool("hive").server("a");
+        for (template, at) in [
+            (AlertTemplate::Mattermost, "/text"),
+            (AlertTemplate::Teams, "/attachments/0/content/body/0/text"),
+            (AlertTemplate::Slack, "/text"),
+        ] {
+            let entry = Entry::new(&event, Status::Firing, 1, None);
+            let message = Message::new("ops", vec![entry], 1);
+            let (_, body) = render(&AlertForm::Known(template), &message);
+            let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+            let text = body.pointer(at).and_then(|text| text.as_str());
+            let text = text.expect("a text");
+            assert!(!text.contains("://") && !text.contains(" <"), "{text}");
+            if template != AlertTemplate::Slack {
+                let shown = r"\!\[x\]\(http:";
+                assert!(text.contains(shown), "{text}");
+                assert!(text.contains(r"\*b\* \_i\_ \`c\` \\"), "{text}");
+            }
+        }
     }
 
     #[test]
