@@ -37,6 +37,8 @@ server:
   logfile: ""
   use-syslog: no
   do-not-query-localhost: no
+  do-not-query-address: 0.0.0.0/0
+  do-not-query-address: ::/0
   num-threads: 1
   local-zone: "howdah.test." static
 {data}
