@@ -244,7 +244,7 @@ fn afterwards(
         let member = snapshot.everybody().get(*place);
         member.map(|one| one.server.name().to_string())
     };
-    // A sticky entry decides without a draw; who follows its server is drawn all the same.
+    // The first may be certain (sticky, or the only one); who follows it is drawn all the same.
     let draws = snapshot.plan().balance == Balance::Random && forecast.choices.len() > 2;
     let by_lot = draws || !forecast.odds.is_empty();
     let next = forecast.choices.iter().skip(1).filter(|_| !by_lot);

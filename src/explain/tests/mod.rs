@@ -110,10 +110,10 @@ fn judge(seed: u64, world: &World, told: &Explanation, line: &Line) {
                 assert!(drawn || refused, "{all}");
                 return;
             }
-            // Who follows a sticky server that refuses is drawn, where the pool draws.
-            let first_refuses = told.server.iter().any(|one| world.refuses(one));
-            if first_refuses && told.next.is_empty() && line.attempts > 1 {
-                assert_ne!(told.server.as_ref(), Some(&server), "{all}");
+            // Who follows a server that refuses is drawn, where the pool draws: nobody is named.
+            if told.next.is_empty() && told.server.as_ref() != Some(&server) {
+                let first = told.server.as_deref().unwrap_or_default();
+                assert!(world.refuses(first) && line.attempts > 1, "{all}");
                 return;
             }
             let chain: Vec<&String> = told.server.iter().chain(&told.next).collect();
