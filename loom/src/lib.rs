@@ -5,6 +5,7 @@
 #![allow(
     dead_code,
     missing_docs,
+    unused_imports,
     reason = "howdah's own lints look at howdah's own build"
 )]
 

@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::status::{rfc3339, seconds};
+use super::status::seconds;
+use crate::base::time::rfc3339;
 use crate::plan::TlsVersion;
 use crate::pool::Pick;
 use crate::session::ended;
@@ -135,7 +136,7 @@ impl Session {
 impl EndedSession {
     pub(super) fn of(ended: ended::Ended) -> Self {
         Self {
-            ended_at: rfc3339(ended.at),
+            ended_at: rfc3339(ended.at).to_string(),
             session: shown(ended.id),
             listener: ended.listener.to_string(),
             client: ended.client.to_string(),

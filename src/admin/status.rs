@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ListenerView, Refusal, RuntimeView};
+use crate::base::time::rfc3339;
 use crate::plan::{DiscoverPlan, Protocol};
 use crate::pool::{LastProbe, Member, Pool, Server};
 use crate::telemetry::Metrics;
@@ -64,7 +65,7 @@ pub struct RefusedStatus {
 impl RefusedStatus {
     fn of(refused: &Refusal) -> Self {
         Self {
-            at: rfc3339(refused.at),
+            at: rfc3339(refused.at).to_string(),
             error: refused.why.error.clone(),
             faults: refused.why.told.clone(),
         }
@@ -350,7 +351,7 @@ impl ServerStatus {
             weight: member.weight,
             backup: member.plan.backup,
             health: member.health.as_str().into(),
-            since: Some(rfc3339(wall(member.since))),
+            since: Some(rfc3339(wall(member.since)).to_string()),
             role: member.role.map(|role| role.as_str().into()),
             load: says_load.then(|| LoadStatus::of(member)),
             on_offer: member.standing.is_on_offer(),
@@ -388,7 +389,7 @@ impl ProbeStatus {
             verdict: last.verdict.as_str().into(),
             detail: last.detail.clone(),
             duration_seconds: seconds(last.took),
-            at: rfc3339(last.at),
+            at: rfc3339(last.at).to_string(),
         }
     }
 }
@@ -415,8 +416,3 @@ fn wall(moment: tokio::time::Instant) -> SystemTime {
 
 const RUNNING: &str = "running";
 const DRAINING: &str = "draining";
-
-pub(super) fn rfc3339(time: SystemTime) -> String {
-    let shown = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{shown:.3}")
-}

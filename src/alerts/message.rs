@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::base::time::rfc3339;
 use crate::base::word::words;
 use crate::plan::{Kind, Severity};
 use crate::telemetry::journal::{Event, about};
@@ -80,7 +81,7 @@ impl Entry {
             to: event.to.clone(),
             reason: event.reason.clone(),
             by: event.by.clone(),
-            at: rfc3339(event.at),
+            at: rfc3339(event.at).to_string(),
             text: event.text.clone(),
             times,
             over_seconds: over.map(|over| over.as_secs_f64()),
@@ -138,7 +139,7 @@ impl Message {
             version: 1,
             alert: alert.to_owned(),
             howdah: host(),
-            at: rfc3339(SystemTime::now()),
+            at: rfc3339(SystemTime::now()).to_string(),
             status,
             severity: worst.unwrap_or(Severity::Info),
             title,
@@ -194,11 +195,6 @@ fn summary(entries: &[Entry]) -> String {
 fn host() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     host.trim().to_owned()
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    let shown = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{shown:.3}")
 }
 
 fn word<S: serde::Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {

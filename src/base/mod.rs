@@ -1,4 +1,4 @@
-//! What every room uses: the words of enums, units, a TCP connect, a rate, who a user is, and how far this process reaches.
+//! What every room uses: the words of enums, units, a TCP connect, a rate, points in time, who a user is, and how far this process reaches.
 
 pub mod caught;
 pub mod connect;
@@ -10,5 +10,6 @@ pub mod principal;
 pub mod rate;
 pub mod reach;
 pub mod sync;
+pub mod time;
 pub mod unit;
 pub mod word;

@@ -121,30 +121,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
     use tokio::time::Instant;
-
-    use crate::plan::{ListenerName, Protocol};
-    use crate::session::Stage;
-
-    fn row(id: u64) -> Row {
-        Row {
-            id,
-            listener: ListenerName::new("hive"),
-            protocol: Protocol::Tcp,
-            client: SocketAddr::from(([10, 1, 2, 3], 40_000)),
-            pool: None,
-            server: None,
-            stage: Stage::Relay,
-            pick: None,
-            sni: None,
-            tls: None,
-            age: Duration::ZERO,
-            idle: Duration::ZERO,
-            from_client: 0,
-            from_server: 0,
-        }
-    }
 
     /// A worker that has one session, and that answers the order to end it so, or not at all.
     fn worker(ended: Option<usize>) -> SessionTable {
@@ -154,7 +131,7 @@ mod tests {
             let (_sender, mut held) = (sender, Vec::new());
             while let Some(command) = inbox.recv().await {
                 match command {
-                    Command::List { reply, .. } => drop(reply.send(Listing::one(row(7)))),
+                    Command::List { reply, .. } => drop(reply.send(Listing::one(Row::sample(7)))),
                     Command::End { reply, .. } => match ended {
                         Some(count) => drop(reply.send(count)),
                         None => held.push(reply),

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::Health;
+use crate::base::time::{millis, of_millis};
 
 /// See the module.
 #[derive(Default)]
@@ -123,7 +124,7 @@ impl Kept {
             step: self.said.step,
             detail: self.said.detail.to_string(),
             took: Duration::from_micros(self.took.into()),
-            at: UNIX_EPOCH + Duration::from_millis(self.at),
+            at: of_millis(self.at),
         }
     }
 }
@@ -142,11 +143,6 @@ impl Said {
         (self.verdict, self.reason, self.step, &*self.detail)
             == (probe.verdict, probe.reason, probe.step, &*probe.detail)
     }
-}
-
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(time: Duration) -> u32 {
@@ -169,7 +165,7 @@ mod tests {
             step: "connect",
             detail: detail.to_owned(),
             took: Duration::from_micros(number),
-            at: UNIX_EPOCH + Duration::from_millis(number),
+            at: of_millis(number),
         }
     }
 

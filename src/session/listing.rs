@@ -209,6 +209,29 @@ impl Listing {
     }
 }
 
+#[cfg(test)]
+impl Row {
+    /// One of that number, of which nothing else matters.
+    pub(crate) fn sample(id: u64) -> Self {
+        Self {
+            id,
+            listener: ListenerName::new("hive"),
+            protocol: Protocol::Tcp,
+            client: ([10, 1, 2, 3], 40_000).into(),
+            pool: None,
+            server: None,
+            stage: Stage::Relay,
+            pick: None,
+            sni: None,
+            tls: None,
+            age: Duration::ZERO,
+            idle: Duration::ZERO,
+            from_client: 0,
+            from_server: 0,
+        }
+    }
+}
+
 /// In the order of their beginning.
 #[derive(Debug)]
 struct ByAge(Row);
@@ -237,30 +260,11 @@ impl Ord for ByAge {
 mod tests {
     use super::*;
 
-    fn row(id: u64) -> Row {
-        Row {
-            id,
-            listener: ListenerName::new("hive"),
-            protocol: Protocol::Tcp,
-            client: ([10, 1, 2, 3], 40_000).into(),
-            pool: None,
-            server: None,
-            stage: Stage::Relay,
-            pick: None,
-            sni: None,
-            tls: None,
-            age: Duration::ZERO,
-            idle: Duration::ZERO,
-            from_client: 0,
-            from_server: 0,
-        }
-    }
-
     fn listing(ids: &[u64], most: usize) -> Listing {
         let mut listing = Listing::default();
         for id in ids {
             listing.total += 1;
-            listing.keep(row(*id), most);
+            listing.keep(Row::sample(*id), most);
         }
         listing
     }

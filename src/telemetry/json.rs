@@ -6,6 +6,8 @@ use std::fmt::{self, Display, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use crate::base::time::rfc3339;
+
 /// One object being written; [`Object::end`] closes it.
 pub(super) struct Object<'a> {
     out: &'a mut String,
@@ -111,8 +113,7 @@ impl<'a> Object<'a> {
     /// RFC 3339 in UTC, with milliseconds.
     pub(super) fn time(&mut self, key: &str, time: SystemTime) {
         self.key(key);
-        let shown = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let _ = write!(self.out, "\"{shown:.3}\"");
+        let _ = write!(self.out, "\"{}\"", rfc3339(time));
     }
 
     /// Keys are identifiers of ours, which need no escaping.

@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::admin::CertificateView;
 use crate::admin::answer::json;
 use crate::admin::endpoint::{Endpoint, Given, schema};
-use crate::admin::status::rfc3339;
+use crate::base::time::rfc3339;
 
 pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
     summary: "Certificates that howdah shows, and when they end",
@@ -70,8 +70,8 @@ impl Certificate {
             subject: parsed.subject().to_string(),
             names: identity.names.clone(),
             issuer: parsed.issuer().to_string(),
-            not_before: rfc3339(not_before),
-            not_after: rfc3339(identity.not_after),
+            not_before: rfc3339(not_before).to_string(),
+            not_after: rfc3339(identity.not_after).to_string(),
             days_left: (left / DAY * 100.0).round() / 100.0,
         })
     }

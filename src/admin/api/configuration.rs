@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::admin::answer::json;
 use crate::admin::endpoint::{Endpoint, Given, schema};
-use crate::admin::status::rfc3339;
 use crate::admin::{ReloadView, RuntimeView};
+use crate::base::time::rfc3339;
 
 pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
     summary: "The configuration as it runs, secrets masked, and the last reloads",
@@ -55,7 +55,7 @@ impl Running {
         Self {
             file: known.file.as_ref().map(|path| path.display().to_string()),
             generation: view.generation,
-            loaded_at: rfc3339(known.loaded_at),
+            loaded_at: rfc3339(known.loaded_at).to_string(),
             text: known.text.to_string(),
             reloads: known
                 .reloads
@@ -74,7 +74,7 @@ impl ReloadStatus {
             Err(why) => ("refused", Vec::new(), Some(why.clone())),
         };
         Self {
-            at: rfc3339(reload.at),
+            at: rfc3339(reload.at).to_string(),
             by: reload.by.clone(),
             result: result.into(),
             changes,

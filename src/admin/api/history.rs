@@ -7,7 +7,8 @@ use crate::admin::answer::{Answer, Fault, json};
 use crate::admin::call::Call;
 use crate::admin::endpoint::{Endpoint, Given, schema};
 use crate::admin::lookup::{Named, member};
-use crate::admin::status::{rfc3339, seconds};
+use crate::admin::status::seconds;
+use crate::base::time::rfc3339;
 use crate::pool::PastProbe;
 use crate::telemetry::journal::Event;
 
@@ -75,7 +76,7 @@ impl ProbeRecord {
             seconds: seconds(*took),
         };
         Self {
-            at: rfc3339(past.said.at),
+            at: rfc3339(past.said.at).to_string(),
             verdict: past.said.verdict.as_str().into(),
             reason: past.said.reason.into(),
             detail: past.said.detail.clone(),

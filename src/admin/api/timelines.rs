@@ -7,7 +7,8 @@ use crate::admin::answer::{Answer, Fault, json};
 use crate::admin::call::Call;
 use crate::admin::endpoint::{Endpoint, Given, schema};
 use crate::admin::query::{Kind, Parameter};
-use crate::admin::status::{rfc3339, seconds};
+use crate::admin::status::seconds;
+use crate::base::time::rfc3339;
 use crate::telemetry::timelines::{Line, POINTS, Point, STEP};
 
 pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
@@ -103,7 +104,7 @@ async fn serve(call: Call) -> Result<Answer, Fault> {
     });
     Ok(json(&Timelines {
         step_seconds: seconds(STEP),
-        end: end.map(rfc3339),
+        end: end.map(|end| rfc3339(end).to_string()),
         pools: vec![PoolLines {
             name: pool.to_owned(),
             servers: lines.iter().map(ServerLines::of).collect(),

@@ -4,9 +4,9 @@ mod probe;
 mod row;
 
 use std::fmt::{self, Display};
-use std::time::SystemTime;
 
 use self::row::{joined, row};
+use crate::base::time::day;
 use crate::base::unit::show_duration;
 use crate::plan::{
     AcceptTls, AdminPlan, ClientAuth, Dial, DiscoverPlan, ListenerPlan, OnRoleLost, Plan, PoolPlan,
@@ -331,10 +331,4 @@ fn pattern(pattern: &SniPattern) -> String {
         SniPattern::Exact(name) => name.clone(),
         SniPattern::Wildcard(suffix) => format!("*.{suffix}"),
     }
-}
-
-/// In UTC.
-fn day(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time)
-        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d").to_string())
 }

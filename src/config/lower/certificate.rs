@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::material;
+use crate::base::time::day;
 use crate::config::cx::Cx;
 use crate::config::field::{Field, Spot};
 use crate::config::report::count;
@@ -135,12 +136,6 @@ fn expiry(identity: &Identity, span: &Span, now: SystemTime, cx: &mut Cx) {
         }
         Ok(_) => {}
     }
-}
-
-/// In UTC.
-pub(super) fn day(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time)
-        .map_or_else(|_| "?".into(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
 fn no_certificate(pem: &[u8]) -> &'static str {

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::certificate::day;
 use super::material;
+use crate::base::time::day;
 use crate::config::cx::Cx;
 use crate::config::field::Spot;
 use crate::config::file::AcceptTls;

@@ -29,14 +29,15 @@ impl<L: Label> JsonSchema for Word<L> {
 pub(super) mod time {
     use std::time::SystemTime;
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::base::time::rfc3339;
 
     pub(in super::super) fn serialize<S: Serializer>(
         time: &SystemTime,
         to: S,
     ) -> Result<S::Ok, S::Error> {
-        let shown = jiff::Timestamp::try_from(*time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        format!("{shown:.3}").serialize(to)
+        to.collect_str(&rfc3339(*time))
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(

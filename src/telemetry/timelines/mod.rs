@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::series::Series;
 pub use self::series::{Figures, POINTS, Point};
+use crate::base::time::{millis, of_millis};
 use crate::plan::{PoolName, ServerName};
 
 /// Cheap to clone; clones are the same lines.
@@ -79,29 +80,19 @@ impl Timelines {
         wanted: impl Fn(&PoolName, &ServerName) -> bool,
     ) -> (Option<SystemTime>, Vec<Line>) {
         let lines = self.lines();
-        let all = lines
-            .series
-            .iter()
-            .filter(|((pool, server), _)| wanted(pool, server));
-        let line = |((pool, server), series): (&(PoolName, ServerName), &Series)| Line {
-            pool: pool.to_string(),
-            server: server.to_string(),
-            points: series.until(lines.step, most.min(POINTS)),
-        };
-        (lines.end, all.map(line).collect())
+        (lines.end, lines.newest(most, wanted))
     }
 
     /// The points of all servers that are newer than what was saved last, which ended `since`; `None`: there are none.
     pub fn save(&self, since: u64) -> Option<Saved> {
-        let end = self.lines().end.map(millis)?;
-        let passed = Duration::from_millis(end.saturating_sub(since));
-        let most = steps(passed).min(POINTS);
+        let lines = self.lines();
+        let end = lines.end.map(millis)?;
+        let most = steps(Duration::from_millis(end.saturating_sub(since)));
         if most == 0 {
             return None;
         }
-        let (end, mut lines) = self.of(most, |_, _| true);
+        let mut lines = lines.newest(most, |_, _| true);
         lines.retain(|line| line.points.iter().any(Option::is_some));
-        let end = end.map_or(0, millis);
         Some(Saved { end, lines })
     }
 
@@ -113,7 +104,7 @@ impl Timelines {
         }
         let step = POINTS as u64;
         lines.step = step;
-        lines.end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(saved.end));
+        lines.end = Some(of_millis(saved.end));
         for line in saved.lines.iter().take(SERVERS) {
             let name = (PoolName::new(&line.pool), ServerName::new(&line.server));
             let points = line.points.iter().rev().take(POINTS).rev().copied();
@@ -163,6 +154,18 @@ impl Saved {
 }
 
 impl Lines {
+    fn newest(&self, most: usize, wanted: impl Fn(&PoolName, &ServerName) -> bool) -> Vec<Line> {
+        let most = most.min(POINTS);
+        let all = self.series.iter();
+        let all = all.filter(|((pool, server), _)| wanted(pool, server));
+        all.map(|((pool, server), series)| Line {
+            pool: pool.to_string(),
+            server: server.to_string(),
+            points: series.until(self.step, most),
+        })
+        .collect()
+    }
+
     /// Whole steps since the last one, to the nearest; a sampler that was late has missed some.
     fn steps_until(&self, now: SystemTime) -> u64 {
         let passed = self.end.and_then(|end| now.duration_since(end).ok());
@@ -174,13 +177,6 @@ impl Lines {
 fn steps(passed: Duration) -> usize {
     let halves = passed.as_millis() * 2 / STEP.as_millis();
     usize::try_from(halves.div_ceil(2)).unwrap_or(usize::MAX)
-}
-
-fn millis(time: SystemTime) -> u64 {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 /// How often counters are looked at.

@@ -23,64 +23,30 @@ pub struct Figures {
     pub first_byte: (u64, f64),
 }
 
-/// One step: 28 bytes.
+/// One step: 28 bytes. Names are short where it is saved: a store holds a hundred thousand.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Bare", into = "Bare")]
 pub struct Point {
     /// Held at its end.
+    #[serde(rename = "a")]
     pub active: u32,
     /// In it, and the same for what follows.
+    #[serde(rename = "o")]
     pub opened: u32,
     /// Connects and sessions that failed.
+    #[serde(rename = "f")]
     pub failed: u32,
     /// Bytes.
+    #[serde(rename = "c")]
     pub from_client: f32,
     /// Bytes.
+    #[serde(rename = "s")]
     pub from_server: f32,
     /// Mean of its connects, in seconds; below 0: there was none.
+    #[serde(rename = "t")]
     pub connect: f32,
     /// Mean of its first answers, in seconds; below 0: there was none.
+    #[serde(rename = "b")]
     pub first_byte: f32,
-}
-
-/// A point as it is saved: the numbers alone, in the order of the fields.
-type Bare = (u32, u32, u32, f32, f32, f32, f32);
-
-impl From<Bare> for Point {
-    fn from((active, opened, failed, from_client, from_server, connect, first_byte): Bare) -> Self {
-        Self {
-            active,
-            opened,
-            failed,
-            from_client,
-            from_server,
-            connect,
-            first_byte,
-        }
-    }
-}
-
-impl From<Point> for Bare {
-    fn from(point: Point) -> Self {
-        let Point {
-            active,
-            opened,
-            failed,
-            from_client,
-            from_server,
-            connect,
-            first_byte,
-        } = point;
-        (
-            active,
-            opened,
-            failed,
-            from_client,
-            from_server,
-            connect,
-            first_byte,
-        )
-    }
 }
 
 /// See the module.
