@@ -12,8 +12,8 @@
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
-//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
-//! | 1 truth and thought | [`pool`] → `balance` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
+//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
+//! | 1 truth and thought | [`pool`] → `balance` · [`zookeeper`] → `tls`, `wire` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
 //! # A session
@@ -68,3 +68,4 @@ pub mod standin;
 pub mod telemetry;
 pub mod tls;
 pub mod wire;
+pub mod zookeeper;

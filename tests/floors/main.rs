@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 21] = [
+const FLOORS: [(&str, u8); 22] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -113,6 +113,7 @@ const FLOORS: [(&str, u8); 21] = [
     ("standin", 2),
     ("pool", 1),
     ("tls", 1),
+    ("zookeeper", 1),
     ("confine", 1),
     ("balance", 1),
     ("wire", 1),
@@ -122,26 +123,37 @@ const FLOORS: [(&str, u8); 21] = [
 ];
 
 /// Sideways is allowed only along these.
-const ARROWS: [(&str, &str); 6] = [
+const ARROWS: [(&str, &str); 8] = [
     ("app", "config"),
     ("app", "admin"),
     ("doctor", "session"),
     ("explain", "session"),
     ("listener", "session"),
     ("pool", "balance"),
+    ("zookeeper", "tls"),
+    ("zookeeper", "wire"),
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 12] = [
+const NARROW: [(&str, &[&str]); 13] = [
     ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
         "discovery",
-        &["pool", "tls", "wire", "plan", "telemetry", "base"],
+        &[
+            "pool",
+            "zookeeper",
+            "tls",
+            "wire",
+            "plan",
+            "telemetry",
+            "base",
+        ],
     ),
     ("alerts", &["tls", "wire", "plan", "telemetry", "base"]),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),
+    ("zookeeper", &["tls", "wire", "plan", "base"]),
     ("confine", &["plan", "base"]),
     ("balance", &["base"]),
     ("wire", &["base"]),

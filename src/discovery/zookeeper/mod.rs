@@ -13,9 +13,7 @@
 //! * While no server of the ensemble is to be had the last list stands: [`Listing::Silent`] is said when all were tried and
 //!   [`GRACE`] is over, so that a new leader's election is no news.
 
-mod connection;
 mod contradictions;
-mod ensemble;
 #[cfg(test)]
 mod tests;
 mod znodes;
@@ -24,13 +22,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use self::connection::{Broken, Heard};
-use self::ensemble::{Ensemble, Member};
 use self::znodes::Znodes;
 use super::{Listing, Reports};
 use crate::plan::{PoolPlan, ZooKeeperPlan};
 use crate::tls::connect::Connector;
 use crate::wire::zookeeper::{NO_AUTH, NO_NODE, Request, children};
+use crate::zookeeper::{Broken, Ensemble, Heard, Member};
 
 /// Why a session with a server ended.
 enum End {

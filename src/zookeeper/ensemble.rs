@@ -18,11 +18,11 @@ use crate::plan::{Address, Host, ZooKeeperPlan};
 use crate::tls::connect::Connector;
 
 /// Anything that carries bytes both ways.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// See the module.
-pub(super) struct Ensemble<'a> {
+pub struct Ensemble<'a> {
     plan: &'a ZooKeeperPlan,
     tls: Option<Connector>,
     /// Places in the plan, the next first.
@@ -36,13 +36,16 @@ pub(super) struct Ensemble<'a> {
 }
 
 /// A session with one of them.
-pub(super) struct Member {
-    pub(super) address: Address,
-    pub(super) connection: Connection<Box<dyn Stream>>,
+pub struct Member {
+    /// Which.
+    pub address: Address,
+    /// The session.
+    pub connection: Connection<Box<dyn Stream>>,
 }
 
 impl<'a> Ensemble<'a> {
-    pub(super) fn new(plan: &'a ZooKeeperPlan, tls: Option<Connector>) -> Self {
+    /// Whose servers are tried in an order of chance.
+    pub fn new(plan: &'a ZooKeeperPlan, tls: Option<Connector>) -> Self {
         let mut order: Vec<usize> = (0..plan.ensemble.len()).collect();
         fastrand::shuffle(&mut order);
         Self {
@@ -59,7 +62,7 @@ impl<'a> Ensemble<'a> {
     ///
     /// # Errors
     /// Which server, and why not.
-    pub(super) async fn connect(&mut self) -> Result<Member, (Address, Broken)> {
+    pub async fn connect(&mut self) -> Result<Member, (Address, Broken)> {
         let rounds = self.tried / self.order.len().max(1);
         if rounds > 0 && self.tried.is_multiple_of(self.order.len()) {
             let pause = PAUSE * 2u32.saturating_pow(u32::try_from(rounds - 1).unwrap_or(u32::MAX));
@@ -79,12 +82,12 @@ impl<'a> Ensemble<'a> {
     }
 
     /// Whether each of them was tried since the last that was of use.
-    pub(super) fn is_exhausted(&self) -> bool {
+    pub fn is_exhausted(&self) -> bool {
         self.tried >= self.order.len()
     }
 
     /// A server answered: it was of use.
-    pub(super) fn of_use(&mut self, zxid: i64) {
+    pub fn of_use(&mut self, zxid: i64) {
         self.tried = 0;
         self.zxid = zxid;
         self.trusted_until = Instant::now() + TRUSTED;

@@ -20,7 +20,7 @@ use crate::wire::zookeeper::{
 
 /// Why a connection is of no use any more.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
+pub enum Broken {
     /// Of a socket, a name or TLS.
     #[error("{0}")]
     Io(io::Error),
@@ -63,7 +63,7 @@ impl From<io::Error> for Broken {
 
 /// What came while nothing was asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub enum Heard {
     /// Watches fired for these paths.
     Changed(Vec<String>),
     /// The server answered a ping: what is watched is as it was.
@@ -77,7 +77,7 @@ struct Answer {
 }
 
 /// See the module.
-pub(super) struct Connection<S> {
+pub struct Connection<S> {
     stream: S,
     inbox: Vec<u8>,
     /// So much of the inbox is read.
@@ -95,11 +95,11 @@ pub(super) struct Connection<S> {
 
 /// What a new connection has to say first.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hello<'a> {
+pub struct Hello<'a> {
     /// The last change that we have seen: a server that has not is refused by itself.
-    pub(super) zxid: i64,
+    pub zxid: i64,
     /// A login by scheme `digest`.
-    pub(super) account: Option<&'a str>,
+    pub account: Option<&'a str>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// # Errors
     /// See [`Broken`].
-    pub(super) async fn open(stream: S, hello: Hello<'_>) -> Result<Self, Broken> {
+    pub async fn open(stream: S, hello: Hello<'_>) -> Result<Self, Broken> {
         let mut connection = Self {
             stream,
             inbox: Vec::new(),
@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// The last change that its server has shown.
-    pub(super) fn zxid(&self) -> i64 {
+    pub fn zxid(&self) -> i64 {
         self.zxid
     }
 
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// # Errors
     /// See [`Broken`].
-    pub(super) async fn ask(&mut self, request: Request<'_>) -> Result<Result<&[u8], i32>, Broken> {
+    pub async fn ask(&mut self, request: Request<'_>) -> Result<Result<&[u8], i32>, Broken> {
         let xid = self.xid();
         let mut out = Vec::new();
         request.put(xid, &mut out);
@@ -165,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// # Errors
     /// See [`Broken`].
-    pub(super) async fn read_all(
+    pub async fn read_all(
         &mut self,
         paths: &[String],
         mut told: impl FnMut(usize, Result<&[u8], i32>),
@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// # Errors
     /// See [`Broken`].
-    pub(super) async fn hear(&mut self) -> Result<Heard, Broken> {
+    pub async fn hear(&mut self) -> Result<Heard, Broken> {
         while self.notices.is_empty() {
             let frame = self.frame(None).await?;
             match self.sort(frame)? {
@@ -205,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Ends the session, so that the server need not wait for its time.
-    pub(super) async fn close(mut self) {
+    pub async fn close(mut self) {
         let mut out = Vec::new();
         Request::Close.put(self.next_xid, &mut out);
         let _ = timeout_at(Instant::now() + PART, async {
