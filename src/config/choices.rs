@@ -8,9 +8,9 @@ use super::words::Word;
 use super::{foreign, suggest};
 use crate::base::word::{Label, words};
 use crate::plan::{
-    AlertTemplate, AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility,
-    Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol,
-    ProxyVersion, RelayWay, Severity, Sni, TlsVersion,
+    AlertTemplate, AnswerEnd, Balance, ClientAuth, ClusterMode, Confine, CpuAffinity, Depth, Dial,
+    Facility, Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost,
+    Protocol, ProxyVersion, RelayWay, Severity, Sni, TlsVersion,
 };
 
 words! {
@@ -107,6 +107,10 @@ choices! {
     Sni, "rule for names";
     Confine, "lock";
     LogFormat, "log format";
+    ClusterMode, "mode", advice |word: &str| match word {
+        "active-passive" | "active-backup" | "standby" => Some("did you mean \"active-standby\"?"),
+        _ => None,
+    };
     Facility, "facility";
     AlertTemplate, "template", advice |word: &str| match word.to_lowercase().as_str() {
         "rocketchat" | "rocket.chat" | "rocket-chat" => Some("did you mean \"mattermost\"? (Rocket.Chat takes the same)"),

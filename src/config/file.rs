@@ -23,9 +23,9 @@ use super::suggest;
 use super::tables::{Key, Table, bare, in_order, schema_of, tables};
 use super::words::{FilePath, List, Many, Whole, Word};
 use crate::plan::{
-    AlertTemplate, AnswerEnd, Balance, ClientAuth, Confine, CpuAffinity, Depth, Dial, Facility,
-    Goal, Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost, Protocol,
-    ProxyVersion, RelayWay, Service, Severity, Sni, TlsVersion,
+    AlertTemplate, AnswerEnd, Balance, ClientAuth, ClusterMode, Confine, CpuAffinity, Depth, Dial,
+    Facility, Goal, Kind, LoadSource, LogFormat, LogLevel, Observe, OnDown, OnRefuse, OnRoleLost,
+    Protocol, ProxyVersion, RelayWay, Service, Severity, Sni, TlsVersion,
 };
 
 tables! {
@@ -39,6 +39,8 @@ tables! {
         log: Log = "its keys' defaults",
         /// Where the history of availability and events is kept.
         history: History = "its keys' defaults",
+        /// Other howdahs that are one with this: they share orders, weights, and what they know.
+        cluster: Cluster = "alone",
         /// Where clients connect; at least one.
         listener: List<Listener> = "required",
         /// Servers, by the name of their pool; at least one.
@@ -169,6 +171,31 @@ tables! {
         file: FilePath = "none: in memory",
         /// How often it is written; a howdah that is killed loses no more. A change needs a restart.
         flush: Duration = "\"30s\"",
+    }
+
+    /// Howdahs that front the same pools: an order given to one is obeyed by all, and each sees what the others see. A change
+    /// needs a restart.
+    Cluster "[cluster]" cluster {
+        /// Of this howdah, unique among them.
+        name: String = "required",
+        /// `"HOST"` or `"HOST:PORT"` each: the ZooKeeper ensemble that keeps what is shared. Port 2181.
+        zookeeper: Many<String> = "none: nothing is shared",
+        /// The node that it is kept below; the same for all that belong together, and made where it is missing.
+        path: String = "\"/howdah\"",
+        /// Who listens: all of them, or the one that leads while the others stand by.
+        mode: ClusterMode = "\"active-active\"",
+        /// How long the ensemble waits for a howdah that it does not hear; one that leads gives up after two thirds of it. From
+        /// 1s to 60s.
+        session_timeout: Duration = "\"6s\"",
+        /// Whether a virtual address is put on only by the howdah that holds its latch in ZooKeeper: of two that cannot see
+        /// each other one keeps it. Without the ensemble nobody has it then.
+        fence_vips: bool = "false",
+        /// The user of a login by scheme `digest`; what is made then belongs to it alone.
+        username: String = "no login",
+        /// That user's password is in this file.
+        password_file: FilePath = "no login",
+        /// Speak TLS with the ensemble.
+        tls: ConnectTls = "plain TCP",
     }
 
     /// An accepting address, or several that behave alike; one `[[listener]]` each.
@@ -862,6 +889,10 @@ fn log(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
 
 fn history(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
     "[history]".into()
+}
+
+fn cluster(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[cluster]".into()
 }
 
 fn listener(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {

@@ -105,6 +105,9 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
     let differs = |setting: &&RestartOnly| !(setting.same)(old, new);
     let waiting = RESTART_ONLY.iter().filter(differs);
     delta.needs_restart = waiting.map(|setting| setting.key).collect();
+    if old.cluster != new.cluster {
+        delta.needs_restart.push("cluster");
+    }
     delta
 }
 
@@ -114,6 +117,7 @@ pub fn keep_what_needs_a_restart(running: &Plan, new: &mut Plan) {
     for setting in RESTART_ONLY {
         (setting.keep)(running, new);
     }
+    new.cluster.clone_from(&running.cluster);
 }
 
 /// A setting that is read once, at the start.

@@ -9,6 +9,7 @@ mod admin;
 mod alert;
 mod care;
 mod clients;
+mod cluster;
 mod database;
 pub mod diff;
 mod discover;
@@ -38,6 +39,7 @@ pub use self::admin::{AdminPlan, AdminSocket};
 pub use self::alert::{AlertForm, AlertPace, AlertPlan, AlertScope, AlertTemplate, Webhook};
 pub use self::care::{CarePlan, OnDown};
 pub use self::clients::{ATTRIBUTES, Allowed, RevocationError, RevocationLists};
+pub use self::cluster::{ClusterMode, ClusterPlan, SharedPlan};
 pub use self::database::{DatabaseAccount, DatabaseAsk};
 pub use self::discover::{DiscoverPlan, ZooKeeperPlan};
 pub use self::exchange::{AnswerEnd, Meaning, Number, Rule, STEPS_MAX, Says, Script, Step};
@@ -72,6 +74,8 @@ pub struct Plan {
     pub log: LogPlan,
     /// Where the history is kept.
     pub history: HistoryPlan,
+    /// Who else is one with this howdah.
+    pub cluster: Option<Arc<ClusterPlan>>,
     /// In the order of the file; names are unique.
     pub listeners: Vec<Arc<ListenerPlan>>,
     /// In the order of the file; names are unique.

@@ -94,7 +94,7 @@ fn source(words: &Discover, service: Service, cx: &mut Cx) -> Option<DiscoverPla
     if let Some(ensemble) = words.zookeeper.get() {
         let ensemble = addresses(ensemble, "zookeeper", ZOOKEEPER, cx);
         let path = path(words, service, cx)?;
-        let account = account(words, cx);
+        let account = account(&words.username, &words.password_file, cx);
         let tls = words.tls.value().map(|words| tls::connect_tls(words, cx));
         return Some(DiscoverPlan::ZooKeeper(ZooKeeperPlan {
             ensemble,
@@ -125,7 +125,12 @@ fn source(words: &Discover, service: Service, cx: &mut Cx) -> Option<DiscoverPla
 }
 
 /// Each once.
-fn addresses(list: &Spot<Many<String>>, key: &str, port: u16, cx: &mut Cx) -> Vec<Address> {
+pub(super) fn addresses(
+    list: &Spot<Many<String>>,
+    key: &str,
+    port: u16,
+    cx: &mut Cx,
+) -> Vec<Address> {
     let mut all: Vec<Address> = Vec::new();
     if list.value.0.is_empty() {
         let what = format!("{key} in {} names nobody", cx.owner);
@@ -172,6 +177,11 @@ fn path(words: &Discover, service: Service, cx: &mut Cx) -> Option<String> {
         }
         return None;
     };
+    judge_path(spot, cx)
+}
+
+/// A node of ZooKeeper that is not the root.
+pub(super) fn judge_path(spot: &Spot<String>, cx: &mut Cx) -> Option<String> {
     let text = spot.value.as_str();
     let why = if !text.starts_with('/') {
         "it begins with a slash"
@@ -195,21 +205,25 @@ fn path(words: &Discover, service: Service, cx: &mut Cx) -> Option<String> {
 }
 
 /// A user with a password, or neither.
-fn account(words: &Discover, cx: &mut Cx) -> Option<(String, Secret)> {
-    let password = words.password_file.get();
+pub(super) fn account(
+    username: &Field<String>,
+    password_file: &Field<FilePath>,
+    cx: &mut Cx,
+) -> Option<(String, Secret)> {
+    let password = password_file.get();
     let password = password.and_then(|path| material::secret(path, "password_file", cx));
     for (key, given, other, absent) in [
         (
             "username",
-            words.username.span(),
+            username.span(),
             "password_file",
-            words.password_file.is_absent(),
+            password_file.is_absent(),
         ),
         (
             "password_file",
-            words.password_file.span(),
+            password_file.span(),
             "username",
-            words.username.is_absent(),
+            username.is_absent(),
         ),
     ] {
         if let Some(span) = given.filter(|_| absent) {
@@ -219,7 +233,7 @@ fn account(words: &Discover, cx: &mut Cx) -> Option<(String, Secret)> {
                 .fix(format!("add {other}, or leave {key} out"));
         }
     }
-    let user = words.username.get()?;
+    let user = username.get()?;
     if user.value.is_empty() || user.value.contains(':') {
         let what = format!("username in {} is no user of ZooKeeper", cx.owner);
         cx.error(&user.span, what)
@@ -264,7 +278,7 @@ fn file(path: &Spot<FilePath>, cx: &mut Cx) -> DiscoverPlan {
     DiscoverPlan::File { path: full }
 }
 
-const ZOOKEEPER: u16 = 2181;
+pub(super) const ZOOKEEPER: u16 = 2181;
 const IMPALA: u16 = 25000;
 /// `hive.server2.zookeeper.namespace` (HiveConf.java), below the root.
 const HIVE_PATH: &str = "/hiveserver2";

@@ -9,6 +9,7 @@ mod alert;
 mod certificate;
 mod circle;
 mod clients;
+mod cluster;
 mod collision;
 mod command;
 mod content;
@@ -54,6 +55,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let admin = admin::lower(&file.admin.or(Admin::default()), cx);
     let log = log::lower(&file.log.or(Log::default()), cx);
     let history = history::lower(&file.history.or(History::default()), cx);
+    let cluster = cluster::lower(&file.cluster, cx).map(Arc::new);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
     if file.pool.is_absent() || file.pool.value().is_some_and(Pools::is_empty) {
@@ -71,6 +73,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
         admin,
         log,
         history,
+        cluster,
         listeners,
         pools: plans.into_iter().map(Arc::new).collect(),
         alerts,
