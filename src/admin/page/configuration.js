@@ -17,7 +17,7 @@ export function open(main) {
     refused(store.head?.refused_reload),
     store.head?.needs_restart?.length ? h("p", {class: "outcome warn"}, `Waits for a restart: ${store.head.needs_restart.join(", ")}.`) : null,
     told ? [facts(told), section("Last reloads", null, h("div", {class: "card"}, reloads(told.reloads || []))),
-      section("As it runs", h("span", {class: "soft"}, "secrets are ***"), h("div", {class: "card"}, memo("text", [told.text], () => text(told.text))))] : null);
+      section("As it runs", h("span", {class: "soft"}, "secrets are ***"), h("div", {class: "card"}, told.text ? memo("text", [told.text], () => text(told.text)) : empty("howdah was started without a file, as the demo is: there is nothing to read again.")))] : null);
   const fetchAll = async () => {
     try { const found = await look("/api/v1/configuration", "configuration"); if (JSON.stringify(found) !== JSON.stringify(told)) told = found; fault = ""; } catch (error) { fault = error.message; }
     soon("configuration", draw);

@@ -15,12 +15,12 @@ const ORDERS = {
   drain: {
     title: "Drain", verb: "Drain",
     says: ({active, form}) => `It takes no new sessions from now on. ${held(active, "goes on", "go on")}` +
-      (form.timeout ? `; what is left after ${time(form.timeout)} is ended.` : active ? " until they end by themselves." : "."),
+      (form.timeout ? `; what is left after ${time(form.timeout)} is ended.` : active ? untilTheirEnd(active) : "."),
     send: ({path, form}) => order("POST", `${path}/drain`, form.timeout ? {timeout: form.timeout} : undefined),
   },
   maintenance: {
     title: "Maintenance", verb: "Take out",
-    says: ({active}) => `It takes no new sessions until somebody puts it back; probes go on. ${held(active, "goes on", "go on")}${active ? " until they end by themselves" : ""}.`,
+    says: ({active}) => `It takes no new sessions until somebody puts it back; probes go on. ${held(active, "goes on", "go on")}${active ? untilTheirEnd(active) : "."}`,
     send: ({path}) => order("POST", `${path}/maintenance`),
   },
   ready: {
@@ -39,6 +39,8 @@ const time = chosen => TIMES.find(([value]) => value === chosen)[1];
 
 const held = (active, one, many) =>
   active ? `${active === 1 ? "Its one session" : `Its ${number(active)} sessions`} ${active === 1 ? one : many}` : "It has no sessions that could be hurt";
+
+const untilTheirEnd = active => active === 1 ? " until it ends by itself." : " until they end by themselves.";
 
 const find = (pool, server) => store.pools.get(pool)?.servers.find(one => one.name === server);
 

@@ -37,7 +37,7 @@ function serverRow(pool, server, told, near) {
     cell("Orders", "c-orders", h("button", {
       class: "quiet", type: "button", "aria-label": `Orders for ${server.name} of ${pool}`, title: "Orders",
       onclick: () => give(pool, server.name),
-    }, "⋯")));
+    }, "Orders…")));
 }
 
 /** Where it differs from the name. */
