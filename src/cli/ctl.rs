@@ -10,6 +10,7 @@ pub mod doctor;
 mod events;
 pub mod explain;
 mod http;
+mod known;
 pub(super) mod session_table;
 mod sessions;
 mod sse;
@@ -57,7 +58,7 @@ pub struct Reach {
 pub struct DrainArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// End the sessions that are left after this time; without it they have all the time they need
+    /// End the sessions that are left after this time, like 30m; without it they have all the time they need
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// Return when the server has no session left
@@ -80,8 +81,8 @@ pub struct ServerArgs {
 pub struct WeightArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// From 1 to 256
-    #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// A whole number from 1 to 256; a server has 1 unless the file says otherwise
+    #[arg(value_name = "N", value_parser = weight_of)]
     weight: u16,
 }
 
@@ -190,7 +191,7 @@ impl std::str::FromStr for Target {
                 pool: pool.into(),
                 server: server.into(),
             }),
-            _ => Err("write it as POOL/SERVER, like hive/hs2-1.example.com:10000".into()),
+            _ => Err("write it as POOL/SERVER, like hive/hs2-1.example.com:10000; `howdah status` shows them".into()),
         }
     }
 }
@@ -309,8 +310,19 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(200));
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A length of time, or how to write one.
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     unit::duration(text).map_err(|error| format!("{error}; write a duration like 90s, 30m or 2h"))
+}
+
+fn weight_of(text: &str) -> Result<u16, String> {
+    let weight = text
+        .parse()
+        .ok()
+        .filter(|weight| (1..=256).contains(weight));
+    weight.ok_or_else(|| {
+        "a weight is a whole number from 1 to 256; to give a server nothing, drain it".to_owned()
+    })
 }
 
 /// Prints what came, or what went wrong; a reader that left early (`| head`) is nobody's fault.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod ctl;
 pub mod demo;
 mod exit;
+mod help;
 pub mod pages;
 pub mod probe;
 pub mod run;
@@ -25,6 +26,7 @@ pub use self::exit::{DEFAULT_CONFIG, DONE, FAILED, FAULTY, USAGE};
     name = "howdah",
     version,
     about = "A load balancer for HiveServer2, Impala, Hue and the rest of a Hadoop platform",
+    after_help = help::HOWDAH,
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -36,7 +38,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve in the foreground
-    #[command(after_help = "Example: howdah run --config conf/hive.toml")]
+    #[command(after_help = help::RUN)]
     Run {
         /// The configuration file
         #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
@@ -58,42 +60,38 @@ enum Command {
     /// Look for what goes wrong in practice, and say how to mend it
     Doctor(ctl::doctor::DoctorArgs),
     /// Show how available pools and listeners were: shares, outages, times
-    #[command(after_help = "Example: howdah availability --pool hive --window 7d")]
+    #[command(after_help = help::AVAILABILITY)]
     Availability(ctl::AvailabilityArgs),
     /// Take no new sessions on a server, and let the present ones end
-    #[command(
-        after_help = "Example: howdah drain hive/hs2-1.example.com:10000 --timeout 30m --wait"
-    )]
+    #[command(after_help = help::DRAIN)]
     Drain(ctl::DrainArgs),
     /// Take a server out by order; probes go on
-    #[command(after_help = "Example: howdah maintenance hive/hs2-1.example.com:10000")]
+    #[command(after_help = help::MAINTENANCE)]
     Maintenance(ctl::ServerArgs),
     /// Put a server back to work
-    #[command(after_help = "Example: howdah ready hive/hs2-1.example.com:10000")]
+    #[command(after_help = help::READY)]
     Ready(ctl::ServerArgs),
     /// Change the weight of a server while running
-    #[command(after_help = "Example: howdah weight hive/hs2-1.example.com:10000 3")]
+    #[command(after_help = help::WEIGHT)]
     Weight(ctl::WeightArgs),
     /// List the sessions that are open, or ended last; end those listed
-    #[command(
-        after_help = "Example: howdah sessions --pool hive --client 10.1.0.0/16 --idle 1h --end"
-    )]
+    #[command(after_help = help::SESSIONS)]
     Sessions(ctl::SessionsArgs),
+    /// Show what happened: transitions, orders, reloads, in order
+    #[command(after_help = help::EVENTS)]
+    Events(ctl::EventsArgs),
     /// Watch a running howdah live at the terminal, and give orders by keys
-    #[command(after_help = "Example: howdah top --admin http://lb-1.example.com:9600")]
+    #[command(after_help = help::TOP)]
     Top(top::TopArgs),
     /// Read the configuration again (the same as SIGHUP)
-    #[command(after_help = "Example: HOWDAH_TOKEN=s3cret howdah reload")]
+    #[command(after_help = help::RELOAD)]
     Reload(ctl::ReloadArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema(schema::SchemaArgs),
-    /// Print what a shell needs to complete commands: bash, zsh, fish
+    /// Print what a shell needs to complete commands: bash, zsh, fish and others
     Completions(pages::CompletionsArgs),
     /// Write the manual's pages, for `man`
     Man(pages::ManArgs),
-    /// Show what happened: transitions, orders, reloads, in order
-    #[command(after_help = "Example: howdah events --follow --since 1h --pool hive")]
-    Events(ctl::EventsArgs),
 }
 
 /// Does what the command line asks for.

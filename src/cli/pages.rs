@@ -1,6 +1,6 @@
 //! `howdah completions` and `howdah man`: what a shell and `man` know of the commands, from the grammar that `--help` shows.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,17 +11,15 @@ use super::{DONE, FAILED};
 
 /// What `howdah completions` takes.
 #[derive(Clone, Copy, Debug, clap::Args)]
-#[command(
-    after_help = "Example: howdah completions bash > /usr/share/bash-completion/completions/howdah"
-)]
+#[command(after_help = crate::cli::help::COMPLETIONS)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// The shell that is to complete commands
     shell: Shell,
 }
 
 /// What `howdah man` takes.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: howdah man --out /usr/local/share/man/man1")]
+#[command(after_help = crate::cli::help::MAN)]
 pub struct ManArgs {
     /// The folder that the pages are written into; it is made where it is missing
     #[arg(long, value_name = "DIR")]
@@ -43,7 +41,13 @@ pub fn man(args: &ManArgs, grammar: Command) -> ExitCode {
     match made.and_then(|()| clap_mangen::generate_to(grammar, folder)) {
         Ok(()) => DONE.into(),
         Err(error) => {
-            eprintln!("howdah: {} cannot be written: {error}", folder.display());
+            let why = match error.kind() {
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+                    "there is a file of that name; name a folder".to_owned()
+                }
+                _ => error.to_string(),
+            };
+            eprintln!("howdah: {} cannot be written: {why}", folder.display());
             FAILED.into()
         }
     }

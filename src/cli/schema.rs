@@ -8,10 +8,7 @@ use crate::config;
 
 /// What `howdah schema` takes.
 #[derive(Clone, Copy, Debug, clap::Args)]
-#[command(
-    after_help = "Example: howdah schema > /etc/howdah/howdah.schema.json\n\n\
-    A first line \"#:schema ./howdah.schema.json\" in the configuration lets editors with a TOML language server complete and check it."
-)]
+#[command(after_help = crate::cli::help::SCHEMA)]
 pub struct SchemaArgs {
     /// As it always is
     #[arg(long, hide = true)]

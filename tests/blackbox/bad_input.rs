@@ -140,28 +140,46 @@ async fn a_wrong_word_on_the_command_line_has_exit_code_2() {
     }
 }
 
+/// Each of them, as the program itself lists them, by `-h` as by `--help`.
 #[tokio::test]
-async fn every_command_has_help_with_an_example() {
-    for command_name in [
-        "run",
-        "check",
-        "demo",
-        "probe",
-        "status",
-        "drain",
-        "maintenance",
-        "ready",
-        "weight",
-        "reload",
-    ] {
+async fn every_command_has_help_with_examples_and_exit_codes() {
+    let help = async |words: &[&str]| {
         let mut command = program();
-        command.args([command_name, "--help"]);
+        command.args(words);
         let output = run(command).await;
-        assert_eq!(output.status.code(), Some(0));
-        let text = said(&output);
-        assert!(text.contains(&format!("howdah {command_name}")), "{text}");
-        assert!(text.to_lowercase().contains("example"), "{text}");
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        said(&output)
+    };
+    let all = help(&["--help"]).await;
+    assert!(
+        all.contains("Begin:") && all.contains("Exit codes:"),
+        "{all}"
+    );
+    let (_, list) = all.split_once("Commands:\n").unwrap();
+    let list = list.split_once("\n\n").unwrap().0;
+    let named = |line: &str| {
+        line.strip_prefix("  ")?
+            .split_once(' ')
+            .map(|it| it.0.to_owned())
+    };
+    let names: Vec<String> = list.lines().filter_map(named).collect();
+    let names = names
+        .iter()
+        .filter(|name| !matches!(name.as_str(), "help" | ""));
+    let mut count = 0;
+    for name in names {
+        count += 1;
+        let text = help(&[name, "--help"]).await;
+        assert_eq!(help(&[name, "-h"]).await, text, "{name}");
+        let (_, examples) = text.split_once("\nExample").expect(name);
+        assert!(examples.contains(&format!("howdah {name}")), "{text}");
+        let prints = matches!(name.as_str(), "schema" | "completions");
+        assert!(prints || text.contains("Exit codes: 0"), "{text}");
+        for line in examples.lines().filter(|line| line.starts_with("  howdah")) {
+            assert!(line.len() <= 80, "to be copied from a terminal: {line}");
+        }
     }
+    assert!(count > 15, "{all}");
 }
 
 #[tokio::test]

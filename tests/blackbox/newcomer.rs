@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ::howdah::standin::Hue;
 
-use crate::support::{Frame, Site, plain, raw};
+use crate::support::{Frame, Site, plain, program, raw, run};
 
 /// What stands between the first two of these in the README.
 fn of_the_readme(begin: &str, end: &str) -> String {
@@ -132,4 +132,95 @@ async fn a_missing_token_a_wrong_one_and_an_empty_file_are_told_apart() {
         assert!(said.contains(expected), "{order} with {file:?}: {said}");
         assert!(!said.contains("open-"), "{said}");
     }
+}
+
+/// What is mistyped is answered by what to write, or by what there is; and never by "there is nothing".
+#[tokio::test]
+async fn a_slip_of_the_pen_is_answered_with_the_remedy() {
+    let server = raw::echo(&Frame::default()).unwrap();
+    let howdah = Site::new()
+        .start(&plain("echo", &[server.address()], ""))
+        .await;
+    let file = howdah.dir().join("howdah.toml");
+    let file = file.to_str().unwrap();
+    for (words, code, expected) in [
+        (&["drain", "hs2-1"][..], 2, "`howdah status` shows them"),
+        (
+            &["drain", "echo/a", "--timeout", "30"],
+            2,
+            "write a duration like 90s",
+        ),
+        (
+            &["weight", "echo/a", "0"],
+            2,
+            "from 1 to 256; to give a server nothing, drain it",
+        ),
+        (
+            &["weight", "echo/a", "1.5"],
+            2,
+            "a whole number from 1 to 256",
+        ),
+        (
+            &["explain", "--listener", "echo", "--client", "a.test"],
+            2,
+            "names are not looked up",
+        ),
+        (
+            &["explain", "--listener", "eco", "--client", "10.0.0.1"],
+            1,
+            "the listeners are echo",
+        ),
+        (&["sessions", "--pool", "eco"], 1, "the pools are echo"),
+        (
+            &["sessions", "--ended", "--pool", "eco"],
+            1,
+            "the pools are echo",
+        ),
+        (
+            &["sessions", "--listener", "eco"],
+            1,
+            "the listeners are echo",
+        ),
+        (
+            &["sessions", "--server", "echo/hs2"],
+            1,
+            "has no server \"hs2\"",
+        ),
+        (
+            &["sessions", "--client", "a.test"],
+            2,
+            "write a network like 10.1.0.0/16",
+        ),
+        (&["sessions", "--idle", "5"], 2, "write a duration like 90s"),
+        (&["sessions", "--pool", "echo"], 0, "no such session"),
+        (&["events", "--pool", "eco"], 1, "the pools are echo"),
+        (
+            &["events", "--pool", "echo", "--kind", "order"],
+            0,
+            "no event fits",
+        ),
+        (&["availability", "--pool", "eco"], 1, "no pool eco"),
+        (&["status", "--pool", "eco"], 1, "the pools are echo"),
+        (&["top"], 2, "wants a terminal"),
+        (&["man", "--out", file], 1, "name a folder"),
+        (&["demo", "--every", "0s"], 2, "write 1s or more"),
+        (&["demo", "--every", "5"], 2, "write a duration like 90s"),
+    ] {
+        let asks = !matches!(words[0], "man" | "demo");
+        let output = if asks {
+            howdah.ctl(words).await
+        } else {
+            alone(words).await
+        };
+        let said =
+            String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+}
+
+async fn alone(words: &[&str]) -> std::process::Output {
+    let mut command = program();
+    command.args(words);
+    run(command).await
 }

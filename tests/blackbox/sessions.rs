@@ -167,7 +167,7 @@ async fn the_command_ends_those_that_it_lists_and_no_others() {
         (&["sessions", "--end"][..], 2),
         (&["sessions", "--end", "--yes"], 2),
         (&["sessions", "--listener", "one", "--end"], 2),
-        (&["sessions", "--client", "10", "--end", "--yes"], 1),
+        (&["sessions", "--client", "10", "--end", "--yes"], 2),
     ] {
         let output = howdah.ctl(arguments).await;
         assert_eq!(

@@ -15,11 +15,7 @@ use crate::config::{self, Fault, Loaded, Report};
 
 /// What `howdah check` takes.
 #[derive(Clone, Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  howdah check --config conf/hive.toml\n  howdah check --config conf/hive.toml --connect\n\n\
-    Exit code 0 when the file can be used (warnings may be shown), 78 when it cannot.\n\
-    With --connect 1 when a server is not as it should be: up, or standing by where its pool wants the active one."
-)]
+#[command(after_help = crate::cli::help::CHECK)]
 pub struct CheckArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]

@@ -22,7 +22,7 @@ pub struct AvailabilityArgs {
     /// This listener alone; with --pool, both
     #[arg(long, value_name = "LISTENER")]
     listener: Option<String>,
-    /// How far back, at most a year
+    /// How far back, like 24h or 7d, at most a year
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     window: Duration,
     /// Print what the API says, for programs

@@ -15,11 +15,7 @@ use crate::doctor::{self, Findings, System};
 
 /// `howdah doctor`
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples: howdah doctor\n          howdah doctor --config /etc/howdah/howdah.toml\n\n\
-    Exit code 0 when nothing is found, or notes alone; 1 with a warning or an error, or when there is nobody to ask; \
-    78 when the file is faulty. docs/operating/doctor.md explains each code."
-)]
+#[command(after_help = crate::cli::help::DOCTOR)]
 pub struct DoctorArgs {
     #[command(flatten)]
     reach: Reach,

@@ -10,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 
 use super::http::{Client, CtlError};
+use super::known::Named;
 use super::sse::{Message, Messages};
 use super::{Reach, complain, duration, finish, pause};
 use crate::admin::encode;
@@ -27,7 +28,7 @@ pub struct EventsArgs {
     follow: bool,
     #[command(flatten)]
     filter: Filter,
-    /// Only those of that last time
+    /// Only those of the last so long, like 90s, 1h or 7d
     #[arg(long, value_name = "TIME", value_parser = duration)]
     since: Option<Duration>,
     /// At most so many, the newest [default: 1000; before what happens, 10]
@@ -70,13 +71,20 @@ pub fn events(args: &EventsArgs) -> ExitCode {
             complain(&format!("howdah: {} events are kept no more", page.lost));
         }
         let mut width = 0;
-        let shown = page
-            .events
-            .iter()
-            .map(|event| args.line(event.get(), &mut width));
-        let text: String = shown
-            .collect::<Result<_, _>>()
-            .map_err(|error| client.stranger(error))?;
+        let mut lines = || -> serde_json::Result<String> {
+            let all = page.events.iter();
+            all.map(|event| args.line(event.get(), &mut width))
+                .collect()
+        };
+        // The first time for the widest place.
+        let text = lines().and_then(|_| lines());
+        let text = text.map_err(|error| client.stranger(error))?;
+        if page.events.is_empty() {
+            args.filter.named().look_up(&client)?;
+            if !args.json && !args.follow {
+                complain("no event fits");
+            }
+        }
         if !args.follow {
             return Ok(text);
         }
@@ -181,6 +189,14 @@ impl EventsArgs {
 }
 
 impl Filter {
+    fn named(&self) -> Named<'_> {
+        Named {
+            listener: self.listener.as_deref(),
+            pool: self.pool.as_deref(),
+            server: self.server.as_deref(),
+        }
+    }
+
     /// As the API does it.
     fn takes(&self, event: &Shown) -> bool {
         let is =

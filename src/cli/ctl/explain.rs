@@ -17,26 +17,21 @@ use crate::plan::Protocol;
 
 /// `howdah explain`
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples: howdah explain --listener hive --client 10.1.2.3\n          \
-    howdah explain --listener tenants --client 10.1.2.3 --sni sales.example.com --config new.toml\n\n\
-    To ask changes nothing. Exit code 0 when the question has an answer, also where the client is refused; \
-    1 when there is no such listener or nobody to ask; 78 when the file is faulty."
-)]
+#[command(after_help = crate::cli::help::EXPLAIN)]
 pub struct ExplainArgs {
     #[command(flatten)]
     reach: Reach,
     /// The listener that the client comes to, as `howdah status` names it
     #[arg(long, value_name = "NAME")]
     listener: String,
-    /// The client's own address
-    #[arg(long, value_name = "IP")]
+    /// The client's own IP address
+    #[arg(long, value_name = "IP", value_parser = address)]
     client: IpAddr,
-    /// The name that it asks for by TLS
+    /// The name that it asks for by TLS (SNI)
     #[arg(long, value_name = "NAME")]
     sni: Option<String>,
     /// The proxy that it comes through, where that says so by a PROXY header (accept_proxy)
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = address)]
     via: Option<IpAddr>,
     /// Over which protocol [default: the first that the listener speaks]
     #[arg(long, value_name = "PROTOCOL")]
@@ -53,6 +48,11 @@ pub struct ExplainArgs {
 enum Spoken {
     Tcp,
     Udp,
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    let wrong = |_| "write an IP address, like 10.1.2.3; names are not looked up".to_owned();
+    text.parse().map_err(wrong)
 }
 
 /// Says where such a client would go.

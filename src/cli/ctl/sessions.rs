@@ -4,14 +4,17 @@
 //! ended.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::net::IpAddr;
 use std::process::ExitCode;
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::http::{Client, CtlError};
+use super::known::Named;
 use super::session_table::{counted, ended_table, table};
-use super::{Reach, complain, finish};
+use super::{Reach, complain, duration, finish};
 use crate::admin::encode;
 use crate::admin::sessions::{EndedList, Session, SessionList};
 
@@ -53,12 +56,23 @@ struct FilterArgs {
     /// On this server: its name, its host:port, or POOL/SERVER
     #[arg(long, value_name = "SERVER")]
     server: Option<String>,
-    /// Of clients of this network, or of one address
-    #[arg(long, value_name = "NET")]
+    /// Of clients of this network, like 10.1.0.0/16, or of one address
+    #[arg(long, value_name = "NET", value_parser = network)]
     client: Option<String>,
-    /// Without a byte for so long; with --ended, those that lasted so long
-    #[arg(long, value_name = "TIME")]
+    /// Without a byte for so long, like 90s or 1h; with --ended, those that lasted so long
+    #[arg(long, value_name = "TIME", value_parser = time)]
     idle: Option<String>,
+}
+
+fn network(text: &str) -> Result<String, String> {
+    let is_one = text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+    let wrong =
+        || "write a network like 10.1.0.0/16, or an IP address; names are not looked up".to_owned();
+    is_one.then(|| text.to_owned()).ok_or_else(wrong)
+}
+
+fn time(text: &str) -> Result<String, String> {
+    duration(text).map(|_| text.to_owned())
 }
 
 /// Lists sessions, or ends those that it lists.
@@ -73,6 +87,9 @@ pub fn list_sessions(args: &SessionsArgs) -> ExitCode {
         }
         let mut list: SessionList = client.read(&text)?;
         args.keep(&mut list);
+        if list.sessions.is_empty() {
+            args.filter.named().look_up(&client)?;
+        }
         match (args.end, args.json) {
             (true, _) => end(args, &client, list),
             (false, true) => Ok(json(&list)),
@@ -88,6 +105,9 @@ fn ended(args: &SessionsArgs, client: &Client) -> Result<String, CtlError> {
     list.sessions.retain(|one| named(&one.session));
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     list.sessions.truncate(limit);
+    if list.sessions.is_empty() {
+        args.filter.named().look_up(client)?;
+    }
     Ok(match args.json {
         true => json(&list),
         false => ended_table(&list),
@@ -196,8 +216,8 @@ impl FilterArgs {
         all.iter().all(|one| one.is_none())
     }
 
-    /// With the question mark, if anything is asked.
-    fn query(&self, limit: Option<u64>) -> String {
+    /// A server may bring its pool.
+    fn named(&self) -> Named<'_> {
         let (pool, server) = match self
             .server
             .as_deref()
@@ -206,9 +226,23 @@ impl FilterArgs {
             Some((pool, server)) => (Some(pool), Some(server)),
             None => (self.pool.as_deref(), self.server.as_deref()),
         };
+        Named {
+            listener: self.listener.as_deref(),
+            pool,
+            server,
+        }
+    }
+
+    /// With the question mark, if anything is asked.
+    fn query(&self, limit: Option<u64>) -> String {
+        let Named {
+            listener,
+            pool,
+            server,
+        } = self.named();
         let limit = limit.map(|limit| limit.to_string());
         let all = [
-            ("listener", self.listener.as_deref()),
+            ("listener", listener),
             ("pool", pool),
             ("server", server),
             ("client", self.client.as_deref()),

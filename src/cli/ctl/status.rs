@@ -12,11 +12,7 @@ use crate::admin::status::Status;
 
 /// `howdah status`
 #[derive(Args, Debug)]
-#[command(
-    after_help = "It is as wide as the terminal, and a hundred columns (or COLUMNS) where it is written to a file or a pipe; long names \
-                  lose their middle then, which --json does not do.\n\n\
-                  Examples:\n  howdah status --watch --pool hive\n  howdah status --admin http://lb-1.example.com:9600"
-)]
+#[command(after_help = crate::cli::help::STATUS)]
 pub struct StatusArgs {
     #[command(flatten)]
     reach: Reach,

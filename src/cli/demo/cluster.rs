@@ -142,7 +142,7 @@ impl Cluster {
         format!(
             r#"
 [global]
-drain_timeout = "1s"
+drain_timeout = "30m"
 
 [admin]
 bind = "127.0.0.1:{admin}"

@@ -22,22 +22,28 @@ use self::narrator::Narrator;
 use super::{DONE, FAILED};
 use crate::app::signal::{Signal, Signals};
 use crate::app::{App, StartError};
-use crate::base::unit;
+use crate::cli::ctl::duration;
 use crate::health::command::Programs;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
 /// `howdah demo`
 #[derive(Args, Debug)]
-#[command(
-    after_help = "It listens on 127.0.0.1 alone: HiveServer2 on port 10000, Impala on 21050, Hue on 8888, and the page and the API on 9600. \
-                  A port that is taken is told, with the one that is used instead. Ctrl-C ends it all.\n\n\
-                  Example: howdah demo --every 1m"
-)]
+#[command(after_help = crate::cli::help::DEMO)]
 pub struct DemoArgs {
-    /// How often a stand-in dies; it comes back after half of that
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = unit::duration)]
+    /// How often a stand-in dies, like 90s or 5m, a second at least; it comes back after half of that
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = period)]
     every: Duration,
+}
+
+/// Nobody can read what happens faster than that.
+fn period(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        every if every < Duration::from_secs(1) => {
+            Err("nobody could follow: write 1s or more".into())
+        }
+        every => Ok(every),
+    }
 }
 
 /// Why there is nothing to see.

@@ -7,25 +7,12 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Command};
 
-use crate::base::unit;
+use crate::cli::ctl::duration;
 use crate::config;
 
 /// The words after `howdah probe`.
 #[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "Exit codes: 0 up, 1 failed (a file that cannot be read, say), 2 usage, 3 alive (answers, but must not get new sessions), 4 down.
-
-Examples:
-  howdah probe hive/hs2-1.example.com --config conf/hive.toml
-  howdah probe http://hue-1:8888/desktop/debug/is_alive
-  howdah probe hiveserver2 hs2-1.example.com:10000
-  howdah probe hiveserver2 hs2-1:10000 --depth query --user howdah --password-file pw --ca ca.crt
-  howdah probe hiveserver2 hs2-1:10001 --transport http
-  howdah probe hiveserver2 hs2-1.example.com --depth query --keytab howdah.keytab --principal howdah@EXAMPLE.COM
-  howdah probe impala impalad-1:25000
-  howdah probe postgresql db-1:5432 --user howdah --password-file pw --max-lag 30s
-  howdah probe http hue-1:8888 --path /desktop/debug/is_alive --expect-status 200"
-)]
+#[command(after_help = crate::cli::help::PROBE)]
 pub struct ProbeArgs {
     /// What to ask: any server by tcp, tls or http, or a service as it needs it. Or in its place a URL, or a server of a pool, which
     /// is asked with the pool's own probe, TLS and login
@@ -37,8 +24,8 @@ pub struct ProbeArgs {
     /// POOL/SERVER: the configuration that has them [default: /etc/howdah/howdah.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// For the whole exchange [default: 3s; POOL/SERVER: as the pool's probe]
-    #[arg(long, value_name = "TIME", value_parser = unit::duration)]
+    /// For the whole exchange, like 500ms or 5s [default: 3s; POOL/SERVER: as the pool's probe]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
 
     /// hiveserver2: how far to go [default: handshake]
@@ -56,8 +43,8 @@ pub struct ProbeArgs {
     /// postgresql, mysql: where the user logs in [default: postgres; mysql: nowhere]
     #[arg(long, value_name = "NAME", requires = "user")]
     pub database: Option<String>,
-    /// postgresql, mysql: a standby that is further behind is alive, and no more
-    #[arg(long, value_name = "TIME", requires = "user", value_parser = unit::duration)]
+    /// postgresql, mysql: a standby that is further behind, like 30s, is alive and no more
+    #[arg(long, value_name = "TIME", requires = "user", value_parser = duration)]
     pub max_lag: Option<Duration>,
     /// Kerberos: file with the keys of the principal
     #[arg(long, value_name = "FILE", requires = "principal")]

@@ -17,6 +17,7 @@ mod state;
 mod terminal;
 mod view;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -44,10 +45,14 @@ pub fn run(args: &TopArgs) -> ExitCode {
 }
 
 fn look(args: &TopArgs) -> Result<(), CtlError> {
+    if !io::stdout().is_terminal() {
+        let what = "`howdah top` wants a terminal; `howdah status` shows the same as a table, and --json for programs";
+        return Err(CtlError::Usage(what.into()));
+    }
     // The first answer comes before the screen is taken, so that what is wrong is said where it stays.
     let client = args.reach.client()?;
     let first = asker::sample(&client)?;
-    let broken = |error: std::io::Error| CtlError::Refused(format!("the terminal failed: {error}"));
+    let broken = |error: io::Error| CtlError::Refused(format!("the terminal failed: {error}"));
     let asker = Asker::start(client).map_err(broken)?;
     let mut state = State::new(first, args.filter.clone());
     let mut screen = Screen::take().map_err(broken)?;
