@@ -64,6 +64,11 @@ fn gauges() {
 }
 
 #[test]
+fn peers() {
+    examine("peers", 150_000);
+}
+
+#[test]
 fn sasl() {
     examine("sasl", 150_000);
 }

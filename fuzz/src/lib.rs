@@ -8,6 +8,7 @@ mod admin;
 mod database;
 mod expected;
 mod load;
+mod peers;
 mod secure;
 mod zookeeper;
 
@@ -23,6 +24,7 @@ pub use self::admin::admin;
 pub use self::database::{mysql, postgres};
 pub use self::expected::{dns, exchange, json};
 pub use self::load::{agent, gauges};
+pub use self::peers::peers;
 pub use self::secure::client_hello;
 pub use self::zookeeper::{znode, zookeeper};
 
@@ -30,7 +32,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -47,6 +49,7 @@ pub const TARGETS: [Target; 18] = [
     ("dns", dns),
     ("agent", agent),
     ("gauges", gauges),
+    ("peers", peers),
     ("config", config),
     ("admin", admin),
 ];

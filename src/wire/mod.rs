@@ -14,6 +14,7 @@ pub mod http;
 pub mod json;
 pub mod kerberos;
 pub mod mysql;
+pub mod peers;
 pub mod postgres;
 pub mod proxy_protocol;
 pub mod sasl;
