@@ -16,6 +16,7 @@ use super::choices::{Auth, StickyBy, Transport, Via, WantedRole};
 use super::cx::{Cx, kind_of};
 use super::expressions::{Expression, Hex, Scalar};
 use super::field::{Field, Spot, Value};
+use super::named::Named;
 use super::services::ProbeType;
 use super::shorthand;
 use super::source::Span;
@@ -196,6 +197,27 @@ tables! {
         password_file: FilePath = "no login",
         /// Speak TLS with the ensemble.
         tls: ConnectTls = "plain TCP",
+        /// Share sticky entries.
+        peers: Peers = "not shared",
+    }
+
+    /// Sticky entries are shared with other howdahs, and with HAProxy, by HAProxy's peers protocol 2.1: the table of a pool has the
+    /// pool's name, and servers are known by theirs. Needs nothing of `[cluster]` but `name`. Taken by a reload.
+    Peers "[cluster.peers]" cluster_peers {
+        /// Where peers connect to; the port that HAProxy's `peers` sections name for this howdah.
+        bind: SocketAddr = "required",
+        /// The others, each by the name that it has among its peers (`cluster.name`, or HAProxy's `localpeer`): `"HOST"` or
+        /// `"HOST:PORT"`. Port 1024.
+        peers: Named = "required",
+        /// TLS with all of them: what is shown to them, PEM, the own certificate first. The hosts in `peers` must be among the
+        /// names of their certificates.
+        cert: FilePath = "plain TCP",
+        /// PEM file of the private key, not encrypted.
+        key: FilePath = "required with `cert`",
+        /// Who signs the certificates of peers; a peer with another certificate, or with none, is refused.
+        client_ca: FilePath = "required with `cert`",
+        /// Tables that have another name than their pool, as in `{ hive = "be_hive" }`.
+        tables: Named = "the names of the pools",
     }
 
     /// An accepting address, or several that behave alike; one `[[listener]]` each.
@@ -848,6 +870,8 @@ pub(super) fn all_tables() -> Vec<(&'static str, &'static str, &'static [Key])> 
         one::<AdminTls>(),
         one::<Log>(),
         one::<Alert>(),
+        one::<Cluster>(),
+        one::<Peers>(),
         one::<Listener>(),
         one::<AcceptTls>(),
         one::<Certificate>(),
@@ -893,6 +917,10 @@ fn history(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
 
 fn cluster(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
     "[cluster]".into()
+}
+
+fn cluster_peers(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[cluster.peers]".into()
 }
 
 fn listener(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {

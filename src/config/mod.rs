@@ -22,6 +22,7 @@ mod krb5;
 mod language;
 mod lower;
 mod members;
+mod named;
 mod opaque;
 mod question;
 mod read;

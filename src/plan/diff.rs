@@ -97,6 +97,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             old.log.access_every == new.log.access_every,
         ),
         ("alert", old.alerts == new.alerts),
+        ("cluster.peers", old.peers == new.peers),
     ] {
         if !same {
             delta.settings.push(key);

@@ -25,6 +25,7 @@ mod log;
 mod name;
 mod networks;
 mod page;
+mod peers;
 mod pool;
 mod probe;
 mod role;
@@ -54,6 +55,7 @@ pub use self::log::{Facility, LogFormat, LogLevel, LogPlan, LogTarget, Syslog};
 pub use self::name::{AlertName, ListenerName, PoolName, ServerName};
 pub use self::networks::Networks;
 pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
+pub use self::peers::{PeerPlan, PeersPlan, PeersTls};
 pub use self::pool::{PoolPlan, QueuePlan, ServerDefaults, ServerPlan};
 pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, Observe, ObservePlan, ProbePlan};
 pub use self::role::{OnRoleLost, Role, RolePlan};
@@ -76,6 +78,8 @@ pub struct Plan {
     pub history: HistoryPlan,
     /// Who else is one with this howdah.
     pub cluster: Option<Arc<ClusterPlan>>,
+    /// Whom sticky entries are shared with.
+    pub peers: Option<Arc<PeersPlan>>,
     /// In the order of the file; names are unique.
     pub listeners: Vec<Arc<ListenerPlan>>,
     /// In the order of the file; names are unique.

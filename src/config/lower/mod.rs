@@ -27,6 +27,7 @@ mod material;
 pub(super) mod members;
 mod names;
 mod networks;
+mod peers;
 mod pool;
 mod probe;
 mod probe_rules;
@@ -67,6 +68,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let plans = pool::lower(pools, &global, cx);
     pool::unused(pools, &file.listener, cx);
     let alerts = alert::lower(&file.alert, known, cx);
+    let peers = peers::lower(&file.cluster, (known, &plans), cx).map(Arc::new);
     circle::judge(pools, &listeners, &plans, cx);
     Some(Plan {
         global,
@@ -74,6 +76,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
         log,
         history,
         cluster,
+        peers,
         listeners,
         pools: plans.into_iter().map(Arc::new).collect(),
         alerts,
