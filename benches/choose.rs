@@ -16,7 +16,7 @@ use howdah::plan::{
     Address, Balance, Dial, Host, PoolName, PoolPlan, QueuePlan, ServerDefaults, ServerName,
     ServerPlan, Service, Timeouts,
 };
-use howdah::pool::{Change, Keeper, Order, Pool};
+use howdah::pool::{Change, Keeper, Order, Origin, Pool};
 use howdah::telemetry::Metrics;
 
 const SIZES: [usize; 5] = [1, 10, 100, 1000, 10_000];
@@ -153,7 +153,12 @@ fn snapshots(balance: Balance, size: usize) -> f64 {
             };
             let server = ServerName::new("server-0");
             let began = Instant::now();
-            let change = Change::Order { server, order };
+            let given = Origin::by("bench");
+            let change = Change::Order {
+                server,
+                order,
+                given,
+            };
             pool.send(change).await.expect("a member");
             times.push(began.elapsed());
             // The keeper rests after costly snapshots.

@@ -65,14 +65,13 @@ fn open() -> (Runtime, HandlerContext) {
     let (commands, mut asked) = mpsc::channel(8);
     clock.spawn(async move {
         while let Some(command) = asked.recv().await {
-            if let Command::Reload { reply, .. } = command {
-                let error = "no file".to_owned();
-                let _ = reply.send(Err(Rejected {
-                    error,
-                    faults: Vec::new(),
-                    told: Vec::new(),
-                }));
-            }
+            let Command::Reload { reply, .. } = command;
+            let error = "no file".to_owned();
+            let _ = reply.send(Err(Rejected {
+                error,
+                faults: Vec::new(),
+                told: Vec::new(),
+            }));
         }
     });
     let view = RuntimeView {
@@ -95,7 +94,6 @@ fn open() -> (Runtime, HandlerContext) {
         },
     };
     let context = HandlerContext {
-        runtime: clock.handle().clone(),
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),
         availability: Availability::start(&HistoryPlan::default(), &metrics).expect("a thread"),
         metrics,

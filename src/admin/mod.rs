@@ -15,7 +15,6 @@ mod body;
 mod call;
 mod connection;
 mod connections;
-mod deadlines;
 mod endpoint;
 mod guard;
 mod handler;
@@ -45,7 +44,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::connection::serve_stream;
@@ -55,7 +53,7 @@ use crate::availability::Availability;
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
 use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
-use crate::pool::{Pool, ServerId};
+use crate::pool::Pool;
 use crate::telemetry::{ListenerMetrics, Metrics};
 
 /// What runs now, as the admin server shows it.
@@ -188,11 +186,6 @@ pub enum Command {
         /// Answered when it is done, or refused.
         reply: oneshot::Sender<Result<Reloaded, Rejected>>,
     },
-    /// A drain's time is over: end what sessions the server still has, with the reason `drained`.
-    Cut {
-        /// Whose sessions.
-        server: ServerId,
-    },
 }
 
 /// A reload that was done.
@@ -228,8 +221,6 @@ pub struct HandlerContext {
     pub commands: mpsc::Sender<Command>,
     /// Who is there.
     pub sessions: SessionTable,
-    /// Where timers run.
-    pub runtime: Handle,
     /// Writes the JSON Schema of the configuration.
     pub schema: fn() -> String,
     /// How available pools and listeners were.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{ListenerView, Refusal, RuntimeView};
 use crate::base::time::rfc3339;
 use crate::plan::{DiscoverPlan, Protocol};
-use crate::pool::{LastProbe, Member, Pool, Server};
+use crate::pool::{LastProbe, Member, Order, Origin, Pool, Server};
 use crate::telemetry::Metrics;
 
 /// Everything at once.
@@ -74,6 +74,10 @@ impl RefusedStatus {
 
 fn tcp() -> Vec<String> {
     vec![Protocol::Tcp.as_str().into()]
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 /// An older howdah does not tell.
@@ -208,8 +212,26 @@ pub struct ServerStatus {
     pub sessions_total: u64,
     /// The stable word of the last probe; null before it.
     pub reason: Option<String>,
+    /// Its health, role and reason are those that a former howdah found: nobody has asked it since. Absent otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recalled: bool,
+    /// Who gave the order that it is under; absent where nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<OrderedStatus>,
     /// Null before the first, and without probes.
     pub last_probe: Option<ProbeStatus>,
+}
+
+/// Who gave an order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderedStatus {
+    /// As the journal has it.
+    pub by: String,
+    /// When: RFC 3339, UTC.
+    pub at: String,
+    /// Until the sessions that a drain leaves are ended; absent where they may stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<f64>,
 }
 
 /// What a server says of its load.
@@ -344,7 +366,7 @@ impl PoolStatus {
 impl ServerStatus {
     pub(super) fn of(member: &Member, says_load: bool) -> Self {
         let server = &member.server;
-        let last = server.last_probe();
+        let (last, recalled) = (server.last_probe(), member.recalled.as_deref());
         Self {
             name: server.name().to_string(),
             address: server.address().to_string(),
@@ -359,8 +381,27 @@ impl ServerStatus {
             max_connections: member.max_connections(),
             sessions_active: u64::from(server.sessions_active()),
             sessions_total: server.sessions_total(),
-            reason: last.as_ref().map(|last| last.reason.into()),
+            reason: match &last {
+                Some(last) => Some(last.reason.into()),
+                None => recalled.and_then(|recalled| recalled.reason.clone()),
+            },
+            recalled: recalled.is_some(),
+            ordered: (member.ordered.as_deref())
+                .filter(|_| member.admin != Order::Ready)
+                .map(OrderedStatus::of),
             last_probe: last.as_deref().map(ProbeStatus::of),
+        }
+    }
+}
+
+impl OrderedStatus {
+    fn of(given: &Origin) -> Self {
+        let left =
+            (given.until).map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
+        Self {
+            by: given.by.to_string(),
+            at: rfc3339(given.at).to_string(),
+            seconds_left: left.filter(|left| !left.is_zero()).map(seconds),
         }
     }
 }

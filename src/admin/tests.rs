@@ -14,7 +14,7 @@ use crate::plan::{
     Address, Balance, Dial, HistoryPlan, Host, PoolPlan, Protocol, Secret, ServerDefaults,
     ServerName, ServerPlan, Service, Timeouts,
 };
-use crate::pool::{Change, Health, LastProbe, Order};
+use crate::pool::{Change, Health, LastProbe, Loss, Order};
 
 /// A running admin server, what it shows, and what `app` would hear.
 struct Stage {
@@ -188,7 +188,6 @@ async fn stage(token: Option<&str>) -> Stage {
     };
     let (sender, commands) = mpsc::channel(4);
     let context = HandlerContext {
-        runtime: Handle::current(),
         view: Arc::new(ArcSwap::from_pointee(view)),
         availability: Availability::start(&HistoryPlan::default(), &metrics).expect("a thread"),
         metrics,
@@ -437,22 +436,22 @@ async fn a_server_is_also_known_by_its_address() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_with_a_timeout_cuts_what_is_left_unless_it_is_taken_back() {
-    let mut stage = stage(None).await;
+    let stage = stage(None).await;
+    let pool = Arc::clone(&stage.context.view.load().pools[0]);
+    let mut falls = pool.falls().expect("nobody has asked before");
     let drain = format!("POST {HS2}/drain");
     let began = tokio::time::Instant::now();
     assert_eq!(stage.json(&drain, r#"{"timeout": "30m"}"#).await.0, 200);
     assert_eq!(stage.json(&drain, r#"{"timeout": "1h"}"#).await.0, 200);
-    let server = {
-        let view = stage.context.view.load();
-        view.pools[0].load().members()[0].server.id()
-    };
-    let command = stage.commands.recv().await.expect("the deadline");
-    assert!(matches!(command, Command::Cut { server: cut } if cut == server));
+    let fall = falls.recv().await.expect("the deadline");
+    let cut = fall.server.upgrade().map(|server| server.id());
+    assert_eq!(cut, Some(pool.load().members()[0].server.id()));
+    assert_eq!(fall.what, Loss::Drain);
     assert_eq!(began.elapsed().as_secs(), 3600);
     assert_eq!(stage.json(&drain, r#"{"timeout": "1s"}"#).await.0, 200);
     assert_eq!(stage.json(&format!("POST {HS2}/ready"), "").await.0, 200);
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(stage.commands.try_recv().is_err(), "was taken back");
+    assert!(falls.try_recv().is_err(), "was taken back");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Servers that go down or give up their role, and what becomes of the sessions they have: keys `on_down`,
-//! `on_role_lost`.
+//! Servers that go down, give up their role or have been drained for long enough, and what becomes of the sessions they
+//! have: keys `on_down`, `on_role_lost`, and the timeout of a drain.
 
 use std::sync::{Arc, Weak};
 
@@ -29,7 +29,8 @@ pub(super) async fn watch(
         };
         let plan = Arc::clone(now.load().plan());
         // Where its probes find it up, there is no reason to end what it serves.
-        let Some(server) = (fall.server.upgrade()).filter(|server| !server.is_distrusted()) else {
+        let spares = |server: &Arc<Server>| fall.what != Loss::Drain && server.is_distrusted();
+        let Some(server) = (fall.server.upgrade()).filter(|server| !spares(server)) else {
             continue;
         };
         match fate(fall.what, &plan.care) {
@@ -59,6 +60,7 @@ enum Fate {
 
 fn fate(what: Loss, care: &CarePlan) -> Fate {
     match (what, care.on_down, care.role.on_lost) {
+        (Loss::Drain, _, _) => Fate::End(Reason::Drained),
         (Loss::Health, OnDown::Keep, _) | (Loss::Role, _, OnRoleLost::Keep) => Fate::Keep,
         (Loss::Health, OnDown::Drain, _) | (Loss::Role, _, OnRoleLost::Drain) => Fate::Drain,
         (Loss::Health, OnDown::Reset, _) => Fate::End(Reason::ServerDown),

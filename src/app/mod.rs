@@ -230,7 +230,6 @@ impl App {
         app.tasks
             .spawn(sampler::sample(Arc::clone(&app.view), timelines));
         let context = HandlerContext {
-            runtime: tokio::runtime::Handle::current(),
             view: Arc::clone(&app.view),
             metrics: app.metrics.clone(),
             commands: orders,
@@ -264,7 +263,7 @@ impl App {
                     Some(Signal::Reopen) => reopen_logs(&self.access),
                     Some(Signal::Stop) | None => break,
                 },
-                Some(command) = self.commands.recv() => self.obey(command).await,
+                Some(command) = self.commands.recv() => self.obey(command),
                 Some(pool) = self.listed.recv() => self.look_after(&pool),
                 read = self.reloads.read() => self.reload(read).await,
                 () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
@@ -293,7 +292,7 @@ impl App {
         self.metrics.journal().tell(event.to("running"));
     }
 
-    async fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: Command) {
         match command {
             Command::Reload {
                 dry_run: true,
@@ -301,7 +300,6 @@ impl App {
                 ..
             } => self.rehearse(reply),
             Command::Reload { by, reply, .. } => self.reloads.ask(&by, Some(reply)),
-            Command::Cut { server } => self.end_drain(server).await,
         }
     }
 

@@ -7,8 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use super::error::ReloadError;
 use super::{App, PoolRuntime, falls};
 use crate::plan::{PoolName, PoolPlan};
-use crate::pool::{Change, Pool, Server, ServerId, Snapshot};
-use crate::session::registry::Who;
+use crate::pool::{Change, Pool, Server, Snapshot};
 use crate::session::{Destination, Reason};
 use crate::tls::connect::Connector;
 
@@ -121,21 +120,6 @@ impl App {
                 falls::end_sessions(of, &server, &handles, Reason::Drained).await;
             }
         });
-    }
-
-    /// The time of a drain is over.
-    pub(super) async fn end_drain(&self, server: ServerId) {
-        let view = self.view.load_full();
-        for pool in &view.pools {
-            let member = pool.load().seat(server).map(|own| Arc::clone(&own.server));
-            if let Some(server) = member {
-                let of = (pool.name(), pool.journal());
-                falls::end_sessions(of, &server, &self.handles, Reason::Drained).await;
-                return;
-            }
-        }
-        // It has left the file since, and drains on.
-        self.handles.cut(Who::On(server), Reason::Drained).await;
     }
 
     pub(super) fn destination(&self, pool: &PoolName) -> Option<Destination> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::listener::bind::Sockets;
 use crate::plan::{ListenerName, ListenerPlan, PoolName, Protocol};
-use crate::pool::{Health, Pool};
+use crate::pool::{Member, Pool};
 
 /// What a new plan means for one listener.
 pub(super) enum Step {
@@ -83,7 +83,7 @@ fn is_decided(pool: &Pool) -> bool {
     let now = pool.load();
     let silent = || pool.freshness().is_some_and(|one| !one.live);
     let listed = now.is_listed() || silent();
-    let asked = || (now.members().iter()).all(|member| member.health != Health::Unknown);
+    let asked = || now.members().iter().all(Member::is_judged);
     now.can_serve() || listed && asked()
 }
 

@@ -100,22 +100,9 @@ impl App {
             tokio::select! {
                 () = hurry.as_mut() => return true,
                 () = sleep_until(deadline) => return false,
-                Some(command) = self.commands.recv() => self.obey_while_stopping(command).await,
+                Some(command) = self.commands.recv() => obey_while_stopping(command),
                 () = sleep(LOOK) => self.advance().await,
             }
-        }
-    }
-
-    async fn obey_while_stopping(&self, command: Command) {
-        match command {
-            Command::Reload { reply, .. } => {
-                let _ = reply.send(Err(Rejected {
-                    error: "howdah is stopping; nothing has changed".to_owned(),
-                    faults: Vec::new(),
-                    told: Vec::new(),
-                }));
-            }
-            Command::Cut { server } => self.end_drain(server).await,
         }
     }
 
@@ -125,6 +112,15 @@ impl App {
             sleep(LOOK).await;
         }
     }
+}
+
+fn obey_while_stopping(command: Command) {
+    let Command::Reload { reply, .. } = command;
+    let _ = reply.send(Err(Rejected {
+        error: "howdah is stopping; nothing has changed".to_owned(),
+        faults: Vec::new(),
+        told: Vec::new(),
+    }));
 }
 
 /// What a wait waits for.

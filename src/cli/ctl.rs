@@ -396,6 +396,8 @@ mod tests {
             sessions_active,
             sessions_total: 9,
             reason: None,
+            recalled: false,
+            ordered: None,
             last_probe: None,
         }
     }

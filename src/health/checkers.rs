@@ -99,7 +99,13 @@ impl Watch {
                 epoch,
             };
             let delay = pace::first(count, fastrand::f64());
-            watched.watch(member.health, delay)
+            // What a former howdah found is no verdict of this one: its first answer decides.
+            let known = if member.is_judged() {
+                member.health
+            } else {
+                Health::Unknown
+            };
+            watched.watch(known, delay)
         });
     }
 }
@@ -126,6 +132,7 @@ impl<A: Asker> Watched<A> {
                 .pool
                 .load()
                 .seat(self.server.id())
+                .filter(|own| own.is_judged())
                 .map(|own| own.health);
             health = known.unwrap_or(health);
             delay = pace::least(&self.plan).max(AFTER_PANIC);

@@ -33,6 +33,8 @@ words! {
         Listener = "listener",
         /// A certificate ends soon.
         Certificate = "certificate",
+        /// A pool goes on from what a former howdah knew; or the state file cannot be read or written, or can be again.
+        State = "state",
         /// A change of the configuration waits for the next start.
         RestartNeeded = "restart-needed",
     }

@@ -4,24 +4,35 @@
 //! the entry that is idle for longest goes first, one with sessions never; a client that finds no room is
 //! balanced like any other. It belongs to the pool, not to a snapshot, so it survives reloads; whether the
 //! server may still take sessions is judged at each choice, not here.
+//!
+//! Entries also come from outside: out of the memory of a former howdah, and from peers. They are *learned*, and not told
+//! again to those who read the [`Feed`].
 
-use std::collections::{HashMap, VecDeque};
+mod entries;
+mod feed;
+
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::entries::{Entries, Entry, SHARDS};
+use self::feed::Feed;
 use super::ServerId;
 use crate::plan::StickyPlan;
 
 /// See the module. All times are passed in.
 #[derive(Default)]
 pub(super) struct Affinity {
-    entries: HashMap<IpAddr, Entry>,
+    entries: Entries,
     /// Idle clients, oldest first; a client whose stamp is no longer its entry's came back since.
     idle: VecDeque<(IpAddr, u64)>,
     stamp: u64,
     evicted: u64,
+    /// Counts what would be written otherwise than before.
+    version: u64,
+    feed: Option<Box<Feed>>,
 }
 
 /// What is known of a client that belongs to a server.
@@ -35,11 +46,13 @@ pub struct StickyEntry {
     pub idle: Option<Duration>,
 }
 
-struct Entry {
-    server: ServerId,
-    sessions: u32,
-    idle_since: Option<Instant>,
-    stamp: u64,
+/// An entry as others are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) client: IpAddr,
+    pub(super) server: ServerId,
+    /// How long it lives on without a session; `None`: it has some.
+    pub(super) left: Option<Duration>,
 }
 
 impl Affinity {
@@ -77,7 +90,10 @@ impl Affinity {
             return false;
         };
         entry.sessions += 1;
-        entry.idle_since = None;
+        self.version += u64::from(entry.idle_since.take().is_some());
+        if let Some(feed) = &mut self.feed {
+            feed.push(client, entry.server);
+        }
         true
     }
 
@@ -85,12 +101,11 @@ impl Affinity {
     pub(super) fn bind(&mut self, client: IpAddr, server: ServerId, plan: &StickyPlan) -> bool {
         if let Some(entry) = self.entries.get_mut(&client) {
             entry.server = server;
+            self.version += 1;
             return self.hold(client);
         }
-        while self.entries.len() >= plan.max_entries {
-            if !self.evict() {
-                return false;
-            }
+        if !self.make_room(plan) {
+            return false;
         }
         let entry = Entry {
             server,
@@ -99,7 +114,114 @@ impl Affinity {
             stamp: 0,
         };
         self.entries.insert(client, entry);
+        self.version += 1;
+        if let Some(feed) = &mut self.feed {
+            feed.push(client, server);
+        }
         true
+    }
+
+    /// Somebody else knows that the client belongs to this server, for `left` from now on where it has no session; false when
+    /// there is no room. One with less time than those before it is forgotten after them, and leads nobody after its time.
+    pub(super) fn learn(&mut self, known: Known, plan: &StickyPlan, now: Instant) -> bool {
+        let Known {
+            client,
+            server,
+            left,
+        } = known;
+        let passed = plan.ttl.saturating_sub(left.unwrap_or(plan.ttl));
+        // Shortly after its start, a machine's clock does not reach back so far.
+        let since = now.checked_sub(passed).unwrap_or(now);
+        if passed >= plan.ttl {
+            return false;
+        }
+        let has_sessions = (self.entries.get_mut(&client)).is_some_and(|entry| {
+            entry.server = server;
+            entry.sessions > 0
+        });
+        self.version += 1;
+        if has_sessions {
+            return true;
+        }
+        if self.entries.get(&client).is_none() && !self.make_room(plan) {
+            return false;
+        }
+        self.stamp += 1;
+        let entry = Entry {
+            server,
+            sessions: 0,
+            idle_since: Some(since),
+            stamp: self.stamp,
+        };
+        self.entries.insert(client, entry);
+        self.idle.push_back((client, self.stamp));
+        self.tidy();
+        true
+    }
+
+    /// Many at once, those that are there already left aside: the latest that find room. How many they are.
+    pub(super) fn learn_all(
+        &mut self,
+        mut all: Vec<Known>,
+        plan: &StickyPlan,
+        now: Instant,
+    ) -> usize {
+        all.retain(|known| self.entries.get(&known.client).is_none());
+        all.sort_by_key(|known| known.left.unwrap_or(plan.ttl));
+        let room = plan.max_entries.saturating_sub(self.entries.len());
+        let latest = all.split_off(all.len().saturating_sub(room));
+        let latest = latest.into_iter();
+        latest.filter(|known| self.learn(*known, plan, now)).count()
+    }
+
+    /// Those of one shard. All shards, one after the other, are the table: an entry that is there all the time is told once.
+    pub(super) fn shard(
+        &self,
+        number: usize,
+        plan: &StickyPlan,
+        now: Instant,
+    ) -> impl Iterator<Item = Known> {
+        let known = move |(client, entry): (&IpAddr, &Entry)| entry.known(*client, plan, now);
+        self.entries.shard(number).filter_map(known)
+    }
+
+    /// Changes whenever something is to be written.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Somebody reads what changes from now on.
+    pub(super) fn open_feed(&mut self) -> u64 {
+        let feed = self.feed.get_or_insert_with(|| Box::new(Feed::new()));
+        feed.readers += 1;
+        feed.position()
+    }
+
+    /// And reads no more.
+    pub(super) fn close_feed(&mut self) {
+        if let Some(feed) = &mut self.feed {
+            feed.readers -= 1;
+        }
+        self.feed.take_if(|feed| feed.readers == 0);
+    }
+
+    /// At most so many that changed after `position`, which moves on, as they are now; false where some changes are kept no
+    /// more.
+    pub(super) fn changes(
+        &self,
+        position: &mut u64,
+        most: usize,
+        plan: &StickyPlan,
+        now: Instant,
+    ) -> (Vec<Known>, bool) {
+        let Some(feed) = &self.feed else {
+            return (Vec::new(), true);
+        };
+        let (clients, whole) = feed.take(position, most);
+        let mut told = HashSet::new();
+        let entry = |client: IpAddr| self.entries.get(&client)?.known(client, plan, now);
+        let clients = clients.into_iter().filter(|client| told.insert(*client));
+        (clients.filter_map(entry).collect(), whole)
     }
 
     /// A session that held the entry ended.
@@ -113,6 +235,10 @@ impl Affinity {
             entry.stamp = self.stamp;
             entry.idle_since = Some(now);
             self.idle.push_back((client, self.stamp));
+            self.version += 1;
+            if let Some(feed) = &mut self.feed {
+                feed.push(client, entry.server);
+            }
             self.tidy();
         }
     }
@@ -145,6 +271,15 @@ impl Affinity {
         }
     }
 
+    fn make_room(&mut self, plan: &StickyPlan) -> bool {
+        while self.entries.len() >= plan.max_entries {
+            if !self.evict() {
+                return false;
+            }
+        }
+        true
+    }
+
     fn evict(&mut self) -> bool {
         let found = self.oldest_idle().is_some();
         if found {
@@ -172,6 +307,7 @@ impl Affinity {
     fn remove_oldest(&mut self) {
         if let Some((client, _)) = self.idle.pop_front() {
             self.entries.remove(&client);
+            self.version += 1;
         }
     }
 
@@ -186,6 +322,22 @@ impl Affinity {
         }
     }
 }
+
+impl Entry {
+    /// None: its time is over.
+    fn known(&self, client: IpAddr, plan: &StickyPlan, now: Instant) -> Option<Known> {
+        let idle = self.idle_since.map(|at| now.saturating_duration_since(at));
+        let left = idle.map(|idle| plan.ttl.saturating_sub(idle));
+        (left != Some(Duration::ZERO)).then_some(Known {
+            client,
+            server: self.server,
+            left,
+        })
+    }
+}
+
+/// Pieces that a table is copied in.
+pub(super) const PIECES: usize = SHARDS;
 
 #[cfg(test)]
 mod tests {

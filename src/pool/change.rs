@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::memory::Recall;
+use super::origin::Origin;
 use super::{Health, Order, Said, ServerId};
 use crate::plan::{PoolName, PoolPlan, Role, ServerName, ServerPlan};
 
@@ -44,6 +46,8 @@ pub enum Change {
         server: ServerName,
         /// What.
         order: Order,
+        /// Who gave it.
+        given: Origin,
     },
     /// The operator wants this weight, until the file names another one than it does now.
     Weight {
@@ -51,7 +55,11 @@ pub enum Change {
         server: ServerName,
         /// 1 to [`crate::plan::WEIGHT_MAX`].
         weight: u16,
+        /// Who gave it.
+        given: Origin,
     },
+    /// What a former howdah knew.
+    Recall(Box<Recall>),
 }
 
 /// Why a [`Change`] was not made.

@@ -17,6 +17,8 @@
 mod compose;
 mod departed;
 mod members;
+mod recall;
+mod recollection;
 mod roles;
 mod state;
 
@@ -126,6 +128,9 @@ impl Keeper {
             answers.push((reply, outcome.map(|_| ())));
         }
         let now = Instant::now();
+        self.learn(pool, now);
+        self.state.end_drains(now);
+        changed |= self.state.forget_recalled(now);
         changed |= self.state.dismiss_leavers(now);
         self.state.departed.forget(now);
         changed |= self.state.grows_at.is_some_and(|at| at <= now);
@@ -140,13 +145,25 @@ impl Keeper {
             pool.newest.send_replace(self.state.generation);
             pool.serve_queue();
         }
+        self.tell_falls(pool);
+        for (reply, outcome) in answers {
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// Sticky entries of servers that are known now.
+    fn learn(&mut self, pool: &Pool, now: Instant) {
+        let entries = std::mem::take(&mut self.state.recollection.learned);
+        if !entries.is_empty() {
+            pool.learn_all(entries, self.state.plan.sticky.as_ref(), now);
+        }
+    }
+
+    fn tell_falls(&mut self, pool: &Pool) {
         for fall in self.state.falls.drain(..) {
             if pool.falls.try_send(fall).is_err() && !pool.falls.is_closed() {
                 tracing::error!(pool = %pool.name, "too many servers fall at once: on_down is not obeyed");
             }
-        }
-        for (reply, outcome) in answers {
-            let _ = reply.send(outcome);
         }
     }
 }

@@ -17,14 +17,19 @@ mod holder;
 mod keeper;
 mod lease;
 mod line;
+mod memory;
 mod observed;
+mod orders;
+mod origin;
 mod probes;
 mod queue;
+mod remember;
 mod said;
 mod server;
 mod shared;
 mod snapshot;
 mod standing;
+mod sticky;
 #[cfg(test)]
 mod tests;
 mod weight;
@@ -36,7 +41,11 @@ pub use self::forecast::Forecast;
 pub use self::freshness::Freshness;
 pub use self::keeper::Keeper;
 pub use self::lease::{Lease, Pick};
+pub use self::memory::{
+    OrderMemo, Recall, RecallCount, Recalled, Remembered, StickyMemo, VerdictMemo, Who,
+};
 pub use self::observed::{DialFailure, Observed, Reach, SessionFault};
+pub use self::origin::Origin;
 pub use self::probes::{LastProbe, PastProbe};
 pub use self::queue::Ticket;
 pub use self::said::{LastLoad, Said};
@@ -44,3 +53,4 @@ pub use self::server::{Server, ServerId};
 pub use self::shared::Pool;
 pub use self::snapshot::{Fall, Loss, Member, Snapshot};
 pub use self::standing::{Health, Order, Standing};
+pub use self::sticky::{StickyChange, StickyFeed};

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::holder::Hold;
+use super::memory::Recalled;
+use super::orders::Orders;
+use super::origin::Origin;
 use super::{Health, Order, Said, Server, ServerId, Standing};
 use crate::balance::{Balancer, Candidates};
 use crate::plan::{PoolPlan, Role, ServerName, ServerPlan};
@@ -23,6 +26,8 @@ pub struct Snapshot {
     pub(super) listed: bool,
     /// Members no more, and perhaps with sessions.
     pub(super) departed: Box<[Weak<Server>]>,
+    /// What is ordered of servers that are no members now.
+    pub(super) absent: Arc<[(ServerName, Orders)]>,
     pub(super) places: Arc<Places>,
     /// So few are up that those that are down take sessions too.
     pub(super) panic: bool,
@@ -55,13 +60,19 @@ pub struct Member {
     pub admin: Order,
     /// What follows from these, fullness left aside.
     pub standing: Standing,
+    /// Who ordered that; `None`: nobody has ordered anything.
+    pub ordered: Option<Arc<Origin>>,
+    /// Who gave it a weight that the file does not.
+    pub weighed: Option<Arc<Origin>>,
+    /// Its health is what a former howdah found: nobody has asked it since.
+    pub recalled: Option<Arc<Recalled>>,
     /// When its health became what it is.
     pub since: Instant,
     /// When it came back into service; `None`: it always was.
     pub(super) came_up: Option<Instant>,
 }
 
-/// A server went down or gave up its role, in a pool that does something about its sessions.
+/// A server went down or gave up its role, in a pool that does something about its sessions; or its drain is over.
 #[derive(Clone)]
 pub struct Fall {
     /// What happened to it.
@@ -77,6 +88,8 @@ pub struct Fall {
 pub enum Loss {
     /// It is down: `on_down`.
     Health,
+    /// It was drained, and that has lasted as long as it may.
+    Drain,
     /// It says that it is something else than `role` asks for: `on_role_lost`.
     Role,
 }
@@ -193,6 +206,22 @@ impl Member {
     /// How long ago it came back into service; `None`: it always was.
     pub(super) fn up_for(&self, now: Instant) -> Option<Duration> {
         self.came_up.map(|at| now.saturating_duration_since(at))
+    }
+
+    /// What is ordered of it.
+    pub(super) fn orders(&self) -> Orders {
+        Orders {
+            admin: self.admin,
+            ordered: self.ordered.clone(),
+            weight: self.weight,
+            planned: self.plan.weight,
+            weighed: self.weighed.clone(),
+        }
+    }
+
+    /// Whether this howdah knows how it is; what a former one found says only whom to try first.
+    pub fn is_judged(&self) -> bool {
+        self.health != Health::Unknown && self.recalled.is_none()
     }
 
     /// Whether balancers may offer it.

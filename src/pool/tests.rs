@@ -1,5 +1,6 @@
 //! The pool as sessions, operators and reloads see it.
 
+mod memory;
 mod roster;
 
 use std::collections::HashMap;
@@ -165,14 +166,25 @@ async fn claim(pool: &Pool, name: &str, health: Health, role: Option<Role>) {
 
 async fn order(pool: &Pool, name: &str, order: Order) {
     let server = ServerName::new(name);
-    pool.send(Change::Order { server, order })
-        .await
-        .expect("a member");
+    let given = Origin::by("test");
+    pool.send(Change::Order {
+        server,
+        order,
+        given,
+    })
+    .await
+    .expect("a member");
 }
 
 async fn weigh(pool: &Pool, name: &str, weight: u16) -> Result<(), Refused> {
     let server = ServerName::new(name);
-    pool.send(Change::Weight { server, weight }).await
+    let given = Origin::by("test");
+    pool.send(Change::Weight {
+        server,
+        weight,
+        given,
+    })
+    .await
 }
 
 async fn reload(pool: &Pool, plan: PoolPlan) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::admin::answer::{Answer, Fault};
 use crate::admin::body::fields;
@@ -15,7 +16,7 @@ use crate::admin::lookup::{self, Named, send, show};
 use crate::admin::query::SPAN;
 use crate::admin::status::ServerStatus;
 use crate::base::unit;
-use crate::pool::{Change, Order};
+use crate::pool::{Change, Order, Origin};
 use crate::telemetry::journal::{Event, Kind};
 
 pub(in crate::admin) const DRAIN: Endpoint = Endpoint {
@@ -92,15 +93,17 @@ async fn serve(call: Call, order: Order) -> Result<Answer, Fault> {
     let named = &Named::of(&call.names).known(view)?;
     let server = named.server.clone();
     let before = lookup::member(view, named).map(|member| member.admin);
-    send(view, named, Change::Order { server, order }).await?;
+    let given = Origin {
+        until: timeout.map(|timeout| Instant::now() + timeout),
+        ..Origin::by(&call.by)
+    };
+    let change = Change::Order {
+        server,
+        order,
+        given,
+    };
+    send(view, named, change).await?;
     tell(&call, named, before, order, timeout);
-
-    if let Some(pool) = view.pool(&named.pool)
-        && let Some(member) = pool.load().member(&named.server)
-    {
-        let (deadlines, context) = (&call.handler.deadlines, &call.handler.context);
-        deadlines.set(member.server.id(), timeout, &context.commands);
-    }
     show(view, named)
 }
 

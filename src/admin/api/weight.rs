@@ -10,7 +10,7 @@ use crate::admin::endpoint::{Endpoint, Given, Taken, Verb, schema};
 use crate::admin::lookup::{self, Named, send, show};
 use crate::admin::status::ServerStatus;
 use crate::plan::WEIGHT_MAX;
-use crate::pool::Change;
+use crate::pool::{Change, Origin};
 use crate::telemetry::journal::{Event, Kind};
 
 pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
@@ -50,7 +50,12 @@ async fn serve(call: Call) -> Result<Answer, Fault> {
     let named = &Named::of(&call.names).known(&call.view)?;
     let server = named.server.clone();
     let before = lookup::member(&call.view, named).map(|member| member.weight);
-    send(&call.view, named, Change::Weight { server, weight }).await?;
+    let change = Change::Weight {
+        server,
+        weight,
+        given: Origin::by(&call.by),
+    };
+    send(&call.view, named, change).await?;
     let event = Event::info(Kind::Weight, format!("server has weight {weight}"));
     let event = match before {
         Some(before) => event.from(before),

@@ -300,7 +300,9 @@ fn weight(server: &ServerStatus) -> String {
 /// How long the last answer took, and its age: `1.2 ms, 3 s ago`.
 fn probe(server: &ServerStatus, now: SystemTime) -> String {
     let Some(last) = &server.last_probe else {
-        return if server.health == "unknown" {
+        return if server.recalled {
+            "none yet (from memory)"
+        } else if server.health == "unknown" {
             "none yet"
         } else {
             "-"
@@ -353,6 +355,8 @@ mod tests {
             max_connections: Some(480),
             sessions_active: active,
             sessions_total: 1_000 * active,
+            recalled: false,
+            ordered: None,
             reason: Some(if up { "ok" } else { "connect-refused" }.into()),
             last_probe: Some(ProbeStatus {
                 verdict: health.into(),

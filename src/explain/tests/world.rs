@@ -21,7 +21,7 @@ use crate::plan::{
     LogTarget, OnRefuse, PoolName, PoolPlan, Protocol, RelayWay, ServerDefaults, ServerName,
     ServerPlan, Service, SniPattern, Timeouts,
 };
-use crate::pool::{Change, Health, Order, Pool};
+use crate::pool::{Change, Health, Order, Origin, Pool};
 use crate::session::{Arrival, Destination, Limit, SessionConfig, Sources, Switch, serve};
 use crate::telemetry::Metrics;
 use crate::telemetry::access::AccessLog;
@@ -111,9 +111,14 @@ impl World {
                 judge(pool, member.server.id(), case.health).await;
                 let (server, order) = (member.plan.name.clone(), case.order);
                 if order != Order::Ready {
-                    pool.send(Change::Order { server, order })
-                        .await
-                        .expect("it is there");
+                    let given = Origin::by("test");
+                    pool.send(Change::Order {
+                        server,
+                        order,
+                        given,
+                    })
+                    .await
+                    .expect("it is there");
                 }
             }
         }

@@ -26,6 +26,7 @@ impl State {
             configured: self.configured,
             listed: self.roster.is_some(),
             departed: self.removed.clone().into(),
+            absent: self.departed.all_orders(),
             places: Arc::clone(&self.places),
             panic: self.panic,
             hold: self.hold,

@@ -5,13 +5,15 @@
 //! take sessions because it was restarted. Both are bounded, and the oldest goes first.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::plan::ServerName;
+use crate::pool::Said;
+use crate::pool::orders::Orders;
 use crate::pool::snapshot::{Member, Places};
-use crate::pool::{Order, Said};
 
 /// See the module.
 #[derive(Default)]
@@ -20,29 +22,8 @@ pub(super) struct Departed {
     soon: VecDeque<(Instant, Member)>,
     orders: HashMap<ServerName, Orders>,
     ordered: VecDeque<ServerName>,
-}
-
-/// What an operator wants of a server, by its name.
-#[derive(Clone, Copy)]
-pub(super) struct Orders {
-    pub(super) admin: Order,
-    /// In force, and as it was planned.
-    pub(super) weight: u16,
-    pub(super) planned: u16,
-}
-
-impl Orders {
-    pub(super) fn of(member: &Member) -> Self {
-        Self {
-            admin: member.admin,
-            weight: member.weight,
-            planned: member.plan.weight,
-        }
-    }
-
-    fn is_plain(&self) -> bool {
-        self.admin == Order::Ready && self.weight == self.planned
-    }
+    /// The orders as snapshots show them; `None`: they are others since.
+    shown: Option<Arc<[(ServerName, Orders)]>>,
 }
 
 impl Departed {
@@ -53,23 +34,39 @@ impl Departed {
 
     /// What was ordered of a server that is gone.
     pub(super) fn orders(&self, name: &ServerName) -> Option<Orders> {
-        self.orders.get(name).copied()
+        self.orders.get(name).cloned()
     }
 
     pub(super) fn remember(&mut self, member: Member, now: Instant) {
-        let (orders, name) = (Orders::of(&member), &member.plan.name);
-        if !orders.is_plain() && self.orders.insert(name.clone(), orders).is_none() {
-            self.ordered.push_back(name.clone());
-        }
+        self.keep(&member.plan.name, member.orders());
         self.soon.push_back((now, member));
         if self.soon.len() > MOST {
             self.soon.pop_front();
+        }
+    }
+
+    /// For a server of that name, if one comes.
+    pub(super) fn keep(&mut self, name: &ServerName, orders: Orders) {
+        if orders.is_plain() {
+            return;
+        }
+        self.shown = None;
+        if self.orders.insert(name.clone(), orders).is_none() {
+            self.ordered.push_back(name.clone());
         }
         if self.ordered.len() > MOST
             && let Some(oldest) = self.ordered.pop_front()
         {
             self.orders.remove(&oldest);
         }
+    }
+
+    /// All orders, in the order in which their servers left.
+    pub(super) fn all_orders(&mut self) -> Arc<[(ServerName, Orders)]> {
+        let (orders, ordered) = (&self.orders, &self.ordered);
+        let one = |name: &ServerName| Some((name.clone(), orders.get(name)?.clone()));
+        let all = || ordered.iter().filter_map(one).collect();
+        Arc::clone(self.shown.get_or_insert_with(all))
     }
 
     /// Whoever said something of their load is asked no more.
@@ -85,6 +82,7 @@ impl Departed {
                 self.orders.remove(&member.plan.name);
             }
             self.ordered.retain(|name| self.orders.contains_key(name));
+            self.shown = None;
         }
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::departed::{Departed, Orders};
+use super::departed::Departed;
 use super::state::State;
 use crate::balance::Load;
 use crate::plan::{PoolPlan, ServerName, ServerPlan};
+use crate::pool::orders::Orders;
 use crate::pool::snapshot::{Member, Places};
 use crate::pool::{Health, Order, Said, Server, Standing};
 
@@ -64,6 +65,7 @@ impl State {
         self.keep_leavers(leaving.into_iter().chain(gone).collect());
         self.places = Arc::new(Places::new(self.members.iter().map(|one| &one.server)));
         self.rings = [None, None];
+        self.recollect(now);
     }
 
     fn succeed_all(&self, old: &[Member], leaving: &[Member]) -> Vec<Member> {
@@ -110,6 +112,7 @@ impl State {
                 member.server.metrics().role(member.role);
                 member.admin = Order::Ready;
                 member.weight = member.plan.weight;
+                (member.ordered, member.weighed, member.recalled) = (None, None, None);
             }
         }
     }
@@ -166,7 +169,7 @@ impl State {
         let own = &self.members[..self.configured];
         let served = own.iter().any(Member::is_on_offer);
         let known = self.plan.discover.is_none() || self.roster.is_some();
-        let decided = known && own.iter().all(|member| member.health != Health::Unknown);
+        let decided = known && own.iter().all(Member::is_judged);
         if !self.has_leavers() || !(served || decided || now >= self.leave_by) {
             return false;
         }
@@ -204,12 +207,16 @@ impl State {
         };
         let role = same.or_else(leaver).and_then(|before| before.role);
         let orders = before
-            .map(Orders::of)
+            .map(Member::orders)
             .or_else(|| self.departed.orders(&plan.name));
-        let kept = orders.filter(|orders| orders.planned == plan.weight);
+        let orders = orders.unwrap_or_else(|| Orders::none(plan.weight));
+        let kept = orders.planned == plan.weight;
         let member = Member {
-            weight: kept.map_or(plan.weight, |orders| orders.weight),
-            admin: orders.map_or(Order::Ready, |orders| orders.admin),
+            weight: if kept { orders.weight } else { plan.weight },
+            admin: orders.admin,
+            ordered: orders.ordered,
+            weighed: orders.weighed.filter(|_| kept),
+            recalled: same.and_then(|before| before.recalled.clone()),
             said: same.map_or(Said::NOTHING, |before| before.said),
             listed,
             standing: same.map_or(Standing::Waiting, |before| before.standing),

@@ -1,17 +1,19 @@
 //! Everything that a pool's snapshots are made from, and what each change does to it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use tokio::time::Instant;
 
 use super::departed::Departed;
+use super::recollection::Recollection;
 use crate::balance::{Counters, Ring};
 use crate::plan::{
     OnDown, OnRoleLost, PoolName, PoolPlan, Role, ServerName, ServerPlan, WEIGHT_MAX,
 };
 use crate::pool::holder::Hold;
 use crate::pool::snapshot::{Fall, Loss, Member, Places, Snapshot};
-use crate::pool::{Change, Health, Order, Refused, Said, Server, ServerId};
+use crate::pool::{Change, Health, Order, Origin, Refused, Said, Server, ServerId};
 use crate::telemetry::Metrics;
 use crate::telemetry::journal::{Event, Kind};
 
@@ -40,6 +42,10 @@ pub(super) struct State {
     pub(super) departed: Departed,
     /// Of members whose fall is not told yet.
     pub(super) falls: Vec<Fall>,
+    /// Drains that end at a time.
+    pub(super) drains: HashMap<ServerId, (Instant, Weak<Server>)>,
+    /// What a former howdah knew of servers that are not listed yet.
+    pub(super) recollection: Recollection,
     pub(super) panic: bool,
     pub(super) hold: Hold,
     /// When the weight of a server that came up grows next.
@@ -63,6 +69,8 @@ impl State {
             removed: Vec::new(),
             departed: Departed::default(),
             falls: Vec::new(),
+            drains: HashMap::new(),
+            recollection: Recollection::default(),
             panic: false,
             hold: Hold::default(),
             grows_at: None,
@@ -97,19 +105,31 @@ impl State {
                 role,
             } => Ok(self.conclude(server, health, role)),
             Change::Said { server, said } => Ok(self.hear(server, said)),
-            Change::Order { server, order } => self.obey(&server, order),
+            Change::Order {
+                server,
+                order,
+                given,
+            } => self.obey(&server, order, given),
+            Change::Recall(recall) => {
+                self.recall(*recall);
+                Ok(true)
+            }
             Change::Weight { weight, .. } if !(1..=WEIGHT_MAX).contains(&weight) => {
                 Err(Refused::Weight(weight))
             }
-            Change::Weight { server, weight } => {
+            Change::Weight {
+                server,
+                weight,
+                given,
+            } => {
                 let member = self.member(&server)?;
                 let changed = member.weight != weight;
-                member.weight = weight;
-                member.server.metrics().weight(weight);
+                let news = changed || member.weighed.is_some();
+                member.weigh(weight, given);
                 if changed {
                     self.rings = [None, None];
                 }
-                Ok(changed)
+                Ok(news)
             }
         }
     }
@@ -120,9 +140,11 @@ impl State {
             return false;
         };
         let member = &mut self.members[place as usize];
+        let was_recalled = member.recalled.take().is_some();
         let changed = probed && (member.health, member.role) != (health, role);
         if !changed {
-            return false;
+            // It is as a former howdah said: now it is known.
+            return was_recalled;
         }
         // One without a verdict has no sessions yet.
         let was_wrong = care.role.is_wrong(member.role) || member.health == Health::Unknown;
@@ -161,18 +183,43 @@ impl State {
     }
 
     /// Under one name two may serve: the file's, and one that leaves.
-    fn obey(&mut self, name: &ServerName, order: Order) -> Result<bool, Refused> {
+    pub(super) fn obey(
+        &mut self,
+        name: &ServerName,
+        order: Order,
+        given: Origin,
+    ) -> Result<bool, Refused> {
         self.member(name)?;
-        let mut changed = false;
+        let (given, mut changed) = (Arc::new(given), false);
         for member in self.members.iter_mut().filter(|one| one.plan.name == *name) {
-            changed |= member.admin != order;
-            member.admin = order;
-            member.server.metrics().admin(order);
+            // Who is told to work and does so hears nothing new.
+            if (member.admin, order) != (Order::Ready, Order::Ready) {
+                member.order(order, &given);
+                changed = true;
+            }
+            let (server, until) = (&member.server, given.until);
+            // Any later order takes the end of a drain back.
+            self.drains.remove(&server.id());
+            if let Some(until) = until.filter(|_| order == Order::Drain) {
+                self.drains
+                    .insert(server.id(), (until, Arc::downgrade(server)));
+            }
         }
         Ok(changed)
     }
 
-    fn member(&mut self, name: &ServerName) -> Result<&mut Member, Refused> {
+    /// Those whose drain is over have sessions no more.
+    pub(super) fn end_drains(&mut self, now: Instant) {
+        for (_, (at, server)) in self.drains.extract_if(|_, (until, _)| *until <= now) {
+            self.falls.push(Fall {
+                what: Loss::Drain,
+                server,
+                at,
+            });
+        }
+    }
+
+    pub(super) fn member(&mut self, name: &ServerName) -> Result<&mut Member, Refused> {
         let pool = &self.plan.name;
         (self.members.iter_mut().find(|one| one.plan.name == *name)).ok_or_else(|| {
             Refused::UnknownServer {
@@ -186,7 +233,9 @@ impl State {
     pub(super) fn due(&self) -> Option<Instant> {
         let leave_by = self.has_leavers().then_some(self.leave_by);
         let dues = leave_by.into_iter().chain(self.grows_at);
-        dues.chain(self.hold.due()).chain(self.departed.due()).min()
+        let dues = dues.chain(self.hold.due()).chain(self.departed.due());
+        let drains = self.drains.values().map(|(until, _)| *until);
+        dues.chain(drains).chain(self.recalled_until()).min()
     }
 
     /// Begins anew from what everybody sees.

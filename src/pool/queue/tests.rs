@@ -10,7 +10,7 @@ use super::*;
 use crate::base::word::Label;
 use crate::plan::{Address, Balance, Host, PoolName, PoolPlan, QueuePlan, ServerName, ServerPlan};
 use crate::pool::tests::{open, plan as bare, probe};
-use crate::pool::{Change, Health, Member, Order, Standing};
+use crate::pool::{Change, Health, Member, Order, Origin, Standing};
 
 fn bounded(number: u16, cap: u32) -> ServerPlan {
     ServerPlan {
@@ -258,6 +258,7 @@ impl Story {
                     .chance
                     .choice(Order::ALL.iter().copied())
                     .expect("some"),
+                given: Origin::by("test"),
             },
             _ => {
                 let cap = self.chance.u32(1..=self.highest);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use howdah::health::Verdict;
-use howdah::pool::{Change, Health, Order, ServerId};
+use howdah::pool::{Change, Health, Order, Origin, ServerId};
 use tokio::time::Instant;
 
 use super::World;
@@ -19,6 +19,7 @@ impl World {
             self.send(Change::Order {
                 server: name,
                 order,
+                given: Origin::by("simulation"),
             })
             .await
             .expect("a member");

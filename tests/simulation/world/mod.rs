@@ -151,13 +151,14 @@ impl World {
                 format!("reload: {}", names.collect::<Vec<_>>().join(" "))
             }
             Change::Health { server, health, .. } => format!("{server:?} {health}"),
-            Change::Order { server, order } => format!("{server} {order}"),
-            Change::Weight { server, weight } => format!("{server} weight {weight}"),
+            Change::Order { server, order, .. } => format!("{server} {order}"),
+            Change::Weight { server, weight, .. } => format!("{server} weight {weight}"),
             Change::Roster(listed) => {
                 let names = listed.iter().map(|server| server.name.as_str());
                 format!("listed: {}", names.collect::<Vec<_>>().join(" "))
             }
             Change::Said { server, said } => format!("{server:?} {said:?}"),
+            Change::Recall(_) => "recalled".to_owned(),
             Change::Close { .. } => "the pool left the file".to_owned(),
         });
         self.pool.send(change).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use howdah::plan::{PoolPlan, ServerName};
-use howdah::pool::{Change, Health, Order, Refused, ServerId};
+use howdah::pool::{Change, Health, Order, Origin, Refused, ServerId};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, advance};
 
@@ -19,6 +19,7 @@ impl World {
         self.send(Change::Order {
             server: server.clone(),
             order,
+            given: Origin::by("simulation"),
         })
         .await
         .expect("a member");
@@ -37,6 +38,7 @@ impl World {
         self.send(Change::Weight {
             server: server.clone(),
             weight,
+            given: Origin::by("simulation"),
         })
         .await
         .expect("a member");
@@ -162,6 +164,7 @@ impl World {
         let order = Change::Order {
             server: stranger.clone(),
             order: Order::Ready,
+            given: Origin::by("simulation"),
         };
         assert!(matches!(
             self.send(order).await,
@@ -169,7 +172,13 @@ impl World {
         ));
         let server = self.some_name();
         let weight = self.random.choice([0, 257]).expect("some");
-        let refused = self.send(Change::Weight { server, weight }).await;
+        let refused = self
+            .send(Change::Weight {
+                server,
+                weight,
+                given: Origin::by("simulation"),
+            })
+            .await;
         assert_eq!(refused, Err(Refused::Weight(weight)));
         if let Some(Gone { id, .. }) = self.model.gone.first() {
             let late = Change::Health {
@@ -193,11 +202,19 @@ impl World {
             let change = if self.random.bool() {
                 let order = self.random.choice(ORDERS).expect("some");
                 self.model.obey(&server, order);
-                Change::Order { server, order }
+                Change::Order {
+                    server,
+                    order,
+                    given: Origin::by("simulation"),
+                }
             } else {
                 let weight = self.random.u16(1..=10);
                 self.model.seat(&server).expect("a member").weight = weight;
-                Change::Weight { server, weight }
+                Change::Weight {
+                    server,
+                    weight,
+                    given: Origin::by("simulation"),
+                }
             };
             let pool = Arc::clone(&self.pool);
             sent.spawn(async move { pool.send(change).await });
