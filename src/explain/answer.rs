@@ -33,6 +33,9 @@ pub struct Explanation {
     pub alternatives: Vec<Alternative>,
     /// The servers that are tried next, in order, where the one before cannot be reached. Empty where chance decides.
     pub next: Vec<String>,
+    /// Where chance decides on those too: everybody who may be tried next, backups last. Empty otherwise.
+    #[serde(default)]
+    pub next_drawn: Vec<String>,
     /// The rules in the order in which a session lives through them.
     pub steps: Vec<Step>,
 }
@@ -134,6 +137,7 @@ impl Explanation {
             pick: None,
             alternatives: Vec::new(),
             next: Vec::new(),
+            next_drawn: Vec::new(),
             steps: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use super::member::{Looked, plural};
 use super::query::{Scene, Stopped};
 use crate::balance::{Score, Value};
 use crate::base::unit;
-use crate::plan::{Balance, Protocol};
+use crate::plan::Protocol;
 use crate::pool::{Forecast, NoServer, Pick, Pool, Snapshot};
 use crate::session::Reason;
 
@@ -240,25 +240,57 @@ fn afterwards(
     protocol: Protocol,
     told: &mut Explanation,
 ) {
-    let name = |place: &usize| {
-        let member = snapshot.everybody().get(*place);
-        member.map(|one| one.server.name().to_string())
+    let named = |places: &[usize]| -> Vec<String> {
+        let members = places
+            .iter()
+            .filter_map(|one| snapshot.everybody().get(*one));
+        members.map(|one| one.server.name().to_string()).collect()
     };
-    // The first may be certain (sticky, or the only one); who follows it is drawn all the same.
-    let draws = snapshot.plan().balance == Balance::Random && forecast.choices.len() > 2;
-    let by_lot = draws || !forecast.odds.is_empty();
-    let next = forecast.choices.iter().skip(1).filter(|_| !by_lot);
-    told.next = next.filter_map(|(place, _)| name(place)).collect();
-    let text = match (protocol, told.next.as_slice()) {
-        (Protocol::Udp, _) => "where nobody listens there, the next datagram goes to another".to_owned(),
-        (Protocol::Tcp, _) if by_lot => "where it cannot be reached, another is drawn".to_owned(),
-        (Protocol::Tcp, []) => {
-            "where it cannot be reached, nobody else can be asked: it is tried again for as long as three connects may take"
-                .to_owned()
+    let lots = forecast.lots.iter().map(|lot| named(lot));
+    let lots: Vec<Vec<String>> = lots.filter(|lot| !lot.is_empty()).collect();
+    let order: Vec<usize> = forecast.choices.iter().skip(1).map(|one| one.0).collect();
+    if lots.is_empty() {
+        told.next = named(&order);
+    }
+    let next = match lots.is_empty() {
+        true => told.next.clone(),
+        false => lots.iter().map(|lot| drawn(lot)).collect(),
+    };
+    told.next_drawn = lots.concat();
+    let all_full = forecast.nobody == Some(NoServer::AllFull);
+    let fails = "where it cannot be reached";
+    let waits = "it waits for a place, as the others are full";
+    let text = match (protocol, next.as_slice()) {
+        (Protocol::Udp, _) => {
+            "where nobody listens there, the next datagram goes to another".into()
         }
-        (Protocol::Tcp, next) => format!("where it cannot be reached: {}", next.join(", then ")),
+        (Protocol::Tcp, []) if all_full => format!("{fails}, {waits}"),
+        (Protocol::Tcp, []) => {
+            format!(
+                "{fails}, nobody else can be asked: it is tried again for as long as three connects may take"
+            )
+        }
+        (Protocol::Tcp, next) => {
+            let next = next.join(", then ");
+            let waits = if all_full {
+                format!("; then {waits}")
+            } else {
+                String::new()
+            };
+            format!("{fails}: {next}{waits}")
+        }
     };
     told.pass(Rule::Failure, text);
+}
+
+/// Like `one of a, b and 3 more, by lot`.
+fn drawn(lot: &[String]) -> String {
+    let shown = &lot[..lot.len().min(SHOWN)];
+    match (lot, lot.len() - shown.len()) {
+        ([only], _) => only.clone(),
+        (_, 0) => format!("one of {}, by lot", shown.join(", ")),
+        (_, more) => format!("one of {} and {more} more, by lot", shown.join(", ")),
+    }
 }
 
 fn queued(

@@ -27,6 +27,9 @@ pub struct Forecast {
     pub nobody: Option<NoServer>,
     /// Where chance decides on the first choice: who can be drawn, and how often it would be.
     pub odds: Vec<(usize, f64)>,
+    /// Where chance decides on those too who are tried after the first: whom it may be, of the rank that is asked and then
+    /// of the backups behind it. Empty where `choices` says who.
+    pub lots: Vec<Vec<usize>>,
     /// What the balancers see: of the servers that are asked now, then of the backups behind them.
     pub scores: Vec<Score>,
 }
@@ -63,6 +66,7 @@ impl Pool {
                 break None;
             }
         };
+        let lots = lots(snapshot, &choices, &odds, &scores);
         Forecast {
             waiting: self.line.len(),
             entry,
@@ -70,6 +74,7 @@ impl Pool {
             choices,
             nobody,
             odds,
+            lots,
             scores,
         }
     }
@@ -104,9 +109,7 @@ fn draws(
     bound: Option<u32>,
     scores: &[Score],
 ) -> Vec<(usize, f64)> {
-    let asked = &snapshot.tier().candidates;
-    let free = |one: &&Score| one.room == Room::Free && asked.offers(one.member);
-    let free: Vec<u32> = scores.iter().filter(free).map(|one| one.member).collect();
+    let free = free(snapshot.tier(), scores);
     let by_entry = bound.is_some_and(|member| free.contains(&member));
     if snapshot.plan.balance != Balance::Random || by_entry || free.len() < 2 {
         return Vec::new();
@@ -126,6 +129,40 @@ fn draws(
     free.into_iter()
         .map(|member| (member as usize, share(member)))
         .collect()
+}
+
+/// A server that is certain, by a sticky entry or as the only one, is followed by lot all the same.
+fn lots(
+    snapshot: &Snapshot,
+    choices: &[(usize, Pick)],
+    odds: &[(usize, f64)],
+    scores: &[Score],
+) -> Vec<Vec<usize>> {
+    if snapshot.plan.balance != Balance::Random {
+        return Vec::new();
+    }
+    let asked = snapshot.tier();
+    let own = free(asked, scores);
+    // A session asks the backups when it has tried everybody, and waits for those that are full.
+    let beyond = !snapshot.first.is_empty() && own.len() == asked.candidates.all().len();
+    let backups = match beyond {
+        true => free(&snapshot.backup, scores),
+        false => Vec::new(),
+    };
+    let certain = choices.first().filter(|_| odds.is_empty());
+    let places = |members: Vec<u32>| members.into_iter().map(|member| member as usize);
+    let own = places(own).filter(|place| certain.is_none_or(|(first, _)| first != place));
+    let lots = vec![own.collect(), places(backups).collect::<Vec<_>>()];
+    match lots.iter().any(|lot| lot.len() > 1) {
+        true => lots,
+        false => Vec::new(),
+    }
+}
+
+/// Those of a rank that can be chosen now.
+fn free(tier: &Tier, scores: &[Score]) -> Vec<u32> {
+    let free = |one: &&Score| one.room == Room::Free && tier.candidates.offers(one.member);
+    scores.iter().filter(free).map(|one| one.member).collect()
 }
 
 fn scores(snapshot: &Snapshot, criteria: &Criteria<'_>) -> Vec<Score> {

@@ -295,6 +295,25 @@ async fn backups_serve_only_when_no_other_can() {
 }
 
 #[tokio::test]
+async fn a_forecast_names_everybody_who_may_be_drawn_after_a_certain_server() {
+    let servers = [server("a"), server("b"), capped("c", 1), backup("d")];
+    let mut plan = plan(Balance::Random, servers);
+    plan.sticky = sticky(10);
+    let pool = open(plan);
+    let forecast = |pool: &Pool| pool.forecast(&pool.load(), client(1), Instant::now());
+    let lots = forecast(&pool).lots;
+    assert_eq!(lots, [vec![0, 1, 2], vec![3]], "nobody is certain yet");
+    drop(choose_not(&pool, &["b", "c"]));
+    let told = forecast(&pool);
+    assert_eq!(told.choices[0], (0, Pick::Sticky));
+    assert_eq!(told.lots, [vec![1, 2], vec![3]]);
+    // Who waits for a full one does not get to a backup.
+    let tried = ["a", "b"].map(|name| find(&pool, name).id());
+    let _full = pool.choose(client(2), &tried, Instant::now());
+    assert!(forecast(&pool).lots.is_empty(), "b alone is left");
+}
+
+#[tokio::test]
 async fn orders_and_weights_at_run_time() {
     let pool = open(plan(Balance::RoundRobin, [server("a"), server("b")]));
     order(&pool, "a", Order::Drain).await;

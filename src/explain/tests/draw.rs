@@ -96,10 +96,15 @@ impl Case {
 }
 
 impl Case {
-    pub(super) fn has_rates(&self) -> bool {
-        let mut servers = self.pools.iter().flat_map(|pool| &pool.servers);
-        let own = self.rate.or(self.source.max_per_second);
-        own.is_some() || servers.any(|server| server.rate.is_some())
+    /// The least time in which a bound on new sessions in a second lets another in; `None`: there is no such bound.
+    pub(super) fn token(&self) -> Option<Duration> {
+        let servers = self.pools.iter().flat_map(|pool| &pool.servers);
+        let rates = servers.map(|server| server.rate);
+        let rates = rates.chain([self.rate, self.source.max_per_second]);
+        rates
+            .flatten()
+            .max()
+            .map(|most| Duration::from_secs(1) / most)
     }
 }
 

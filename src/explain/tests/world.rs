@@ -133,6 +133,15 @@ impl World {
         })
     }
 
+    pub(super) fn is_backup(&self, server: &str) -> bool {
+        let mut pools = self.config.switch.pools();
+        pools.any(|pool| {
+            let now = pool.load();
+            let mut backups = now.members().iter().filter(|one| one.plan.backup);
+            backups.any(|one| one.plan.name.as_str() == server)
+        })
+    }
+
     pub(super) fn ask(&self) -> Explanation {
         let visit = &self.case.comes;
         let query = Query {
