@@ -335,7 +335,7 @@ mod tests {
     async fn checkers_follow_the_plan() {
         let living = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let here = living.local_addr().expect("bound");
-        let gone = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let gone = TcpListener::bind("127.0.53.24:0").await.expect("a port");
         let there = gone.local_addr().expect("bound");
         tokio::spawn(async move {
             while let Ok(peer) = living.accept().await {

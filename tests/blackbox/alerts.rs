@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::tls::Certificates;
-use crate::support::{Howdah, Site, TERM, free_port};
+use crate::support::{Howdah, Site, TERM, free_address};
 
 /// Takes messages, and answers as it is told.
 struct Hook {
@@ -143,7 +143,7 @@ async fn messages(howdah: &Howdah, result: &str) -> f64 {
 #[tokio::test]
 async fn a_server_down_and_up_again_is_two_messages() {
     let hook = Hook::start().await;
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = TcpListener::bind(free_address()).await.unwrap();
     let address = server.local_addr().unwrap();
     let site = Site::new();
     site.write("token", "open sesame\n");
@@ -196,7 +196,7 @@ async fn a_server_down_and_up_again_is_two_messages() {
 #[tokio::test]
 async fn a_server_under_maintenance_is_no_news_until_it_is_back() {
     let hook = Hook::start().await;
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = TcpListener::bind(free_address()).await.unwrap();
     let address = server.local_addr().unwrap();
     let config = pool("hive", &[address]) + &alert(&format!("http://{}/", hook.address), "");
     let howdah = Howdah::start(&config).await;
@@ -252,7 +252,7 @@ async fn two_hundred_servers_that_flap_are_few_messages() {
     let hook = Hook::start().await;
     let mut listeners = Vec::new();
     for _ in 0..200 {
-        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        listeners.push(TcpListener::bind(free_address()).await.unwrap());
     }
     let servers: Vec<_> = listeners
         .iter()
@@ -293,10 +293,10 @@ async fn two_hundred_servers_that_flap_are_few_messages() {
 
 #[tokio::test]
 async fn a_receiver_that_comes_back_hears_how_things_are() {
-    let port = free_port();
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = free_address();
+    let server = TcpListener::bind(free_address()).await.unwrap();
     let address = server.local_addr().unwrap();
-    let config = pool("hive", &[address]) + &alert(&format!("http://127.0.0.1:{port}/"), "");
+    let config = pool("hive", &[address]) + &alert(&format!("http://{receiver}/"), "");
     let howdah = Howdah::start(&config).await;
     howdah.healthy("hive", &address.to_string(), "up").await;
     let mut server = Some(server);
@@ -309,7 +309,7 @@ async fn a_receiver_that_comes_back_hears_how_things_are() {
     drop(server.take());
     howdah.healthy("hive", &address.to_string(), "down").await;
     crate::eventually!(messages(&howdah, "failed").await >= 1.0);
-    let hook = Hook::on(TcpListener::bind(("127.0.0.1", port)).await.unwrap(), None);
+    let hook = Hook::on(TcpListener::bind(receiver).await.unwrap(), None);
     crate::eventually!(hook.count() >= 1);
     let message = &hook.messages()[0];
     assert_eq!(message["status"], "firing");
@@ -322,7 +322,7 @@ async fn a_receiver_that_comes_back_hears_how_things_are() {
 #[tokio::test]
 async fn what_is_refused_is_dropped_and_what_is_too_much_is_sent_later() {
     let hook = Hook::start().await;
-    let dead = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let dead = free_address();
     hook.status.store(429, Ordering::SeqCst);
     let config = pool("hive", &[dead]) + &alert(&format!("http://{}/", hook.address), "");
     let howdah = Howdah::start(&config).await;
@@ -344,13 +344,13 @@ async fn an_https_receiver_is_verified() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hook = Hook::on(listener, Some(acceptor(&minted)));
     let port = hook.address.port();
-    let dead = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let dead = free_address();
     let more = "template = \"slack\"\ntls = { ca = \"ca.crt\" }";
     let config = pool("hive", &[dead]) + &alert(&format!("https://localhost:{port}/"), more);
     let howdah = site.start(&config).await;
     crate::eventually!(hook.count() == 1);
     let text = hook.messages()[0]["text"].as_str().unwrap().to_owned();
-    assert!(text.contains("hive/127.0.0.1"), "{text}");
+    assert!(text.contains("hive/127."), "{text}");
     // Whoever does not show a certificate of that authority gets nothing.
     let more = alert(&format!("https://localhost:{port}/"), "").replace("\"ops\"", "\"strict\"");
     let output = howdah.reload(&(pool("hive", &[dead]) + &more)).await;
@@ -365,7 +365,7 @@ async fn an_https_receiver_is_verified() {
 async fn a_stop_tells_what_was_still_to_be_told() {
     let hook = Hook::start().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let dead = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let dead = free_address();
     let alert = |name: &str, to: SocketAddr| {
         alert(&format!("http://{to}/"), "timeout = \"5m\"")
             .replace("300ms", "10m")

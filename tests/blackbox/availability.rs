@@ -71,7 +71,9 @@ async fn a_pool_that_was_killed_for_a_measured_time_shows_that_outage_and_its_ca
     session(&howdah).await;
     let before = Instant::now();
     server.switch().set(Fault::Dead);
-    howdah.healthy("hive", "hs2", "down").await;
+    // Whoever watches the pools sees it a moment after the status does.
+    eventually!(outages(&of(&howdah, "pool", "hive").await).len() == 1);
+    eventually!(outages(&of(&howdah, "listener", "front").await).len() == 1);
     let begun = Instant::now();
     let mut refused = howdah.connect("front").await;
     let _ = tokio::io::AsyncWriteExt::write_all(&mut refused, b"hello").await;
@@ -80,6 +82,9 @@ async fn a_pool_that_was_killed_for_a_measured_time_shows_that_outage_and_its_ca
     let least = begun.elapsed();
     server.switch().set(Fault::None);
     howdah.healthy("hive", "hs2", "up").await;
+    for (kind, name) in [("pool", "hive"), ("listener", "front")] {
+        eventually!(outages(&of(&howdah, kind, name).await)[0]["end"].is_string());
+    }
     let most = before.elapsed();
     session(&howdah).await;
     eventually!(seconds(&of(&howdah, "pool", "hive").await["sessions_served"]) >= 2.0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::eventually;
-use crate::support::{Frame, Howdah, Site, exchange, plain, program, raw, run};
+use crate::support::{Frame, Howdah, Site, exchange, free_address, plain, program, raw, run};
 
 async fn run_with(config: &str) -> Output {
     let site = Site::new();
@@ -184,10 +184,7 @@ async fn every_command_has_help_with_examples_and_exit_codes() {
 
 #[tokio::test]
 async fn nobody_at_the_admin_address_is_told() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = free_address();
     let mut command = program();
     command.args(["status", "--admin", &format!("http://{closed}")]);
     let output = run(command).await;

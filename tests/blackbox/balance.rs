@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::eventually;
 use crate::support::{
-    Fault, Frame, Howdah, StandInListener, exchange, plain, raw, read_all, read_line, soon,
+    Fault, Frame, Howdah, StandInListener, at_once, exchange, plain, raw, read_all, read_line, soon,
 };
 
 /// Three named servers, and a pool of them with weights 1, 2 and 5 on four workers.
@@ -491,16 +491,25 @@ async fn a_client_that_leaves_the_queue_takes_no_turn() {
 
 #[tokio::test]
 async fn waiting_for_a_server_is_bounded_in_time_and_number() {
-    let more = "max_queue = 1\n[pool.back.timeouts]\nqueue = \"700ms\"";
-    let (mut howdah, _server, _first) = full(more).await;
-    let begun = Instant::now();
-    let _second = asks(&howdah).await;
+    let server = raw::named(&Frame::default(), "only").unwrap();
+    let entries = [entry("only", &server, ", max_connections = 1")];
+    let waits = |time: &str| {
+        let more = format!("max_queue = 1\n[pool.back.timeouts]\nqueue = \"{time}\"");
+        config("least-connection", &entries, &more)
+    };
+    let mut howdah = Howdah::start(&waits("5m")).await;
+    let mut first = asks(&howdah).await;
+    assert_eq!(read_line(&mut first).await.unwrap(), "only");
+    let second = asks(&howdah).await;
     queued(&howdah, 1.0).await;
     let _third = asks(&howdah).await;
-    let line = timeout(Duration::from_secs(3), howdah.ended()).await;
-    assert_eq!(line.expect("at once")["reason"], "limit");
-    let line = timeout(Duration::from_secs(4), howdah.ended()).await;
-    assert_eq!(line.expect("in time")["reason"], "queue-timeout");
+    assert_eq!(at_once(howdah.ended()).await["reason"], "limit");
+    drop(second);
+    assert_eq!(at_once(howdah.ended()).await["reason"], "client-closed");
+    assert!(howdah.reload(&waits("700ms")).await.status.success());
+    let begun = Instant::now();
+    let _fourth = asks(&howdah).await;
+    assert_eq!(at_once(howdah.ended()).await["reason"], "queue-timeout");
     assert!(begun.elapsed() >= Duration::from_millis(690));
     queued(&howdah, 0.0).await;
 }

@@ -1,9 +1,8 @@
 //! `howdah check --connect` and `--json`: a configuration against the servers that it names.
 
-use std::net::SocketAddr;
-
 use ::howdah::standin::{Auth, Flavour, Hive, HiveOptions, Impala};
 use serde_json::Value;
+use std::net::SocketAddr;
 
 use crate::support::{Frame, Site, free_port, program, run};
 
@@ -62,8 +61,7 @@ async fn every_server_is_asked_as_its_pool_asks() {
     assert!(out.contains("3 asked: 3 up, 0 alive, 0 down"), "{out}");
 
     // The web server answers, and where sessions go nobody does.
-    let closed = free_port();
-    let nobody: SocketAddr = ([127, 0, 0, 1], closed).into();
+    let nobody: SocketAddr = ([127, 0, 0, 1], free_port()).into();
     let bad = good.replace(
         &impala.listener().address().to_string(),
         &nobody.to_string(),

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::eventually;
-use crate::support::{Frame, Howdah, Site, exchange, plain, raw};
+use crate::support::{Frame, Howdah, Site, exchange, free_address, plain, raw};
 
 /// What must happen at once; every timer of howdah is longer, but for those that a test names.
 const SOON: Duration = Duration::from_secs(4);
@@ -62,7 +62,7 @@ async fn the_request_of_a_client_that_has_reset_is_not_delivered() {
 
 #[tokio::test]
 async fn a_retry_finds_a_place_in_a_pool_of_one_session() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind(free_address()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let servers =
         format!("servers = [{{ name = \"a\", address = \"{address}\", max_connections = 1 }}]");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::eventually;
 use crate::support::howdah::Site;
 use crate::support::tls::Certificates;
-use crate::support::{Frame, Howdah, exchange, free_port, plain, program, raw, run};
+use crate::support::{Frame, Howdah, exchange, free_address, plain, program, raw, run};
 
 /// Code, what is ill, what mends it. Both are tables beside `LISTENER`, whose pool is `p`.
 const ILL: [(&str, &str, &str); 15] = [
@@ -288,26 +288,22 @@ fn what_this_machine_cannot_give_is_found() {
 
 #[tokio::test]
 async fn a_running_howdah_tells_who_is_down_and_what_was_not_taken() {
-    let (good, gone) = (raw::echo(&Frame::default()).unwrap(), free_port());
+    let (good, gone) = (raw::echo(&Frame::default()).unwrap(), free_address());
     let pool = |servers: &str, more: &str| {
         format!(
             "[[listener]]\nname = \"l\"\nbind = \"127.0.0.1:0\"\npool = \"p\"\n[pool.p]\nservice = \"tcp\"\nservers = [{servers}]\n{more}\n"
         )
     };
     let fast = "probe = { type = \"tcp\", interval = \"1s\", fast_interval = \"100ms\", fall = 1 }";
-    let both = format!("\"{}\", \"127.0.0.1:{gone}\"", good.address());
+    let both = format!("\"{}\", \"{gone}\"", good.address());
     let howdah = Howdah::start(&pool(&both, &format!("{fast}\npanic_threshold = 60"))).await;
-    howdah
-        .healthy("p", &format!("127.0.0.1:{gone}"), "down")
-        .await;
+    howdah.healthy("p", &gone.to_string(), "down").await;
     let found = running(&howdah).await;
     assert!(
         found.contains("server-down") && found.contains("panic") && !found.contains("pool-down"),
         "{found:?}"
     );
-    howdah
-        .reload(&pool(&format!("\"127.0.0.1:{gone}\""), fast))
-        .await;
+    howdah.reload(&pool(&format!("\"{gone}\""), fast)).await;
     eventually!(running(&howdah).await.contains("pool-down"));
     let text = howdah.ctl(&["doctor"]).await;
     let text = (text.status.code(), String::from_utf8(text.stdout).unwrap());
@@ -334,7 +330,7 @@ async fn a_running_howdah_tells_who_is_down_and_what_was_not_taken() {
 
 #[tokio::test]
 async fn a_running_howdah_tells_who_is_full_and_who_got_none() {
-    let (good, gone) = (raw::echo(&Frame::default()).unwrap(), free_port());
+    let (good, gone) = (raw::echo(&Frame::default()).unwrap(), free_address());
     let small = format!(
         "[[pool.echo.servers]]\naddress = \"{}\"\nmax_connections = 1\n",
         good.address()
@@ -350,7 +346,7 @@ async fn a_running_howdah_tells_who_is_full_and_who_got_none() {
     eventually!(running(&howdah).await.contains("unserved"));
     drop(client);
     eventually!(!running(&howdah).await.contains("pool-full"));
-    let flaky = plain("echo", &[good.address(), ([127, 0, 0, 1], gone).into()], "");
+    let flaky = plain("echo", &[good.address(), gone], "");
     let howdah = Howdah::start(&flaky).await;
     assert!(!running(&howdah).await.contains("many-retries"));
     for _ in 0..100 {

@@ -128,7 +128,7 @@ async fn a_stop_lets_sessions_end_and_then_ends() {
 #[tokio::test]
 async fn a_stop_under_load_cuts_no_session_before_the_drain_time() {
     let server = raw::echo(&Frame::default()).unwrap();
-    let config = plain("echo", &[server.address()], "") + "\n[global]\ndrain_timeout = \"2s\"\n";
+    let config = plain("echo", &[server.address()], "") + "\n[global]\ndrain_timeout = \"4s\"\n";
     let mut howdah = Howdah::start(&config).await;
     let mut clients = Vec::new();
     for _ in 0..50 {
@@ -143,13 +143,14 @@ async fn a_stop_under_load_cuts_no_session_before_the_drain_time() {
             exchange(client, "still").await;
         }
     }
+    // Well before the drain time, also on a busy machine.
     for mut client in clients.drain(25..) {
         client.shutdown().await.unwrap();
         assert_eq!(read_all(&mut client).await.unwrap(), b"");
     }
     assert_eq!(howdah.exit().await.code(), Some(0));
     assert!(
-        told.elapsed() >= Duration::from_millis(1_900),
+        told.elapsed() >= Duration::from_millis(3_900),
         "ended before the drain time"
     );
     let lines = howdah.access_lines();
@@ -237,7 +238,8 @@ async fn visitor_of(howdah: &Howdah, name: &str) -> TcpStream {
     soon(visit).await
 }
 
-const SHORT: &str = "\n[global]\ndrain_timeout = \"2s\"\n";
+/// Longer than two reloads one after the other take on a busy machine.
+const SHORT: &str = "\n[global]\ndrain_timeout = \"3s\"\n";
 
 /// By default half an hour after a reload and its rollback.
 #[tokio::test]
@@ -253,16 +255,15 @@ async fn a_server_that_is_put_back_keeps_its_sessions_past_the_first_deadline() 
     assert!(howdah.reload(&one).await.status.success());
     assert!(howdah.reload(&both).await.status.success());
     let mut new = visitor_of(&howdah, "a").await;
-    talk_past(&mut [&mut old, &mut new], Duration::from_secs(2)).await;
+    talk_past(&mut [&mut old, &mut new], Duration::from_secs(3)).await;
 
     // It leaves for good: now its time counts, and from now.
     let left = Instant::now();
     assert!(howdah.reload(&one).await.status.success());
-    exchange(&mut old, "last words").await;
-    let _ = timeout(Duration::from_secs(5), read_all(&mut old))
+    let _ = timeout(Duration::from_secs(10), read_all(&mut old))
         .await
         .expect("cut at the deadline");
-    assert!(left.elapsed() > Duration::from_millis(1_900));
+    assert!(left.elapsed() > Duration::from_millis(2_900));
     let _ = timeout(Duration::from_secs(3), read_all(&mut new)).await;
     let drained = howdah.ended_where(|line| line["reason"] == "drained");
     timeout(Duration::from_secs(3), drained)
@@ -281,11 +282,11 @@ async fn a_pool_that_is_put_back_keeps_its_sessions_and_their_count() {
     assert!(howdah.reload(&both).await.status.success());
     let name = server.address().to_string();
     assert_eq!(howdah.server("front", &name).await["sessions_active"], 1);
-    talk_past(&mut [&mut old], Duration::from_secs(2)).await;
+    talk_past(&mut [&mut old], Duration::from_secs(3)).await;
 
     // Without its pool a server has no more than the drain time.
     assert!(howdah.reload(&stays).await.status.success());
-    let _ = timeout(Duration::from_secs(5), read_all(&mut old))
+    let _ = timeout(Duration::from_secs(10), read_all(&mut old))
         .await
         .expect("cut at the deadline");
 }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::eventually;
 use crate::support::lines::Lines;
 use crate::support::{
-    Fault, Frame, Howdah, StandInListener, at_once, exchange, free_port, named, plain, program,
+    Fault, Frame, Howdah, StandInListener, at_once, exchange, free_address, named, plain, program,
     raw, soon,
 };
 
@@ -397,7 +397,7 @@ impl Drop for Following {
 #[tokio::test]
 async fn following_goes_on_through_a_restart() {
     let server = echo();
-    let admin = format!("127.0.0.1:{}", free_port());
+    let admin = free_address();
     let config = probed("echo", &[server.address()]);
     let config = format!(
         "{config}\n[admin]\nbind = \"{admin}\"\n[log]\nformat = \"json\"\naccess = \"off\"\n"

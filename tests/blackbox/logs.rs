@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UdpSocket, UnixDatagram};
 
 use self::message::{Message, entry};
 use crate::support::howdah::http;
-use crate::support::{Frame, StandInListener, at_once, exchange, free_port, program, raw, soon};
+use crate::support::{Frame, StandInListener, at_once, exchange, free_address, program, raw, soon};
 
 /// A howdah whose own log goes elsewhere, so that its ports are chosen before.
 struct Quiet {
@@ -28,8 +28,7 @@ impl Quiet {
     /// `log` is the table, in which `DIR` is the folder of the test.
     async fn start(dir: tempfile::TempDir, log: &str, around: impl Fn(&Path) -> Command) -> Self {
         let server = raw::echo(&Frame::default()).unwrap();
-        let [admin, listener] =
-            [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let (admin, listener) = (free_address(), free_address());
         let log = log.replace("DIR", &dir.path().display().to_string());
         let config = format!(
             "[admin]\nbind = \"{admin}\"\n[log]\n{log}\n\

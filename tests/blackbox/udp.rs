@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::eventually;
-use crate::support::{CONT, Howdah, STOP, TERM, at_once, named, soon};
+use crate::support::{CONT, Howdah, STOP, TERM, at_once, free_address, named, soon};
 
 /// Answers each datagram with its own name before the bytes; at least with the bytes, where both are too long.
 struct Echo {
@@ -367,7 +367,7 @@ async fn answers_that_came_while_howdah_was_held_up_are_passed_on() {
 
 #[tokio::test]
 async fn a_server_whose_machine_says_no_is_asked_at_once_by_its_checker() {
-    let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = tokio::net::TcpListener::bind(free_address()).await.unwrap();
     let echo = Echo::at(tcp.local_addr().unwrap(), b'a').await;
     let probe = "probe = { type = \"tcp\", interval = \"10m\", fast_interval = \"10ms\", fall = 2, rise = 1 }";
     let config = config("", &plain(&[&echo]), LONG).replace("probe = \"none\"", probe);
@@ -468,9 +468,7 @@ async fn a_stop_takes_no_new_sessions_and_waits_for_those_that_are_there() {
 async fn a_reload_keeps_sessions_and_gives_new_rules_to_new_ones() {
     let (a, b) = tokio::join!(Echo::start(b'a'), Echo::start(b'b'));
     // An address that a reload would open anew: its sockets share the clients with those that close, and then do not.
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let front = free.local_addr().unwrap();
-    drop(free);
+    let front = free_address();
     let bind = format!("bind = \"{front}\"");
     let howdah = Howdah::start(&config(&bind, &plain(&[&a]), LONG)).await;
     let old = client(&howdah).await;
@@ -496,15 +494,12 @@ async fn a_reload_keeps_sessions_and_gives_new_rules_to_new_ones() {
 #[tokio::test]
 async fn an_address_that_stops_speaking_udp_and_speaks_it_again_serves() {
     let echo = Echo::start(b'a').await;
-    // Nobody else gets the same number over TCP meanwhile.
-    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let front = held.local_addr().unwrap();
+    let front = free_address();
     let udp = config(&format!("bind = \"{front}\""), &plain(&[&echo]), LONG);
     let mut howdah = Howdah::start(&udp).await;
     let tcp = udp.replace("protocol = \"udp\"", "protocol = \"tcp\"");
     let old = client(&howdah).await;
     ask(&old, b"1").await;
-    drop(held);
     let reloaded = howdah.reload(&tcp).await;
     assert!(
         reloaded.status.success(),

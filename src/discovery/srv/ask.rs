@@ -131,7 +131,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_answer_is_asked_for_by_tcp_and_a_forged_one_is_passed_over() {
-        let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        // An address of its own: nobody else has the number over UDP.
+        let tcp = TcpListener::bind("127.0.53.19:0").await.expect("a port");
         let here = tcp.local_addr().expect("bound");
         let udp = UdpSocket::bind(here).await.expect("the same port");
         tokio::spawn(async move {
@@ -157,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_refuses_or_is_not_there_is_passed_over_and_named() {
-        let gone = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let gone = UdpSocket::bind("127.0.53.20:0").await.expect("a port");
         let nobody = gone.local_addr().expect("bound");
         drop(gone);
         let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a port");

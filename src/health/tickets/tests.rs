@@ -197,10 +197,11 @@ async fn a_wrong_key_is_shown_once_for_all_servers() {
 #[tokio::test]
 async fn kdcs_that_do_not_answer_are_all_named() {
     let silent = Kdc::start(granting(SECOND, SECOND), 0).await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = TcpListener::bind("127.0.53.25:0").await.unwrap();
     let closed = nobody.local_addr().unwrap().port();
     drop(nobody);
-    let kdcs = [closed, silent.port].map(|port| ("127.0.0.1".to_owned(), port));
+    let kdcs = [("127.0.53.25", closed), ("127.0.0.1", silent.port)];
+    let kdcs = kdcs.map(|(host, port)| (host.to_owned(), port));
     let tickets = Arc::new(Tickets::new(Arc::new(plan_at(kdcs.to_vec()))));
     let fault = within(tickets.ticket("a", SECOND)).await.unwrap_err();
     assert_eq!(fault.reason, Reason::KdcUnreachable);

@@ -5,6 +5,7 @@ pub(crate) mod lines;
 pub(crate) mod tls;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::howdah::{Howdah, Site, named, program, run};
@@ -117,12 +118,29 @@ probe = "none"
     )
 }
 
-/// A port that nobody has: below the range that the kernel gives to clients, so that it stays free until it is bound.
+/// A port of 127.0.0.1 that nobody has: below the range that the kernel gives to clients, so that it stays free until it is
+/// bound, and never the same twice.
 pub(crate) fn free_port() -> u16 {
     loop {
-        let port = fastrand::u16(15_000..32_000);
+        let port = own_port();
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
+}
+
+/// An address that nobody has and nobody takes, also when it is bound, given up and bound again: of a loopback host on which
+/// no other test is. Of 127.0.0.1 the kernel gives away every port that is free for a moment.
+pub(crate) fn free_address() -> SocketAddr {
+    let port = own_port();
+    let [_, network, high, low] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, 90 + network % 100, high, low], port))
+}
+
+/// No two tests of a process have the same, and seldom those of two processes.
+fn own_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let first = u16::from(high ^ low) * 64;
+    15_000 + first.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % 17_000
 }

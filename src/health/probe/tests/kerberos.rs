@@ -49,8 +49,8 @@ const LOGIN: &str = "HTTP/1.1 401 Who?\r\nWWW-Authenticate: Negotiate\r\n\r\n";
 
 #[tokio::test]
 async fn without_a_ticket_the_cause_is_told_and_the_answer_goes_half_the_way() {
-    let nobody = nobody().await.port();
-    let nowhere = || plan_at(vec![("127.0.0.1".to_owned(), nobody)]);
+    let nobody = nobody().await;
+    let nowhere = || plan_at(vec![(nobody.ip().to_string(), nobody.port())]);
     let ask_page = with(plan(Ask::Http(get("/"))), nowhere());
     let (address, heads) = page(LOGIN).await;
     let finding = found(address, &ask_page).await;
@@ -85,7 +85,7 @@ async fn without_a_ticket_the_cause_is_told_and_the_answer_goes_half_the_way() {
 
     // A server that is not there is down, whatever the KDC does.
     for asked in [&ask_hive, &ask_impala] {
-        let finding = found(SocketAddr::from(([127, 0, 0, 1], nobody)), asked).await;
+        let finding = found(nobody, asked).await;
         assert_found(&finding, Verdict::Down, Reason::ConnectRefused, "connect");
     }
 }

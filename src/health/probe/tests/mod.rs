@@ -49,8 +49,9 @@ async fn answering(answer: &'static [u8]) -> SocketAddr {
     .await
 }
 
+/// An address that nobody takes either: no other test is on that host.
 async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.53.23:0").await.unwrap();
     listener.local_addr().unwrap()
 }
 

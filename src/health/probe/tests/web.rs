@@ -255,7 +255,7 @@ async fn impala_is_judged_by_its_role_though_healthz_is_well() {
     ];
     for (pages, verdict, reason, step) in table {
         let (web, _) = web(pages).await;
-        let elsewhere = nobody().await; // the port that takes sessions is not asked
+        let elsewhere = SocketAddr::new(web.ip(), 9); // the port that takes sessions is not asked
         let finding = find(elsewhere, &impala(Some(web.port()))).await;
         assert_found(&finding, verdict, reason, step);
     }
