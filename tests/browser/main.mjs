@@ -8,12 +8,13 @@ import {Howdah} from "./world.mjs";
 import * as look from "./test_look.mjs";
 import * as live from "./test_live.mjs";
 import * as orders from "./test_orders.mjs";
+import * as pages from "./test_pages.mjs";
 import * as size from "./test_size.mjs";
 
 const word = process.argv[2] || "";
 let failed = 0;
 
-const all = [live, orders, look, size].flatMap(module => Object.entries(module)).filter(([name, test]) => typeof test === "function" && name.includes(word));
+const all = [live, orders, pages, look, size].flatMap(module => Object.entries(module)).filter(([name, test]) => typeof test === "function" && name.includes(word));
 await browser();
 for (const [name, test] of all) {
   const begun = Date.now();

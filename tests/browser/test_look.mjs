@@ -18,7 +18,7 @@ export async function every_page_in_every_look() {
     const menu = await page.locator("#nav a").evaluateAll(all => all.map(one => one.getAttribute("href")));
     for (const hash of [...menu, server, `#/pool/${encodeURIComponent(NAMES.pool)}`]) {
       await page.goto(`${howdah.url}/${hash}`);
-      await page.waitForFunction(() => document.getElementById("main").children.length > 0 && !document.getElementById("main").innerText.includes("Looking"));
+      await page.waitForFunction(() => document.querySelector("#main > .view").children.length > 0 && !document.getElementById("main").innerText.includes("Looking"));
       const what = `${hash} ${look}`;
       const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
       must(wide <= room, `${what} is ${wide} wide, on ${room}`);

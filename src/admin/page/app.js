@@ -48,10 +48,11 @@ function open(byHand) {
   const {page, names, query} = route();
   view?.close?.();
   forget();
-  const main = at("main");
-  main.replaceChildren();
+  const main = at("main"), place = Object.assign(document.createElement("div"), {className: "view"});
+  // Of its own: what a view asked for and gets after it was left, it draws where nobody looks.
+  main.replaceChildren(place);
   document.body.dataset.page = page === overview ? "overview" : "other";
-  view = page.open(main, names, new URLSearchParams(query || ""));
+  view = page.open(place, names, new URLSearchParams(query || ""));
   if (byHand) { scrollTo(0, 0); main.focus({preventScroll: true}); }
   menu();
   top();
