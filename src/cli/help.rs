@@ -14,7 +14,8 @@ Begin:
 Each command has --help, with examples. TIME is written like 500ms, 90s, 30m, 12h or 7d; POOL/SERVER as `howdah status` shows it.
 Commands that ask a running howdah find it by --admin, else HOWDAH_ADMIN; their token is in --token-file, else HOWDAH_TOKEN.
 
-Exit codes: 0 done, 1 failed, 2 usage, 78 faulty configuration; `howdah probe`: 0 up, 3 alive, 4 down.";
+Exit codes: 0 done, 1 failed, 2 usage, 78 faulty configuration; `howdah probe`: 0 up, 3 alive, 4 down.
+The book: docs/README.md; /usr/share/doc/howdah/docs where a package installed howdah.";
 
 pub(super) const RUN: &str = "\
 Examples:

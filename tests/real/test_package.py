@@ -120,6 +120,10 @@ class Package(unittest.TestCase):
         for page in ("howdah.1.gz", "howdah-run.1.gz", "howdah-drain.1.gz"):
             self.assertIn(page, manuals)
         self.does("bash", "-n", "/usr/share/bash-completion/completions/howdah")
+        # The book, to which the README leads.
+        files = set(self.does("dpkg", "-L", "howdah").split())
+        for page in (kit.ROOT / "docs").rglob("*.*"):
+            self.assertIn(f"/usr/share/doc/howdah/{page.relative_to(kit.ROOT)}", files)
 
     def started(self):
         # A port below 1024, which the user howdah may have by its one capability.
