@@ -432,6 +432,31 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
         assert_eq!(print(&status(), now(), view(120)), expected);
     }
 
+    /// The picture of docs/operating/status.md; a failure prints what belongs there.
+    #[test]
+    fn the_document_shows_what_is_printed() {
+        let mut status = status();
+        let named = |name: &str, health: &str, active, total| ServerStatus {
+            sessions_total: total,
+            ..server(name, &format!("{name}:10000"), health, active)
+        };
+        let mut down = named("hs2-2.example.com", "down", 0, 98_112);
+        if let Some(probe) = &mut down.last_probe {
+            probe.detail = "10.1.0.8:10000: Connection refused (os error 111)".into();
+        }
+        let mut leaving = named("hs2-3.example.com", "up", 7, 101_090);
+        leaving.admin = "draining".into();
+        leaving.on_offer = false;
+        let first = named("hs2-1.example.com", "up", 120, 120_000);
+        status.pools[0].servers = vec![first, down, leaving];
+        let text = print(&status, now(), view(100));
+        let document = include_str!("../../../docs/operating/status.md");
+        assert!(
+            document.contains(&text),
+            "docs/operating/status.md lacks\n{text}"
+        );
+    }
+
     /// As an operator of forty servers with long names sees it at three in the morning.
     #[test]
     fn long_names_fit_the_terminal_and_a_reason_is_told_once() {
