@@ -232,6 +232,7 @@ async fn the_admin_address_speaks_tls() {
         Some(1),
         "signed by nobody that the system knows"
     );
+    assert!(said(&stranger).contains("--ca FILE"), "{}", said(&stranger));
     let clear = ctl(
         &format!("http://localhost:{port}"),
         &["status"],
@@ -240,6 +241,11 @@ async fn the_admin_address_speaks_tls() {
     )
     .await;
     assert_eq!(clear.status.code(), Some(1), "{}", said(&clear));
+    assert!(said(&clear).contains("is no howdah"), "{}", said(&clear));
+    let plainly = Howdah::start(&plain("echo", &[server.address()], "")).await;
+    let https = format!("https://{}", plainly.admin().await);
+    let clear = ctl(&https, &["status", "--ca", &ca], None, None).await;
+    assert!(said(&clear).contains("write http://"), "{}", said(&clear));
 }
 
 /// Tokens, passwords and keys are in no line, no answer and no error, at the most talkative level.

@@ -178,7 +178,7 @@ impl Client {
         path: &str,
         body: Option<&str>,
     ) -> Result<String, CtlError> {
-        let nobody = |error| CtlError::Nobody(self.shown.clone(), error);
+        let nobody = |error| self.unheard(error);
         let mut stream = self.connect(ANSWER).map_err(nobody)?;
         stream
             .write_all(self.request(method, path, body).as_bytes())
@@ -188,6 +188,10 @@ impl Client {
             .take(ANSWER_MAX)
             .read_to_end(&mut answer)
             .map_err(nobody)?;
+        if answer.starts_with(TLS_ALERT) {
+            let what = "it speaks TLS: write https:// in place of http://";
+            return Err(self.stranger(what));
+        }
         let answer = String::from_utf8(answer).map_err(|error| self.stranger(error))?;
         let (status, body) = parse(&answer).ok_or_else(|| self.stranger("no HTTP"))?;
         match status {
@@ -198,7 +202,7 @@ impl Client {
 
     /// The body of an answer 200 as it comes, until nothing has come for `silence`.
     pub(super) fn open(&self, path: &str, silence: Duration) -> Result<impl BufRead, CtlError> {
-        let nobody = |error| CtlError::Nobody(self.shown.clone(), error);
+        let nobody = |error| self.unheard(error);
         let mut stream = self.connect(silence).map_err(nobody)?;
         let request = self.request("GET", path, None);
         stream.write_all(request.as_bytes()).map_err(nobody)?;
@@ -283,6 +287,23 @@ impl Client {
         )
     }
 
+    /// Why nothing was heard: over TLS somebody is there as a rule, and is not understood.
+    fn unheard(&self, error: io::Error) -> CtlError {
+        let is_tls = matches!(self.transport, Transport::Tls(..));
+        if !is_tls || error.kind() != ErrorKind::InvalidData {
+            return CtlError::Nobody(self.shown.clone(), error);
+        }
+        let (shown, text) = (&self.shown, error.to_string());
+        CtlError::Refused(match text.contains("InvalidContentType") {
+            true => {
+                format!("what answers at {shown} speaks no TLS: write http:// in place of https://")
+            }
+            false => format!(
+                "what answers at {shown} cannot be trusted: {text}; `--ca FILE` or HOWDAH_CA names who signed its certificate"
+            ),
+        })
+    }
+
     pub(super) fn stranger(&self, what: impl ToString) -> CtlError {
         CtlError::Stranger(self.shown.clone(), what.to_string())
     }
@@ -318,6 +339,8 @@ fn parse(answer: &str) -> Option<(u16, &str)> {
     Some((status, body))
 }
 
+/// How an alert begins, which whoever speaks TLS answers a request in the clear with.
+const TLS_ALERT: &[u8] = &[0x15, 0x03];
 const CONNECT: Duration = Duration::from_secs(3);
 /// A reload answers within a minute.
 const ANSWER: Duration = Duration::from_secs(70);
@@ -413,6 +436,8 @@ mod tests {
         ] {
             assert!(error(strange).contains("is no howdah"), "{strange:?}");
         }
+        let text = error(b"\x15\x03\x03\0\x02\x02\x32");
+        assert!(text.contains("write https://"), "{text}");
     }
 
     #[test]
