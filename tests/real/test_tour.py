@@ -2,7 +2,8 @@
 
     HOWDAH_TEST_BLESS=1 tests/run real tour      writes the page anew; folders and ports of the run are made readable
 
-Without that, each command must succeed and say what the page says it is for.
+Without that, each command must succeed and say what the page says it is for; and those whose words do not depend on the moment, in the words of
+the page.
 """
 import os
 import re
@@ -76,5 +77,14 @@ class Tour(unittest.TestCase):
         self.assertEqual(self.holder.let_go(), server, "the tour disturbed the session")
         if os.environ.get("HOWDAH_TEST_BLESS"):
             PAGE.write_text(self.text)
-        commands = re.findall(r"^\$ howdah (\w+)", PAGE.read_text(), re.M)
+        page = PAGE.read_text()
+        commands = re.findall(r"^\$ howdah (\w+)", page, re.M)
         self.assertEqual(commands, re.findall(r"^\$ howdah (\w+)", self.text, re.M), "docs/tour.md shows other commands: make it anew")
+        for command in ("explain", "drain", "ready", "reload"):
+            self.assertEqual(words(page, command), words(self.text, command), f"docs/tour.md has other words of {command}: make it anew")
+
+
+def words(text, command):
+    """What that command said, without numbers, names and order: those change from run to run."""
+    said = re.findall(rf"^\$ howdah {command} .*?^```", text, re.M | re.S)
+    return sorted(set(re.findall(r"[A-Za-z][A-Za-z-]{3,}", " ".join(said))))
