@@ -114,6 +114,11 @@ fn zookeeper() {
 }
 
 #[test]
+fn vrrp() {
+    examine("vrrp", 200_000);
+}
+
+#[test]
 fn znode() {
     examine("znode", 100_000);
 }

@@ -10,6 +10,7 @@ mod expected;
 mod load;
 mod peers;
 mod secure;
+mod vrrp;
 mod zookeeper;
 
 use std::path::Path;
@@ -26,13 +27,14 @@ pub use self::expected::{dns, exchange, json};
 pub use self::load::{agent, gauges};
 pub use self::peers::peers;
 pub use self::secure::client_hello;
+pub use self::vrrp::vrrp;
 pub use self::zookeeper::{znode, zookeeper};
 
 /// A decoder's name, and what its bytes go through.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -50,6 +52,7 @@ pub const TARGETS: [Target; 19] = [
     ("agent", agent),
     ("gauges", gauges),
     ("peers", peers),
+    ("vrrp", vrrp),
     ("config", config),
     ("admin", admin),
 ];

@@ -5,6 +5,8 @@
 //! memory for a length that it has only been told.
 
 pub mod agent;
+pub mod announce;
+mod checksum;
 pub mod client_hello;
 pub mod dns;
 pub mod exchange;
@@ -14,10 +16,12 @@ pub mod http;
 pub mod json;
 pub mod kerberos;
 pub mod mysql;
+pub mod netlink;
 pub mod peers;
 pub mod postgres;
 pub mod proxy_protocol;
 pub mod sasl;
 pub mod thrift;
+pub mod vrrp;
 pub mod znode;
 pub mod zookeeper;
