@@ -282,6 +282,85 @@ class Process:
         return self.child.returncode
 
 
+# ---------------------------------------------------------------- networks
+
+class Net:
+    """Nodes on a network of their own: namespaces with an `eth0` each, on one bridge. Needs root; gone when the run ends.
+
+    Net(a=["192.0.2.1/24"], client=["192.0.2.3/24", "2001:db8::3/64"])
+    """
+
+    def __init__(self, **nodes):
+        need_debs(ip="iproute2")
+        self.prefix = f"howdah-{os.getpid()}-{Net.count}"
+        Net.count += 1
+        self.spaces = []
+        self._add("switch")
+        at_the_end(self.close)
+        self.ip("switch", "link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        self.ip("switch", "link", "set", "br0", "up")
+        for node, addresses in nodes.items():
+            self._add(node)
+            # Nobody else has these addresses, and nobody waits a second to be sure.
+            self.run(node, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+            self.ip(node, "link", "set", "lo", "up")
+            self.plug(node, *addresses)
+
+    count = 0
+
+    def _add(self, node):
+        done = subprocess.run(["ip", "netns", "add", self.space(node)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise Missing(f"network namespaces are not allowed here: {done.stdout.strip()}")
+        self.spaces.append(node)
+
+    def space(self, node):
+        return f"{self.prefix}-{node}"
+
+    def plug(self, node, *addresses):
+        """An interface `eth0` with these addresses."""
+        port = f"p-{node}"[:15]
+        self.ip("switch", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", self.space(node))
+        self.ip("switch", "link", "set", port, "master", "br0", "up")
+        for address in addresses:
+            self.ip(node, "addr", "add", address, "dev", "eth0", *(["nodad"] if ":" in address else []))
+        self.ip(node, "link", "set", "eth0", "up")
+
+    def unplug(self, node):
+        """The interface goes, as a card that is taken out."""
+        self.ip(node, "link", "del", "eth0")
+
+    def ip(self, node, *words):
+        done = subprocess.run(["ip", "-n", self.space(node), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise AssertionError(f"ip -n {node} {' '.join(words)}: {done.stdout.strip()}")
+        return done.stdout
+
+    def has(self, node, address):
+        """Whether the node carries the address."""
+        return f" {address}/" in self.ip(node, "-o", "addr", "show")
+
+    def inside(self, node, *command):
+        """The words that run a command there."""
+        return ["ip", "netns", "exec", self.space(node), *command]
+
+    def run(self, node, *command, seconds=40):
+        return subprocess.run([str(word) for word in self.inside(node, *command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=seconds)
+
+    def start(self, node, name, folder, *command, **more):
+        return Process(f"{node}-{name}", self.inside(node, *command), folder, **more)
+
+    def close(self):
+        """After the processes inside."""
+        spaces, self.spaces = self.spaces, []
+        for node in reversed(spaces):
+            subprocess.run(["ip", "netns", "del", self.space(node)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, check=False)
+
+
 def folder(prefix="howdah-real-"):
     """A working folder that goes when the run ends well; HOWDAH_TEST_KEEP=1 keeps it."""
     path = Path(tempfile.mkdtemp(prefix=prefix))

@@ -6,7 +6,6 @@ keepalived, curl and iproute2.
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 import unittest
@@ -38,50 +37,22 @@ sys.exit(1)
 """
 
 
-def ip(*words, check=True):
-    return subprocess.run(["ip", *words], check=check, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 class Pair(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         try:
-            kit.need_debs(keepalived="keepalived", curl="curl", ip="iproute2")
+            kit.need_debs(keepalived="keepalived", curl="curl")
+            cls.net = kit.Net(**{node: [f"{own}/24"] for node, (own, _) in NODES.items()}, client=[f"{CLIENT}/24"])
         except kit.Missing as fault:
             raise unittest.SkipTest(str(fault))
-        cls.prefix = f"hdp{os.getpid()}"
-        if ip("netns", "add", f"{cls.prefix}sw", check=False).returncode != 0:
-            raise unittest.SkipTest("network namespaces are not allowed here")
-        cls.addClassCleanup(cls.remove)
         cls.work = kit.folder()
         cls.work.chmod(0o755)
-        sw = f"{cls.prefix}sw"
-        ip("-n", sw, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
-        ip("-n", sw, "link", "set", "br0", "up")
-        for name, address in (("a", NODES["a"][0]), ("b", NODES["b"][0]), ("c", CLIENT)):
-            space = cls.space(name)
-            ip("netns", "add", space)
-            ip("-n", space, "link", "set", "lo", "up")
-            ip("-n", sw, "link", "add", f"p{name}", "type", "veth", "peer", "name", "eth0", "netns", space)
-            ip("-n", sw, "link", "set", f"p{name}", "master", "br0", "up")
-            ip("-n", space, "addr", "add", f"{address}/24", "dev", "eth0")
-            ip("-n", space, "link", "set", "eth0", "up")
-        cls.start("c", "echo", sys.executable, "-c", ECHO, CLIENT)
-
-    @classmethod
-    def space(cls, node):
-        return f"{cls.prefix}{node}"
-
-    @classmethod
-    def remove(cls):
-        for process in [one for one in kit.Process.living if one.name.startswith("pair-")]:
-            process.stop()
-        for name in ("a", "b", "c", "sw"):
-            ip("netns", "del", cls.space(name), check=False)
+        server = cls.start("client", "echo", sys.executable, "-c", ECHO, CLIENT)
+        cls.addClassCleanup(server.kill)
 
     @classmethod
     def start(cls, node, name, *command):
-        return kit.Process(f"pair-{node}-{name}", ["ip", "netns", "exec", cls.space(node), *command], cls.work)
+        return cls.net.start(node, name, cls.work, *command)
 
     def howdah(self, node):
         file = self.work / "howdah.toml"
@@ -104,7 +75,7 @@ servers = ["{CLIENT}:7001"]
         return process
 
     def ready(self, node):
-        return self.inside(node, "curl", "-sf", "-m", "1", "-o", "/dev/null", "http://127.0.0.1:9600/readyz").returncode == 0
+        return self.net.run(node, "curl", "-sf", "-m", "1", "-o", "/dev/null", "http://127.0.0.1:9600/readyz").returncode == 0
 
     def keepalived(self, node):
         page = (kit.ROOT / "docs/operating/pair.md").read_text()
@@ -114,18 +85,14 @@ servers = ["{CLIENT}:7001"]
         return self.start(node, "keepalived", "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", file,
                           "--pid", self.work / f"{node}.pid", "--vrrp_pid", self.work / f"{node}.vrrp")
 
-    def inside(self, node, *command, timeout=40):
-        return subprocess.run(["ip", "netns", "exec", self.space(node), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=timeout)
-
     def holder(self):
-        return [node for node in NODES if ADDRESS in ip("-n", self.space(node), "-o", "addr", "show", "dev", "eth0").stdout]
+        return [node for node in NODES if self.net.has(node, ADDRESS)]
 
     def holds(self, node, seconds):
         kit.until(f"{node} to hold the address, it is {self.holder()}", lambda: self.holder() == [node], seconds, 0.02)
 
     def served(self, seconds=20):
-        done = self.inside("c", sys.executable, "-c", ASK, ADDRESS, str(seconds))
+        done = self.net.run("client", sys.executable, "-c", ASK, ADDRESS, str(seconds))
         self.assertEqual(done.returncode, 0, f"no session through {ADDRESS}\n{done.stdout}")
         return float(done.stdout)
 
@@ -143,8 +110,10 @@ servers = ["{CLIENT}:7001"]
         self.assertLess(moved, 4.5, "interval times fall, a probe of keepalived, and the election")
         # It comes back, and leaves the address to the one that works.
         kit.until("the first to end", lambda: not first.running(), 10)
+        believed = "VRRP_Script(howdah_ready) succeeded"
+        before = keepers[0].text().count(believed)
         first = self.howdah("a")
-        time.sleep(3)  # twice what keepalived needs to believe it
+        kit.until("keepalived on a to believe it", lambda: keepers[0].text().count(believed) > before, 10)
         self.assertEqual(self.holder(), ["b"])
         # A crash.
         began = time.monotonic()

@@ -1,0 +1,358 @@
+"""A virtual address between two machines: howdah with howdah, and howdah with a real keepalived in both roles.
+
+Client, nodes and bridge are network namespaces. Needs root; installs keepalived and iproute2. HOWDAH_TEST_FAILOVER=20 kills the
+master so often, beside keepalived with HAProxy doing the same, and prints the median and the longest of both.
+"""
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import unittest
+
+from . import kit
+
+V4, V6 = "192.0.2.10", "2001:db8::10"
+OWN = {"a": ("192.0.2.1", "2001:db8::1"), "b": ("192.0.2.2", "2001:db8::2"), "client": ("192.0.2.3", "2001:db8::3")}
+PRIORITY = {"a": 150, "b": 100}
+# Says who it is, or whom it sees: howdah is told by its own address.
+ANSWER = """
+import socket, sys, threading
+name = sys.argv[1]
+s = socket.create_server(("::", int(sys.argv[2])), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
+def serve(c, peer):
+    with c:
+        try: c.sendall((name if name != "-" else peer).encode())
+        except OSError: pass
+while True:
+    c, peer = s.accept()
+    threading.Thread(target=serve, args=(c, peer[0].removeprefix("::ffff:")), daemon=True).start()
+"""
+# When somebody else than argv[2] answers, and who.
+ASK = """
+import socket, sys, time
+print("asks", flush=True)
+end = time.monotonic() + float(sys.argv[3])
+while time.monotonic() < end:
+    try:
+        with socket.create_connection((sys.argv[1], 10000), 0.1) as s:
+            s.settimeout(0.3)
+            who = s.recv(64).decode()
+            if who and who != sys.argv[2]: print(time.monotonic(), who); sys.exit(0)
+    except OSError: time.sleep(0.005)
+sys.exit("nobody")
+"""
+
+
+class Vip(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            kit.need_debs(keepalived="keepalived")
+            networks = {node: [f"{v4}/24", f"{v6}/64"] for node, (v4, v6) in OWN.items()}
+            cls.net = kit.Net(**networks)
+        except kit.Missing as fault:
+            raise unittest.SkipTest(str(fault))
+        cls.work = kit.folder()
+        cls.server = cls.net.start("client", "server", cls.work, sys.executable, "-c", ANSWER, "-", "7001")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.kill()
+
+    def setUp(self):
+        self.running = {}
+        self.addCleanup(self.end)
+
+    def end(self):
+        for node in list(self.running):
+            self.kill(node)
+        for node in PRIORITY:
+            if "eth0" not in self.net.ip(node, "link", "show"):
+                self.plug(node)
+            self.forget(node)
+
+    def forget(self, node):
+        """What a killed keepalived leaves for good, and a killed howdah for three seconds."""
+        for address, length in ((V4, 24), (V6, 128)):
+            if self.net.has(node, address):
+                self.net.ip(node, "addr", "del", f"{address}/{length}", "dev", "eth0")
+
+    # ------------------------------------------------------------ nodes
+
+    def plug(self, node):
+        self.net.plug(node, *(f"{address}/{length}" for address, length in zip(OWN[node], (24, 64))))
+
+    def start(self, node, kind, address=V4, unicast=False, **more):
+        self.running[node] = getattr(self, kind)(node, address, unicast, **more)
+
+    def howdah(self, node, address, unicast, server=f"{OWN['client'][0]}:7001", probe='"none"', interval="200ms", extra=""):
+        v6 = ":" in address
+        bind = f"[{address}]" if v6 else address
+        peers = f"unicast_peers = [\"{self.partner(node, v6)}\"]" if unicast else ""
+        file = self.work / f"howdah-{node}.toml"
+        file.write_text(f"""
+[vip.front]
+addresses = "{address}/{128 if v6 else 24}"
+interface = "eth0"
+router_id = 51
+priority = {PRIORITY[node]}
+advert_interval = "{interval}"
+track = ["front"]
+{peers}
+{extra}
+
+[[listener]]
+name = "front"
+bind = "{bind}:10000"
+pool = "answer"
+
+[pool.answer]
+service = "tcp"
+dial = "at-once"
+probe = {probe}
+servers = ["{server}"]
+""")
+        process = self.net.start(node, "howdah", self.work, os.environ["HOWDAH_BINARY"], "run", "--config", file)
+        kit.until(f"howdah on {node}: {process.tail()}", lambda: self.state(node) in ("backup", "master", "fault"), 15)
+        return [process]
+
+    def keepalived(self, node, address, unicast):
+        v6 = ":" in address
+        peers = f"unicast_src_ip {self.own(node, v6)}\nunicast_peer {{\n{self.partner(node, v6)}\n}}" if unicast else ""
+        file = self.work / f"keepalived-{node}.conf"
+        file.write_text(f"""
+vrrp_instance front {{
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    version 3
+    advert_int 0.2
+    priority {PRIORITY[node]}
+    {peers}
+    virtual_ipaddress {{
+        {address}/{128 if v6 else 24}
+    }}
+}}
+""")
+        for left in ("pid", "vrrp"):
+            (self.work / f"{node}.{left}").unlink(missing_ok=True)
+        keeper = self.net.start(node, "keepalived", self.work, "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", file,
+                                "--pid", self.work / f"{node}.pid", "--vrrp_pid", self.work / f"{node}.vrrp")
+        return [keeper, self.net.start(node, "answer", self.work, sys.executable, "-c", ANSWER, self.own(node), "10000")]
+
+    def own(self, node, v6=False):
+        return OWN[node][v6]
+
+    def partner(self, node, v6=False):
+        return self.own({"a": "b", "b": "a"}[node], v6)
+
+    def status(self, node):
+        done = self.net.run(node, os.environ["HOWDAH_BINARY"], "status", "--json")
+        return json.loads(done.stdout)["vips"][0] if done.returncode == 0 else {"state": "none"}
+
+    def state(self, node):
+        return self.status(node)["state"]
+
+    # ------------------------------------------------------------ what is seen
+
+    def holds(self, node, seconds=6, address=V4):
+        """The node carries the address, and nobody else does; how long that took."""
+        began = time.monotonic()
+
+        def seen():
+            return [one for one in PRIORITY if self.net.has(one, address)] == [node]
+        kit.until(f"{node} to hold {address}", seen, seconds, 0.02)
+        return time.monotonic() - began
+
+    def asked(self, address=V4, but="", seconds=8, meanwhile=lambda: None):
+        """The first who answers a client that asks again and again, and how long after `meanwhile` that is."""
+        words = self.net.inside("client", sys.executable, "-c", ASK, address, but, str(seconds))
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
+            self.assertEqual(client.stdout.readline(), "asks\n")
+            began = time.monotonic()
+            meanwhile()
+            said = client.stdout.read()
+        self.assertEqual(client.returncode, 0, f"nobody else answers at {address}\n{said}")
+        at, who = said.split()
+        return float(at) - began, who
+
+    def kill(self, node):
+        for process in self.running.pop(node):
+            # keepalived's child would say goodbye for its parent.
+            if process.running():
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+
+    def killed(self, node, address=V4):
+        """kill -9; how long until a new session is served by the other node."""
+        took, who = self.asked(address, but=self.own(node), meanwhile=lambda: self.kill(node))
+        self.assertEqual(who, self.partner(node))
+        return took
+
+    # ------------------------------------------------------------ tests
+
+    def elect_and_fail_over(self, first, second, address=V4, unicast=False):
+        self.start("b", second, address, unicast)
+        self.start("a", first, address, unicast)
+        self.holds("a", address=address)
+        self.assertEqual(self.asked(address)[1], self.own("a"))
+        took = self.killed("a", address)
+        self.forget("a")
+        # The one that should have it takes it back.
+        self.start("a", first, address, unicast)
+        self.holds("a", address=address)
+        # A stop is followed at once.
+        began = time.monotonic()
+        self.running["a"][0].signal(signal.SIGTERM)
+        self.holds("b", 3, address)
+        moved = time.monotonic() - began
+        print(f"\n    {first} > {second}: stop {moved:.2f} s, kill -9 {took:.2f} s", end=" ")
+        self.assertLess(moved, 0.8, "a master that leaves says so")
+        self.assertLess(took, 1.0 if first == "howdah" else 1.5)
+
+    def test_two_howdahs(self):
+        self.elect_and_fail_over("howdah", "howdah")
+
+    def test_howdah_is_followed_by_keepalived(self):
+        self.elect_and_fail_over("howdah", "keepalived")
+
+    def test_keepalived_is_followed_by_howdah(self):
+        self.elect_and_fail_over("keepalived", "howdah", unicast=True)
+
+    def test_over_ipv6_with_keepalived(self):
+        self.elect_and_fail_over("howdah", "keepalived", V6)
+
+    def test_between_two_howdahs_by_unicast_over_ipv6(self):
+        self.elect_and_fail_over("howdah", "howdah", V6, unicast=True)
+
+    def test_what_cannot_serve_gives_the_address_up(self):
+        port = 7002
+        server = self.net.start("client", "ill", self.work, sys.executable, "-c", ANSWER, "-", str(port))
+        self.addCleanup(server.kill)
+        ill = {"server": f"{OWN['client'][0]}:{port}", "probe": '{ type = "tcp", interval = "200ms", fall = 1, rise = 1 }'}
+        self.start("b", "keepalived")
+        self.start("a", "howdah", **ill)
+        self.holds("a")
+        server.kill()
+        self.holds("b")
+        self.assertEqual(self.status("a")["priority"], 1)
+        server = self.net.start("client", "well", self.work, sys.executable, "-c", ANSWER, "-", str(port))
+        self.addCleanup(server.kill)
+        self.holds("a")
+
+    def test_a_frozen_master_loses_the_address_and_stands_down_when_it_wakes(self):
+        self.start("b", "howdah")
+        self.start("a", "howdah", extra='preempt_delay = "1m"')
+        self.kill("b")
+        self.holds("a")
+        self.start("b", "howdah")
+        frozen = self.running["a"][0]
+        began = time.monotonic()
+        answered, who = self.asked(but=self.own("a"), meanwhile=lambda: frozen.signal(signal.SIGSTOP))
+        self.assertEqual(who, self.own("b"))
+        # The kernel takes the address from the one that sleeps.
+        self.holds("b", 5)
+        alone = time.monotonic() - began
+        print(f"\n    SIGSTOP: the other answers after {answered:.2f} s, and alone has the address after {alone:.1f} s", end=" ")
+        frozen.signal(signal.SIGCONT)
+        kit.until("a to stand by", lambda: self.state("a") == "backup", 3)
+        self.assertTrue(self.net.has("b", V4) and not self.net.has("a", V4))
+
+    def test_an_interface_that_goes_and_comes_back(self):
+        self.start("b", "howdah")
+        self.start("a", "howdah")
+        self.holds("a")
+        self.net.ip("switch", "link", "set", "p-a", "down")
+        kit.until("a to see it", lambda: self.state("a") == "fault", 3)
+        self.assertIn("carrier", self.status("a")["why"])
+        self.holds("b")
+        self.net.ip("switch", "link", "set", "p-a", "up")
+        self.holds("a")
+        self.net.unplug("a")
+        kit.until("a to see it", lambda: self.state("a") == "fault", 3)
+        self.assertIn("there is no interface", self.status("a")["why"])
+        self.plug("a")
+        self.holds("a")
+
+    def test_an_address_that_the_machine_has_anyway_stays(self):
+        self.net.ip("a", "addr", "add", f"{V4}/24", "dev", "eth0")
+        self.start("a", "howdah")
+        kit.until("a to be master", lambda: self.state("a") == "master", 5)
+        [process] = self.running.pop("a")
+        self.assertIn("carries 192.0.2.10 already", process.text())
+        process.stop()
+        self.assertTrue(self.net.has("a", V4))
+
+    def test_sessions_live_on_while_the_lease_is_renewed(self):
+        self.start("a", "howdah", server=f"{OWN['client'][0]}:7003")
+        held = self.net.start("client", "held", self.work, sys.executable, "-c", ECHO, V4)
+        self.addCleanup(held.kill)
+        kit.until(f"every byte to come back: {held.tail()}", lambda: not held.running(), 20)
+        self.assertEqual(held.child.returncode, 0, held.tail())
+
+    @unittest.skipUnless(os.environ.get("HOWDAH_TEST_FAILOVER"), "the long form: HOWDAH_TEST_FAILOVER=20")
+    def test_failover_beside_keepalived_and_haproxy(self):
+        try:
+            kit.need_debs(haproxy="haproxy")
+        except kit.Missing as fault:
+            self.skipTest(str(fault))
+        runs = int(os.environ["HOWDAH_TEST_FAILOVER"])
+        for kind in ("howdah", "haproxy"):
+            took = []
+            for _ in range(runs):
+                for node in ("b", "a"):
+                    if node not in self.running:
+                        self.start(node, kind)
+                self.holds("a", 15)
+                took.append(self.killed("a"))
+                self.forget("a")
+            took.sort()
+            print(f"\n    {kind}: kill -9 to a new session, {runs} runs: p50 {statistics.median(took):.3f} s, p100 {took[-1]:.3f} s", end=" ")
+            self.kill("b")
+
+    def haproxy(self, node, address, unicast):
+        """With keepalived, as most have it."""
+        file = self.work / f"haproxy-{node}.cfg"
+        file.write_text(f"""
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 1m
+    timeout server 1m
+frontend front
+    bind 0.0.0.0:10000
+    default_backend answer
+backend answer
+    server one {OWN['client'][0]}:7001
+""")
+        keeper, answer = self.keepalived(node, address, unicast)
+        answer.kill()
+        return [keeper, self.net.start(node, "haproxy", self.work, "haproxy", "-db", "-f", file)]
+
+
+# A session of some seconds, by both of its ends.
+ECHO = """
+import socket, sys, threading, time
+s = socket.create_server(("", 7003))
+def serve():
+    c, _ = s.accept()
+    while (data := c.recv(4096)): c.sendall(data)
+threading.Thread(target=serve, daemon=True).start()
+end = time.monotonic() + 10
+while True:
+    try:
+        c = socket.create_connection((sys.argv[1], 10000), 0.3); break
+    except OSError:
+        if time.monotonic() > end: raise
+        time.sleep(0.02)
+c.settimeout(1)
+end = time.monotonic() + 4.5
+while time.monotonic() < end:
+    c.sendall(b"x" * 100)
+    got = 0
+    while got < 100: got += len(c.recv(4096)) or sys.exit("closed")
+    time.sleep(0.01)
+"""
