@@ -12,7 +12,7 @@
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
-//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` |
+//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`standin`] → `tls`, `wire` · [`vip`] → `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`zookeeper`] → `tls`, `wire` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
@@ -43,8 +43,8 @@
 //!
 //! # Threads
 //!
-//! One control thread (keepers, probes, signals), one for the admin server, and one for each worker, each with a runtime
-//! of its own. A session lives on one worker from accept to account; what workers share are immutable snapshots behind one
+//! One control thread (keepers, probes, signals), one for the admin server, one for virtual addresses where there are any, and one
+//! for each worker, each with a runtime of its own. A session lives on one worker from accept to account; what workers share are immutable snapshots behind one
 //! pointer, and counters.
 
 pub mod admin;
@@ -67,5 +67,6 @@ pub mod session;
 pub mod standin;
 pub mod telemetry;
 pub mod tls;
+pub mod vip;
 pub mod wire;
 pub mod zookeeper;

@@ -92,6 +92,7 @@ fn open() -> (Runtime, HandlerContext) {
             reader_token: None,
             tls: None,
         },
+        vips: howdah::vip::Board::default(),
     };
     let context = HandlerContext {
         view: Arc::new(arc_swap::ArcSwap::from_pointee(view)),

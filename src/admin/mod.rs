@@ -55,6 +55,7 @@ use crate::listener::sessions::SessionTable;
 use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
 use crate::pool::Pool;
 use crate::telemetry::{ListenerMetrics, Metrics};
+use crate::vip;
 
 /// What runs now, as the admin server shows it.
 #[derive(Clone)]
@@ -79,6 +80,8 @@ pub struct RuntimeView {
     pub certificates: Vec<CertificateView>,
     /// Who may look and command.
     pub admin: AdminPlan,
+    /// What this machine is to its virtual addresses.
+    pub vips: vip::Board,
     /// All of the configuration that runs; `None` before the first.
     pub plan: Option<Arc<Plan>>,
 }

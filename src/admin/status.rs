@@ -13,6 +13,7 @@ use crate::base::time::rfc3339;
 use crate::plan::{DiscoverPlan, Protocol};
 use crate::pool::{LastProbe, Member, Order, Origin, Pool, Server};
 use crate::telemetry::Metrics;
+use crate::vip;
 
 /// Everything at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +37,9 @@ pub struct Status {
     /// The last reload, if it was refused.
     #[serde(default)]
     pub refused_reload: Option<RefusedStatus>,
+    /// Addresses that this machine shares with others, by name; absent where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vips: Vec<vip::Status>,
     /// In the order of the file.
     pub listeners: Vec<ListenerStatus>,
     /// In the order of the file.
@@ -276,6 +280,7 @@ impl Status {
             }),
             needs_restart: view.needs_restart.iter().map(ToString::to_string).collect(),
             refused_reload: view.refused.as_deref().map(RefusedStatus::of),
+            vips: view.vips.all(),
             listeners: view.listeners.iter().map(ListenerStatus::of).collect(),
             pools: view.pools.iter().map(|pool| PoolStatus::of(pool)).collect(),
         }

@@ -185,6 +185,7 @@ async fn stage(token: Option<&str>) -> Stage {
         certificates: Vec::new(),
         plan: None,
         admin: admin.clone(),
+        vips: vip::Board::default(),
     };
     let (sender, commands) = mpsc::channel(4);
     let context = HandlerContext {

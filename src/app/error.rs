@@ -22,6 +22,9 @@ pub enum StartError {
     /// The history's thread was refused.
     #[error("the history cannot be kept: {0}")]
     History(#[source] io::Error),
+    /// The thread of virtual addresses was refused.
+    #[error("the thread of virtual addresses cannot be started: {0}")]
+    Vips(#[source] io::Error),
     /// The admin address.
     #[error(transparent)]
     Admin(#[from] admin::BindError),

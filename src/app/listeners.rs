@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::error::ReloadError;
 use super::step::{Handover, Opened, Step};
 use super::{App, ListenerRuntime, Socket};
-use crate::listener::bind::{self, BindError, Sockets};
+use crate::listener::bind::{self, BindError, Claim, Sockets};
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, ListenerPlan, Plan, Protocol};
 use crate::session::{Limit, SessionConfig, Sources, Switch};
@@ -39,7 +39,7 @@ impl App {
                 handovers.push((giver, listener.name.clone()));
                 continue;
             }
-            let sockets = self.sockets(place, listener);
+            let sockets = self.sockets(place, listener, plan);
             let sockets = sockets.map_err(|source| ReloadError::Bind {
                 listener: listener.name.clone(),
                 source,
@@ -59,14 +59,19 @@ impl App {
         &self,
         (wanted, protocol): Place,
         listener: &ListenerPlan,
+        plan: &Plan,
     ) -> Result<Sockets, BindError> {
-        let ours = self.listens_on((wanted, protocol));
+        let mut hosts = plan.vips.iter().flat_map(|vip| vip.hosts());
+        let claim = Claim {
+            ours: self.listens_on((wanted, protocol)),
+            is_virtual: hosts.any(|host| host == wanted.ip()),
+        };
         let workers = self.handles.workers();
         match protocol {
             Protocol::Tcp => {
-                bind::open(wanted, workers, ours, listener.keepalive).map(Sockets::Tcp)
+                bind::open(wanted, workers, claim, listener.keepalive).map(Sockets::Tcp)
             }
-            Protocol::Udp => bind::open_udp(wanted, workers, ours).map(Sockets::Udp),
+            Protocol::Udp => bind::open_udp(wanted, workers, claim).map(Sockets::Udp),
         }
     }
 

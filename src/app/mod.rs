@@ -18,6 +18,7 @@ mod show;
 pub mod signal;
 mod step;
 mod stop;
+mod vips;
 mod waiting;
 
 use std::collections::HashMap;
@@ -54,6 +55,7 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::journal::{Event, Kind};
 use crate::telemetry::log;
 use crate::tls::connect::Connector;
+use crate::vip::{Permission, Vips};
 
 /// A running howdah.
 pub struct App {
@@ -84,6 +86,7 @@ pub struct App {
     /// Certificates that end soon, with the days that the journal was told of.
     told_of: HashMap<String, u64>,
     availability: Availability,
+    vips: Arc<Vips>,
     reach: Reachability,
     alerts: Alerts,
     checkers: Checkers,
@@ -160,6 +163,8 @@ impl App {
             WorkerHandles::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
         let availability =
             Availability::start(&plan.history, &metrics).map_err(StartError::History)?;
+        let vips = Vips::start(&plan.vips, &metrics, |_| Permission::always())
+            .map_err(StartError::Vips)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let (sources, listed) = Sources::new(|path, pool| {
             config::members(path, pool).map_err(|report| report.to_string())
@@ -176,6 +181,7 @@ impl App {
             configuration,
             certificates: Vec::new(),
             admin: plan.admin.clone(),
+            vips: vips.board(),
         }));
         let alerts = Alerts::new(&metrics, still_there(&view));
         let mut app = Self {
@@ -206,6 +212,7 @@ impl App {
             needs_restart: Vec::new(),
             told_of: HashMap::new(),
             availability: availability.clone(),
+            vips: Arc::new(vips),
             reach: Reachability::default(),
             checkers: Checkers::new(programs.clone()),
             programs,
@@ -250,6 +257,7 @@ impl App {
         loop {
             if self.waiting.is_empty() && !told {
                 self.tell_ready();
+                self.begin_vips(false).await;
                 told = true;
             }
             self.next_reload();

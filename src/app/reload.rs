@@ -259,6 +259,7 @@ impl App {
         }
         self.alerts.reconcile(&plan.alerts);
         keep_what_needs_a_restart(&self.plan, &mut plan);
+        self.vips.reconcile(&plan.vips).await;
         self.plan = plan;
         self.words = words;
         self.needs_restart = delta.needs_restart;

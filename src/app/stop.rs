@@ -22,6 +22,8 @@ impl App {
         let closing = Instant::now() + self.plan.global.shutdown_delay;
         let deadline = closing + self.plan.global.drain_timeout;
         self.tell_of_the_stop(deadline);
+        // Before the listeners close: whoever connects from now on finds the other machine.
+        self.vips.end(false).await;
         let hurried = self.wait_until(closing, hurry.as_mut(), Until::Then).await;
         self.close_all().await;
         self.availability.stopping();

@@ -46,6 +46,8 @@ tables! {
         listener: List<Listener> = "required",
         /// Servers, by the name of their pool; at least one.
         pool: Pools = "required",
+        /// Addresses that this machine shares with others, by their name.
+        vip: Vips = "none",
         /// Whom to tell of what happens.
         alert: List<Alert> = "nobody",
     }
@@ -218,6 +220,29 @@ tables! {
         client_ca: FilePath = "required with `cert`",
         /// Tables that have another name than their pool, as in `{ hive = "be_hive" }`.
         tables: Named = "the names of the pools",
+    }
+
+    /// Addresses that several machines share and one of them holds, by VRRP version 3, with other howdahs or with keepalived
+    /// (docs/operating/pair.md).
+    Vip "[vip.NAME]" outer {
+        /// `"192.0.2.10/24"`, one or a list; all of IPv4, or all of IPv6. Without a network the address alone.
+        addresses: Many<String> = "required",
+        /// The interface that they are put on.
+        interface: String = "required",
+        /// What the machines that share them have in common, and no others on this network.
+        router_id: Whole<1, 255> = "required",
+        /// The machine with the highest holds the addresses.
+        priority: Whole<1, 254> = "100",
+        /// Between two advertisements, in hundredths of a second: others take over after three of them and a little more.
+        advert_interval: Duration = "\"1s\"",
+        /// Listeners: while one is not ready, this machine gives the addresses up and wants them last.
+        track: Many<String> = "none",
+        /// Whether the addresses are taken from a machine of lower priority that works.
+        preempt: bool = "true",
+        /// How long such a machine is let be first.
+        preempt_delay: Duration = "\"0s\"",
+        /// Addresses or names of the other machines, where the network carries no multicast, or too far.
+        unicast_peers: Many<String> = "everybody on the network, by multicast",
     }
 
     /// An accepting address, or several that behave alike; one `[[listener]]` each.
@@ -609,6 +634,42 @@ pub(super) struct Pools {
     pub(super) names: Vec<String>,
     /// Keys that stand in `[pool]` itself: its name was forgotten.
     pub(super) strays: bool,
+}
+
+/// Every `[vip.NAME]`, in the order of the file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vips(pub(super) Vec<(Spot<String>, Vip)>);
+
+impl Word for Vips {
+    fn kind() -> String {
+        "tables".into()
+    }
+
+    fn schema() -> Schema {
+        json!({ "type": "object", "additionalProperties": Vip::schema() })
+    }
+
+    fn read(value: &Value<'_>, cx: &mut Cx) -> Option<Self> {
+        let table = cx.table(value, "[vip.NAME]")?;
+        let mut vips = Self::default();
+        for (key, value) in in_order(table) {
+            let name = Spot {
+                value: key.get_ref().to_string(),
+                span: key.span(),
+            };
+            if !value.get_ref().is_table() {
+                let what = format!("{:?} stands in [vip] itself", name.value);
+                cx.error(&key.span(), what)
+                    .why("of which virtual address?")
+                    .fix("write [vip.NAME] above the keys of a virtual address");
+                continue;
+            }
+            let outer = std::mem::replace(&mut cx.owner, format!("vip {:?}", name.value));
+            vips.0.extend(Vip::read(value, cx).map(|vip| (name, vip)));
+            cx.owner = outer;
+        }
+        Some(vips)
+    }
 }
 
 /// One entry of `servers`.

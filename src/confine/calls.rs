@@ -22,9 +22,9 @@ use super::lock::Lock;
 /// Numbers of calls, each with the rules of which one must hold; none: in any case.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Restricts all threads, those to come included.
-pub(super) fn lock() -> Lock {
-    match forbid().and_then(|()| restrict()) {
+/// Restricts all threads, those to come included. `packets`: whether whole packets may be sent, to announce an address.
+pub(super) fn lock(packets: bool) -> Lock {
+    match forbid().and_then(|()| restrict(packets)) {
         Ok(()) => Lock::On,
         Err(error) => Lock::NotToBeHad(error.to_string()),
     }
@@ -42,14 +42,16 @@ fn forbid() -> Result<(), Error> {
     apply(rules, SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
-fn restrict() -> Result<(), Error> {
+fn restrict(packets: bool) -> Result<(), Error> {
     let mut rules: Rules = (ALLOWED.iter().chain(OLD))
         .map(|call| (*call, Vec::new()))
         .collect();
     // A thread, not a process. clone3 has its flags in memory, where no filter can look: the C library falls back.
     let thread = flags(libc::CLONE_THREAD)?;
     rules.insert(libc::SYS_clone, vec![thread]);
-    rules.insert(libc::SYS_socket, any_of(0, &FAMILIES)?);
+    let mut families = FAMILIES.to_vec();
+    families.extend(packets.then_some(libc::AF_PACKET as u64));
+    rules.insert(libc::SYS_socket, any_of(0, &families)?);
     rules.insert(libc::SYS_ioctl, any_of(1, &REQUESTS)?);
     let missing = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     apply(rules, missing, SeccompAction::Allow)
@@ -335,7 +337,7 @@ mod tests {
         let Ok(wish) = std::env::var(WISH) else {
             return;
         };
-        assert!(matches!(lock(), Lock::On), "{}", lock());
+        assert!(matches!(lock(false), Lock::On), "{}", lock(false));
         let missing = |error: &io::Error| error.raw_os_error() == Some(libc::ENOSYS);
         match wish.as_str() {
             "exec" => panic!("{}", Command::new("/bin/true").exec()),
@@ -353,7 +355,11 @@ mod tests {
             "again" => {
                 let files = files::lock(Reach::default());
                 assert!(matches!(files, Lock::NotToBeHad(_)), "{files}");
-                assert!(matches!(lock(), Lock::NotToBeHad(_)), "{}", lock());
+                assert!(
+                    matches!(lock(false), Lock::NotToBeHad(_)),
+                    "{}",
+                    lock(false)
+                );
                 work();
             }
             other => panic!("{other}?"),

@@ -57,7 +57,7 @@ impl Settled {
             false => Lock::NotWanted,
         };
         let calls = match wanted.calls() {
-            true => calls::lock(),
+            true => calls::lock(!plan.vips.is_empty()),
             false => Lock::NotWanted,
         };
         Confined {

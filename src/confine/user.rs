@@ -1,7 +1,8 @@
-//! From root to the user of `[global] user`: groups, user, and of root's rights none but the one to bind low ports.
+//! From root to the user of `[global] user`: groups, user, and of root's rights none but what the plan needs.
 //!
-//! That one is kept only where an address of the plan has a port that needs it, so that a reload may move it; without such
-//! an address nothing is kept, and a reload that brings one is refused.
+//! * CAP_NET_BIND_SERVICE, where an address of the plan has a port that needs it, so that a reload may move it; without such an
+//!   address it is not kept, and a reload that brings one is refused.
+//! * CAP_NET_ADMIN and CAP_NET_RAW, where the plan has a virtual address: to put it on an interface and to speak VRRP.
 
 use std::fmt;
 use std::fs;
@@ -38,7 +39,7 @@ pub enum ConfineError {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Became {
     /// The user of the plan: now, or from the start.
-    It { name: String, binds_low: bool },
+    It { name: String, kept: CapabilitySet },
     /// Somebody else who is not root and can become nobody.
     Stranger { uid: u32, wanted: String },
     /// Nobody was named.
@@ -53,23 +54,19 @@ pub(super) fn become_it(plan: &Plan) -> Result<Became, ConfineError> {
     };
     let name = wanted.name.clone();
     if uid == wanted.uid && getgid().as_raw() == wanted.gid {
-        let binds_low = false;
-        return Ok(Became::It { name, binds_low });
+        let kept = CapabilitySet::empty();
+        return Ok(Became::It { name, kept });
     }
     if uid != 0 {
         return Ok(Became::Stranger { uid, wanted: name });
     }
-    let binds_low = wants_low_port(plan, unprivileged_from());
-    let kept = match binds_low {
-        true => CapabilitySet::NET_BIND_SERVICE,
-        false => CapabilitySet::empty(),
-    };
+    let kept = needed(plan, unprivileged_from());
     drop_root(wanted, kept).map_err(|(step, source)| ConfineError::User {
         user: name.clone(),
         step,
         source: source.into(),
     })?;
-    Ok(Became::It { name, binds_low })
+    Ok(Became::It { name, kept })
 }
 
 /// In this order: the right to change groups goes with the user, and a capability outlives it only when told to.
@@ -96,6 +93,17 @@ fn drop_root(wanted: &RunAs, kept: CapabilitySet) -> Result<(), (&'static str, i
         inheritable: CapabilitySet::empty(),
     };
     set_capabilities(None, sets).map_err(at("capset"))
+}
+
+fn needed(plan: &Plan, free_from: u16) -> CapabilitySet {
+    let mut needed = CapabilitySet::empty();
+    if wants_low_port(plan, free_from) {
+        needed |= CapabilitySet::NET_BIND_SERVICE;
+    }
+    if !plan.vips.is_empty() {
+        needed |= CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    }
+    needed
 }
 
 /// Whether an address of the plan needs a right to be bound; port 0 is a free one, which never does.
@@ -130,11 +138,14 @@ impl Became {
 impl fmt::Display for Became {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::It {
-                name,
-                binds_low: true,
-            } => write!(f, "{name} with CAP_NET_BIND_SERVICE"),
-            Self::It { name, .. } => f.write_str(name),
+            Self::It { name, kept } => {
+                f.write_str(name)?;
+                for (number, (one, _)) in kept.iter_names().enumerate() {
+                    let before = if number == 0 { " with" } else { "," };
+                    write!(f, "{before} CAP_{one}")?;
+                }
+                Ok(())
+            }
             Self::AsStarted { uid: 0 } => f.write_str("root"),
             Self::Stranger { uid, .. } | Self::AsStarted { uid } => write!(f, "{uid}"),
         }

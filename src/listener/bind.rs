@@ -50,6 +50,25 @@ pub enum Sockets {
     Udp(Vec<UdpSocket>),
 }
 
+/// Who else may have an address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Claim {
+    /// Another listener of this process, about to leave it.
+    pub ours: bool,
+    /// Another machine: it is a virtual one, and may not be here yet.
+    pub is_virtual: bool,
+}
+
+impl Claim {
+    fn apply(self, socket: &Socket, address: SocketAddr) -> io::Result<()> {
+        match (self.is_virtual, address) {
+            (false, _) => Ok(()),
+            (true, SocketAddr::V4(_)) => socket.set_freebind_v4(true),
+            (true, SocketAddr::V6(_)) => socket.set_freebind_v6(true),
+        }
+    }
+}
+
 impl Sockets {
     /// Where they are.
     pub fn address(&self) -> Option<SocketAddr> {
@@ -61,24 +80,23 @@ impl Sockets {
 }
 
 /// Opens `workers` sockets on one address. Port 0 takes a free one, the same for all.
-/// `ours`: another listener of this process may have the address, about to leave it. `patience`: clients that answer nothing
-/// for so long are gone.
+/// `claim`: who else may have the address. `patience`: clients that answer nothing for so long are gone.
 ///
 /// # Errors
 /// See [`BindError`]. Nothing stays open after an error.
 pub fn open(
     address: SocketAddr,
     workers: usize,
-    ours: bool,
+    claim: Claim,
     patience: Duration,
 ) -> Result<Vec<TcpListener>, BindError> {
     let explain = |source| BindError::of(address, source);
-    if !ours {
-        refuse_if_taken(address).map_err(explain)?;
+    if !claim.ours {
+        refuse_if_taken(address, claim).map_err(explain)?;
     }
-    let first = socket(address, true, patience).map_err(explain)?;
+    let first = socket(address, true, claim, patience).map_err(explain)?;
     let bound = first.local_addr().map_err(explain)?;
-    let others = (1..workers).map(|_| socket(bound, true, patience));
+    let others = (1..workers).map(|_| socket(bound, true, claim, patience));
     std::iter::once(Ok(first))
         .chain(others)
         .collect::<io::Result<_>>()
@@ -87,11 +105,11 @@ pub fn open(
 
 /// `SO_REUSEPORT` lets two howdahs of one user share a port without a word, each taking half of the sessions.
 /// A socket without it finds out.
-fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
+fn refuse_if_taken(address: SocketAddr, claim: Claim) -> io::Result<()> {
     if address.port() == 0 {
         Ok(())
     } else {
-        socket(address, false, keepalive::DEFAULT).map(drop)
+        socket(address, false, claim, keepalive::DEFAULT).map(drop)
     }
 }
 
@@ -103,15 +121,15 @@ fn refuse_if_taken(address: SocketAddr) -> io::Result<()> {
 pub fn open_udp(
     address: SocketAddr,
     workers: usize,
-    ours: bool,
+    claim: Claim,
 ) -> Result<Vec<UdpSocket>, BindError> {
     let explain = |source| BindError::of(address, source);
-    if !ours && address.port() != 0 {
-        udp_socket(address, false).map_err(explain)?;
+    if !claim.ours && address.port() != 0 {
+        udp_socket(address, false, claim).map_err(explain)?;
     }
-    let first = udp_socket(address, true).map_err(explain)?;
+    let first = udp_socket(address, true, claim).map_err(explain)?;
     let bound = first.local_addr().map_err(explain)?;
-    let others = (1..workers).map(|_| udp_socket(bound, true));
+    let others = (1..workers).map(|_| udp_socket(bound, true, claim));
     std::iter::once(Ok(first))
         .chain(others)
         .collect::<io::Result<_>>()
@@ -119,7 +137,7 @@ pub fn open_udp(
 }
 
 /// No `SO_REUSEADDR`: over UDP it would let anybody share the address.
-fn udp_socket(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+fn udp_socket(address: SocketAddr, shared: bool, claim: Claim) -> io::Result<UdpSocket> {
     let kind = Type::DGRAM.nonblocking();
     let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
     if address.is_ipv6() {
@@ -130,12 +148,18 @@ fn udp_socket(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(ROOM);
     let _ = socket.set_send_buffer_size(ROOM);
     datagram::tell_destinations(&socket, address)?;
+    claim.apply(&socket, address)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
 
 /// Accepted sockets inherit what is set here, at no cost to a session.
-fn socket(address: SocketAddr, shared: bool, patience: Duration) -> io::Result<TcpListener> {
+fn socket(
+    address: SocketAddr,
+    shared: bool,
+    claim: Claim,
+    patience: Duration,
+) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -150,6 +174,7 @@ fn socket(address: SocketAddr, shared: bool, patience: Duration) -> io::Result<T
     keepalive::set(&socket, patience)?;
     // A byte that a client marks urgent keeps its place in the stream instead of leaving it.
     socket.set_out_of_band_inline(true)?;
+    claim.apply(&socket, address)?;
     socket.bind(&address.into())?;
     if shared {
         socket.listen(BACKLOG)?;
@@ -175,22 +200,43 @@ mod tests {
     #[test]
     fn a_taken_port_of_udp_is_refused_too_and_one_of_tcp_is_another() {
         // An address of its own: the same port of TCP is then nobody else's, whatever runs beside this.
-        let held = open_udp("127.0.53.17:0".parse().unwrap(), 2, false).unwrap();
+        let held = open_udp("127.0.53.17:0".parse().unwrap(), 2, Claim::default()).unwrap();
         let address = held[0].local_addr().unwrap();
-        let error = open_udp(address, 1, false).unwrap_err();
+        let error = open_udp(address, 1, Claim::default()).unwrap_err();
         assert!(
             matches!(error, BindError::InUse(at) if at == address),
             "{error}"
         );
-        open(address, 1, false, keepalive::DEFAULT).unwrap();
+        open(address, 1, Claim::default(), keepalive::DEFAULT).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_is_not_here_yet_is_listened_on_where_it_is_a_virtual_one() {
+        for address in ["192.0.2.53:0", "[2001:db8::53]:0"] {
+            let address = address.parse().unwrap();
+            let error = open(address, 1, Claim::default(), keepalive::DEFAULT).unwrap_err();
+            assert!(matches!(error, BindError::NotLocal(_)), "{error}");
+            let claim = Claim {
+                is_virtual: true,
+                ..Claim::default()
+            };
+            open(address, 2, claim, keepalive::DEFAULT).unwrap();
+            open_udp(address, 2, claim).unwrap();
+        }
     }
 
     #[test]
     fn a_taken_port_is_refused_even_by_a_socket_that_would_share_it() {
-        let held = open("127.0.0.1:0".parse().unwrap(), 2, false, keepalive::DEFAULT).unwrap();
+        let held = open(
+            "127.0.0.1:0".parse().unwrap(),
+            2,
+            Claim::default(),
+            keepalive::DEFAULT,
+        )
+        .unwrap();
         let address = held[0].local_addr().unwrap();
         assert_eq!(held[1].local_addr().unwrap(), address);
-        let error = open(address, 1, false, keepalive::DEFAULT).unwrap_err();
+        let error = open(address, 1, Claim::default(), keepalive::DEFAULT).unwrap_err();
         assert!(
             matches!(error, BindError::InUse(at) if at == address),
             "{error}"

@@ -98,6 +98,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
         ),
         ("alert", old.alerts == new.alerts),
         ("cluster.peers", old.peers == new.peers),
+        ("vip", old.vips == new.vips || the_first_vip(old, new)),
     ] {
         if !same {
             delta.settings.push(key);
@@ -109,6 +110,9 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
     if old.cluster != new.cluster {
         delta.needs_restart.push("cluster");
     }
+    if the_first_vip(old, new) {
+        delta.needs_restart.push("vip");
+    }
     delta
 }
 
@@ -119,6 +123,14 @@ pub fn keep_what_needs_a_restart(running: &Plan, new: &mut Plan) {
         (setting.keep)(running, new);
     }
     new.cluster.clone_from(&running.cluster);
+    if the_first_vip(running, new) {
+        new.vips.clear();
+    }
+}
+
+/// The rights that it needs were given up at the start, and there is no thread for it.
+fn the_first_vip(old: &Plan, new: &Plan) -> bool {
+    old.vips.is_empty() && !new.vips.is_empty()
 }
 
 /// A setting that is read once, at the start.

@@ -37,6 +37,8 @@ words! {
         State = "state",
         /// A change of the configuration waits for the next start.
         RestartNeeded = "restart-needed",
+        /// A virtual address came, went, or cannot be had.
+        Vip = "vip",
     }
 }
 

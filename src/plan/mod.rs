@@ -31,6 +31,7 @@ mod probe;
 mod role;
 mod service;
 mod tls;
+mod vip;
 mod way;
 
 use std::sync::Arc;
@@ -52,7 +53,7 @@ pub use self::limits::{Confine, CpuAffinity, GlobalPlan, RelayWay, RunAs, Timeou
 pub use self::listener::{ListenerPlan, OnRefuse, Protocol, Route, SniPattern, SourcePlan};
 pub use self::load::{LoadPlan, LoadSource};
 pub use self::log::{Facility, LogFormat, LogLevel, LogPlan, LogTarget, Syslog};
-pub use self::name::{AlertName, ListenerName, PoolName, ServerName};
+pub use self::name::{AlertName, ListenerName, PoolName, ServerName, VipName};
 pub use self::networks::Networks;
 pub use self::page::{HttpAsk, JsonAsk, JsonRule, Page};
 pub use self::peers::{PeerPlan, PeersPlan, PeersTls};
@@ -63,6 +64,7 @@ pub use self::service::{Fact, Profile, Question, Service};
 pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };
+pub use self::vip::VipPlan;
 pub use self::way::{Balance, Dial, ProxyVersion, StickyPlan};
 
 /// Everything one configuration file asks for.
@@ -86,6 +88,8 @@ pub struct Plan {
     pub pools: Vec<Arc<PoolPlan>>,
     /// In the order of the file; names are unique.
     pub alerts: Vec<Arc<AlertPlan>>,
+    /// In the order of the file; names are unique.
+    pub vips: Vec<Arc<VipPlan>>,
 }
 
 impl Plan {

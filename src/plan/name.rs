@@ -51,3 +51,7 @@ name!(
     /// Names an alert; unique in a plan.
     AlertName
 );
+name!(
+    /// Names a virtual address, or several that move together; unique in a plan.
+    VipName
+);

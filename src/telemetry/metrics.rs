@@ -9,12 +9,14 @@ use prometheus::core::Collector;
 use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
-use super::handles::{AlertMetrics, ListenerMetrics, Living, PoolMetrics, ServerMetrics};
+use super::handles::{
+    AlertMetrics, ListenerMetrics, Living, PoolMetrics, ServerMetrics, VipMetrics,
+};
 use super::journal::Journal;
 use super::process;
 use super::timelines::Timelines;
 use crate::base::word::words;
-use crate::plan::{ListenerName, PoolName, ServerName};
+use crate::plan::{ListenerName, PoolName, ServerName, VipName};
 
 /// All metrics of this process. Cheap to clone; clones are the same store.
 #[derive(Clone)]
@@ -95,6 +97,11 @@ impl Metrics {
     /// The counters of an alert.
     pub fn alert(&self, name: &str) -> AlertMetrics {
         AlertMetrics::new(&self.families, name)
+    }
+
+    /// The counters of a virtual address.
+    pub fn vip(&self, name: &VipName) -> VipMetrics {
+        VipMetrics::new(&self.families, name.as_str())
     }
 
     /// What happened, in order.

@@ -23,6 +23,7 @@ mod syslog;
 pub mod timelines;
 
 pub use self::access::{AccessLog, Line};
+pub use self::handles::VipMetrics;
 pub use self::handles::{
     AlertMetrics, ListenerMetrics, OutageKind, PoolMetrics, ServerMetrics, SessionResult, Shown,
     Times,

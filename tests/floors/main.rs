@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -110,6 +110,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("health", 2),
     ("discovery", 2),
     ("alerts", 2),
+    ("vip", 2),
     ("standin", 2),
     ("pool", 1),
     ("tls", 1),
@@ -135,7 +136,7 @@ const ARROWS: [(&str, &str); 8] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 13] = [
+const NARROW: [(&str, &[&str]); 14] = [
     ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
@@ -152,6 +153,7 @@ const NARROW: [(&str, &[&str]); 13] = [
     ),
     ("alerts", &["tls", "wire", "plan", "telemetry", "base"]),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
+    ("vip", &["wire", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),
     ("zookeeper", &["tls", "wire", "plan", "base"]),
     ("confine", &["plan", "base"]),

@@ -54,6 +54,14 @@ fn notices(status: &Status, width: usize) -> String {
         let (at, error) = (clean(&refused.at), clean(&refused.error));
         say(format!("the reload at {at} was refused: {error}"));
     }
+    for vip in &status.vips {
+        let [name, state, since, why] =
+            [&vip.name, &vip.state, &vip.since, &vip.why].map(|one| clean(one));
+        let addresses = clean(&vip.addresses.join(", "));
+        say(format!(
+            "vip {name} ({addresses}): {state} since {since}, {why}"
+        ));
+    }
     text.push_str(if text.is_empty() { "" } else { "\n" });
     text
 }
@@ -338,6 +346,7 @@ const NAMED: usize = 3;
 mod tests {
     use super::*;
     use crate::admin::status::{DrainStatus, ListenerStatus, ProbeStatus, RefusedStatus};
+    use crate::vip;
 
     fn server(name: &str, address: &str, health: &str, active: u64) -> ServerStatus {
         let up = health == "up";
@@ -376,6 +385,7 @@ mod tests {
             draining: None,
             needs_restart: Vec::new(),
             refused_reload: None,
+            vips: Vec::new(),
             listeners: vec![ListenerStatus {
                 name: "hive".into(),
                 bind: vec![([0, 0, 0, 0], 10_000).into()],
@@ -519,12 +529,24 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
                 error: "the configuration is faulty; nothing has changed".into(),
                 faults: Vec::new(),
             }),
+            vips: vec![vip::Status {
+                name: "front".into(),
+                state: "backup".into(),
+                addresses: vec!["192.0.2.10".into()],
+                interface: "eth0".into(),
+                priority: 100,
+                since: "2027-01-15T08:00:00.000Z".into(),
+                why: "it takes part".into(),
+                peer: None,
+                peer_priority: None,
+            }],
             ..status()
         };
         let expected = "\
 DRAINING: takes no new sessions, has 120 left, and ends with them or in 1 min
 waits for a restart: admin.bind, log.format
 the reload at 2027-01-15T08:00:00.000Z was refused: the configuration is faulty; nothing has changed
+vip front (192.0.2.10): backup since 2027-01-15T08:00:00.000Z, it takes part
 
 ";
         assert_eq!(notices(&status, 120), expected);

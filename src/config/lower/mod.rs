@@ -35,6 +35,7 @@ mod protocol;
 mod route;
 mod server;
 mod tls;
+mod vip;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use self::names::{judge_name, missing, pool_reference};
 pub(super) use self::probe::lower as probe;
 use super::cx::Cx;
 use super::field::Field;
-use super::file::{Admin, File, Global, History, Log, Pools};
+use super::file::{Admin, File, Global, History, Log, Pools, Vips};
 use crate::plan::{Confine, CpuAffinity, GlobalPlan, Plan, RelayWay};
 
 /// The plan, as far as it can be made.
@@ -69,6 +70,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     pool::unused(pools, &file.listener, cx);
     let alerts = alert::lower(&file.alert, known, cx);
     let peers = peers::lower(&file.cluster, (known, &plans), cx).map(Arc::new);
+    let vips = vip::lower(&file.vip.or(Vips::default()), &listeners, cx);
     circle::judge(pools, &listeners, &plans, cx);
     Some(Plan {
         global,
@@ -80,6 +82,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
         listeners,
         pools: plans.into_iter().map(Arc::new).collect(),
         alerts,
+        vips,
     })
 }
 

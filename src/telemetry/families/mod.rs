@@ -81,6 +81,10 @@ pub(super) struct Families {
     pub(super) alerts_messages: IntCounterVec,
     pub(super) alerts_dropped: IntCounterVec,
     pub(super) alerts_pending: IntGaugeVec,
+    pub(super) vip_state: IntGaugeVec,
+    pub(super) vip_changes: IntCounterVec,
+    pub(super) vip_adverts: IntCounterVec,
+    pub(super) vip_faults: IntCounterVec,
     pub(super) admin_requests: IntCounterVec,
     pub(super) admin_connections: IntCounterVec,
     pub(super) build_info: IntGaugeVec,
@@ -462,6 +466,26 @@ impl Families {
                 "howdah_availability_write_failures_total",
                 "Times that the history could not be written; it waits in memory and is tried again.",
                 &[],
+            ),
+            vip_state: to.gauges(
+                "howdah_vip_state",
+                "1 for what this howdah is to a virtual address now: init, backup, master or fault.",
+                &["vip", "state"],
+            ),
+            vip_changes: to.counters(
+                "howdah_vip_changes_total",
+                "How often it became that.",
+                &["vip", "state"],
+            ),
+            vip_adverts: to.counters(
+                "howdah_vip_adverts_total",
+                "Advertisements of VRRP that were sent, or received and counted.",
+                &["vip", "direction"],
+            ),
+            vip_faults: to.counters(
+                "howdah_vip_faults_total",
+                "Packets of VRRP with something wrong, by what; all but addresses and owner are ignored.",
+                &["vip", "reason"],
             ),
             admin_requests: to.counters(
                 "howdah_admin_requests_total",

@@ -13,6 +13,7 @@ mod pool;
 mod served;
 mod server;
 mod shown;
+mod vip;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use self::served::SessionResult;
 pub use self::server::ServerMetrics;
 pub(super) use self::shown::ShownFamilies;
 pub use self::shown::{OutageKind, Shown};
+pub use self::vip::VipMetrics;
 
 /// Handles are shared by all workers.
 const _: fn() = || {

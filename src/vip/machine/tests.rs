@@ -1,0 +1,277 @@
+//! One node by itself, as tables and short stories; several of them are in [`simulation`].
+
+mod simulation;
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_millis(200);
+const LOWER: [u8; 4] = [192, 0, 2, 1];
+const OWN: [u8; 4] = [192, 0, 2, 2];
+const HIGHER: [u8; 4] = [192, 0, 2, 3];
+
+fn rule(priority: u8) -> Rule {
+    Rule {
+        priority,
+        interval: INTERVAL,
+        preempt: true,
+        preempt_delay: Duration::ZERO,
+    }
+}
+
+fn heard(priority: u8, source: [u8; 4]) -> Event {
+    Event::Heard(Heard {
+        source: source.into(),
+        priority,
+        interval: INTERVAL,
+    })
+}
+
+/// A machine with its time and what it did.
+struct Node {
+    machine: Machine,
+    now: Duration,
+}
+
+impl Node {
+    fn started(rule: Rule, holding: bool) -> Self {
+        let machine = Machine::new(rule);
+        let now = Duration::from_secs(1000);
+        let mut node = Self { machine, now };
+        node.on(Event::Link(Some(OWN.into())));
+        node.on(Event::Start { holding });
+        node
+    }
+
+    fn backup(rule: Rule) -> Self {
+        let node = Self::started(rule, false);
+        assert_eq!(node.machine.state(), State::Backup);
+        node
+    }
+
+    fn master(rule: Rule) -> Self {
+        let node = Self::started(rule, true);
+        assert_eq!(node.machine.state(), State::Master);
+        node
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.machine.on(event, self.now, &mut actions);
+        actions
+    }
+
+    /// Until the machine wants to be asked.
+    fn wait(&mut self) -> (Duration, Vec<Action>) {
+        let due = self.machine.due().expect("a timer");
+        let waited = due.saturating_sub(self.now);
+        self.now = self.now.max(due);
+        (waited, self.on(Event::Due))
+    }
+}
+
+#[test]
+fn a_backup_takes_over_when_the_master_is_silent_for_three_intervals_and_its_skew() {
+    let mut node = Node::backup(rule(100));
+    node.on(heard(150, HIGHER));
+    let (waited, actions) = node.wait();
+    assert_eq!(waited, INTERVAL * 3 + INTERVAL * 156 / 256);
+    let took = Action::Became(State::Backup, State::Master, Why::Silence);
+    assert_eq!(
+        actions,
+        [Action::Hold, Action::Advertise(100), Action::Announce, took]
+    );
+}
+
+#[test]
+fn the_master_says_how_long_it_may_be_silent() {
+    let mut node = Node::backup(rule(100));
+    node.on(Event::Heard(Heard {
+        source: HIGHER.into(),
+        priority: 150,
+        interval: INTERVAL * 10,
+    }));
+    assert!(node.wait().0 > INTERVAL * 30);
+}
+
+#[test]
+fn a_master_that_leaves_is_followed_within_an_interval() {
+    let mut node = Node::backup(rule(100));
+    node.on(heard(150, HIGHER));
+    node.on(heard(0, HIGHER));
+    let (waited, actions) = node.wait();
+    assert_eq!(waited, INTERVAL * 156 / 256);
+    assert!(actions.contains(&Action::Became(State::Backup, State::Master, Why::Left)));
+}
+
+/// What a backup of priority 100 does about a master, with and without `preempt`.
+#[test]
+fn who_is_obeyed_and_who_is_not() {
+    for (priority, preempt, obeyed) in [
+        (150, true, true),
+        (100, true, true),
+        (99, true, false),
+        (99, false, true),
+        (NOT_READY, false, false),
+        (255, true, true),
+    ] {
+        let mut node = Node::backup(Rule {
+            preempt,
+            ..rule(100)
+        });
+        node.now += INTERVAL;
+        node.on(heard(priority, LOWER));
+        let waits_anew = node.wait().0 > INTERVAL * 3;
+        assert_eq!(waits_anew, obeyed, "{priority}, preempt = {preempt}");
+    }
+}
+
+#[test]
+fn one_of_lower_priority_is_let_be_for_the_delay() {
+    let preempt_delay = Duration::from_secs(2);
+    let mut node = Node::backup(Rule {
+        preempt_delay,
+        ..rule(100)
+    });
+    let began = node.now;
+    while node.machine.state() == State::Backup {
+        node.on(heard(99, LOWER));
+        node.now += INTERVAL;
+        node.on(Event::Due);
+    }
+    let took = node.now - began;
+    assert!(took >= preempt_delay, "{took:?}");
+    assert!(took < preempt_delay + INTERVAL * 5, "{took:?}");
+}
+
+#[test]
+fn what_a_master_does_about_others() {
+    for (priority, source, stays) in [
+        (150, LOWER, false),
+        (100, HIGHER, false),
+        (100, LOWER, true),
+        (99, HIGHER, true),
+        (0, HIGHER, true),
+        // Its own, come back.
+        (200, OWN, true),
+    ] {
+        let mut node = Node::master(rule(100));
+        let actions = node.on(heard(priority, source));
+        let expected = if stays { State::Master } else { State::Backup };
+        assert_eq!(node.machine.state(), expected, "{priority} {source:?}");
+        assert_eq!(actions.contains(&Action::Release), !stays);
+        // Who is lower hears at once that there is a master.
+        let told = actions.contains(&Action::Advertise(100));
+        assert_eq!(told, stays && source != OWN, "{priority} {source:?}");
+    }
+}
+
+#[test]
+fn a_master_that_stops_lets_go_before_it_says_so() {
+    let mut node = Node::master(rule(100));
+    let actions = node.on(Event::Stop);
+    let ended = Action::Became(State::Master, State::Init, Why::Stopped);
+    assert_eq!(actions, [Action::Release, Action::Advertise(0), ended]);
+    assert_eq!(node.machine.due(), None);
+    assert_eq!(Node::backup(rule(100)).on(Event::Stop).len(), 1);
+}
+
+#[test]
+fn one_that_hands_over_keeps_the_addresses_and_is_silent() {
+    let mut node = Node::master(rule(100));
+    let actions = node.on(Event::HandOver);
+    let ended = Action::Became(State::Master, State::Init, Why::HandedOver);
+    assert_eq!(actions, [ended]);
+    assert_eq!(node.on(heard(0, LOWER)), []);
+}
+
+#[test]
+fn a_master_that_is_not_ready_leaves_and_says_so_from_then_on() {
+    let mut node = Node::master(rule(150));
+    let actions = node.on(Event::Ready(false));
+    let yields = Action::Became(State::Master, State::Backup, Why::NotReady);
+    assert_eq!(actions, [Action::Release, Action::Advertise(0), yields]);
+    // Nobody else is there: better than nobody.
+    let (_, actions) = node.wait();
+    assert!(
+        actions.contains(&Action::Advertise(NOT_READY)),
+        "{actions:?}"
+    );
+    assert_eq!(node.on(Event::Ready(true)), []);
+    assert!(node.wait().1.contains(&Action::Announce));
+    node.now += INTERVAL;
+    assert_eq!(node.on(Event::Due), [Action::Advertise(150)]);
+}
+
+#[test]
+fn without_a_link_or_permission_it_takes_no_part() {
+    let none = Event::Link(None);
+    let back = Event::Link(Some(OWN.into()));
+    for (event, why, again) in [
+        (none, Why::Link, back),
+        (Event::MayHold(false), Why::Fenced, Event::MayHold(true)),
+    ] {
+        let mut node = Node::master(rule(150));
+        let actions = node.on(event);
+        let left = Action::Became(State::Master, State::Fault, why);
+        assert_eq!(actions, [Action::Release, Action::Advertise(0), left]);
+        assert_eq!(node.machine.due(), None);
+        assert_eq!(node.on(heard(100, LOWER)), []);
+        let actions = node.on(again);
+        let begun = Action::Became(State::Fault, State::Backup, Why::Begun);
+        assert_eq!(actions, [begun]);
+    }
+}
+
+#[test]
+fn one_that_cannot_begin_says_so() {
+    let mut machine = Machine::new(rule(100));
+    let mut actions = Vec::new();
+    machine.on(Event::Start { holding: true }, Duration::ZERO, &mut actions);
+    let fault = Action::Became(State::Init, State::Fault, Why::Link);
+    assert_eq!(actions, [fault]);
+}
+
+#[test]
+fn a_master_that_slept_lets_go_before_anything_else() {
+    for event in [Event::Due, heard(99, LOWER), Event::Ready(true)] {
+        let mut node = Node::master(rule(150));
+        node.now += INTERVAL * 5;
+        let actions = node.on(event);
+        let woke = Action::Became(State::Master, State::Backup, Why::Slept);
+        assert_eq!(actions, [Action::Release, woke], "{event:?}");
+    }
+    // A little late is no sleep.
+    let mut node = Node::master(rule(150));
+    node.now += INTERVAL * 3;
+    assert!(node.on(Event::Due).contains(&Action::Advertise(150)));
+}
+
+#[test]
+fn a_new_master_announces_several_times_and_then_is_quiet() {
+    let mut node = Node::master(rule(150));
+    let mut announced = 0;
+    for _ in 0..100 {
+        let (_, actions) = node.wait();
+        announced += actions
+            .iter()
+            .filter(|one| **one == Action::Announce)
+            .count();
+    }
+    assert_eq!(announced, ANNOUNCE_AFTER.len());
+}
+
+#[test]
+fn advertisements_leave_in_time_however_late_each_timer_is() {
+    let mut node = Node::master(rule(150));
+    let began = node.now;
+    let mut sent = 0;
+    while node.now < began + INTERVAL * 50 {
+        node.now = node.machine.due().expect("a timer") + Duration::from_millis(7);
+        sent += node
+            .on(Event::Due)
+            .iter()
+            .filter(|one| matches!(one, Action::Advertise(_)))
+            .count();
+    }
+    assert!((49..=51).contains(&sent), "{sent}");
+}
