@@ -45,11 +45,21 @@ class Demo(unittest.TestCase):
         dead = kit.until("a death", lambda: [name for name, health in self.health(places).items() if health == "down"], 30)
         kit.until("its return", lambda: self.health(places)[dead[0]] == "up", 30)
 
-    def test_readme_says_the_commands_that_exist(self):
-        """Each `howdah WORD` of the README is a command."""
-        readme = (kit.ROOT / "README.md").read_text()
-        words = set(re.findall(r"(?:`|^)howdah (\w+)", readme, re.M))
-        self.assertGreaterEqual(words, {"check", "probe", "status", "drain", "ready", "weight", "reload"})
-        for word in words:
-            done = subprocess.run([BINARY, word, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-            self.assertEqual(done.returncode, 0, f"howdah {word}: {done.stderr}")
+    def test_the_book_says_the_commands_and_options_that_exist(self):
+        """Each `howdah WORD` of the README and of docs is a command, and each --option behind it one of its own."""
+        helps, options = {}, 0
+        for page in (kit.ROOT / "README.md", kit.ROOT / "CONTRIBUTING.md", *sorted((kit.ROOT / "docs").rglob("*.md"))):
+            for word, rest in re.findall(r"(?:`|^|^\$ |target/debug/)howdah ([a-z]+)\b([^`\n|#]*)", page.read_text(), re.M):
+                if word not in helps:
+                    done = subprocess.run([BINARY, word, "--help"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+                    helps[word] = done.stdout if done.returncode == 0 else None
+                # A sentence that begins a line with the name says something of howdah, not to it.
+                if helps[word] is None:
+                    self.assertFalse(f"`howdah {word}" in page.read_text(), f"{page.name}: howdah {word}{rest}")
+                    continue
+                for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest):
+                    options += 1
+                    self.assertTrue(re.search(rf"{option}\b", helps[word]), f"{page.name}: howdah {word}{rest}")
+        known = {word for word, text in helps.items() if text}
+        self.assertGreaterEqual(known, {"check", "probe", "status", "drain", "ready", "weight", "reload", "sessions", "events", "doctor"})
+        self.assertGreater(options, 50)
