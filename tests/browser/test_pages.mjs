@@ -1,5 +1,5 @@
-// What each page tells beside the servers' health: sessions against their bound, probes under the pointer, who ordered what, certificates,
-// and the configuration without its secrets.
+// What each page tells beside the servers' health, and what can be done there: sessions against their bound, probes under the pointer, filters,
+// who ordered what, certificates, and the configuration without its secrets.
 
 import {execFileSync} from "node:child_process";
 import {mkdtempSync, readFileSync, rmSync} from "node:fs";
@@ -53,7 +53,7 @@ export async function maintenance_and_a_drain_with_a_time_say_what_they_do() {
   await howdah.stop();
 }
 
-export async function bars_ticks_sticky_clients_and_a_filter_of_sessions() {
+export async function bars_ticks_filters_and_colours_do_what_they_say() {
   const {howdah} = await longNames();
   const sockets = Array.from({length: 5}, () => net.connect(howdah.front, "127.0.0.1").on("error", () => {}));
   for (const socket of sockets) socket.write("hello");
@@ -69,6 +69,18 @@ export async function bars_ticks_sticky_clients_and_a_filter_of_sessions() {
   await page.locator("#tip").filter({hasText: /^up, .*took/}).waitFor();
   await page.locator("#whole h1").hover();
   await page.locator("#tip").waitFor({state: "hidden"});
+  await page.getByLabel("only what is not well").check();
+  await page.locator(`[data-pool="${NAMES.pool}"]`).waitFor({state: "hidden"});
+  await page.getByLabel("only what is not well").uncheck();
+  await page.locator(`[data-pool="${NAMES.pool}"]`).waitFor();
+  // By the button, and for the next visit.
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor), light = await ground();
+  await page.getByRole("button", {name: "Dark colours"}).click();
+  const dark = await ground();
+  must(dark !== light, `the ground stays ${light}`);
+  await page.reload();
+  await page.getByRole("button", {name: "Light colours"}).waitFor();
+  same(await ground(), dark, "the ground after a reload");
   await page.goto(`${howdah.url}/#/sessions`);
   const listed = page.getByRole("table", {name: "Open sessions"}).locator("tbody tr");
   await until("five are listed", async () => await listed.count() === 5);
