@@ -1,7 +1,7 @@
 //! ZooKeeper's answers, and what servers write of themselves into its znodes.
 
 use howdah::wire::znode::{is_server, registered};
-use howdah::wire::zookeeper::{FRAME_MAX, changed, children, connected, data, frame, reply};
+use howdah::wire::zookeeper::{FRAME_MAX, changed, children, connected, frame, held, reply};
 
 /// A frame is what it says, is not there without its last byte, and does not depend on what follows; nothing in it is
 /// longer than it is.
@@ -25,8 +25,8 @@ pub fn zookeeper(bytes: &[u8]) {
         let length: usize = names.iter().map(|name| name.len() + 4).sum();
         assert!(length <= answer.content.len());
     }
-    if let Ok(held) = data(answer.content) {
-        assert!(held.len() <= answer.content.len());
+    if let Ok(held) = held(answer.content) {
+        assert!(held.data.len() + 56 <= answer.content.len());
     }
     let _ = changed(answer.content);
 }

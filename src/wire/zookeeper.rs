@@ -1,6 +1,6 @@
-//! ZooKeeper's client protocol, as far as one who only looks needs it: to connect, list, read, watch, log in by digest.
+//! ZooKeeper's client protocol, as far as it is needed: to connect, list, read, watch, log in by digest; to create, set, delete.
 //!
-//! `discovery` writes its [`Request`]s and reads what comes back, frame by frame (apache/zookeeper
+//! A [session](crate::zookeeper) writes its [`Request`]s and reads what comes back, frame by frame (apache/zookeeper
 //! `zookeeper-jute/src/main/resources/zookeeper.jute`). A frame is a length and so many bytes, numbers are big-endian, text and
 //! lists have their length before them, below zero for none. Lengths are believed only as far as bytes are there to back them.
 
@@ -45,6 +45,31 @@ pub enum Request<'a> {
         /// Absolute.
         path: &'a str,
     },
+    /// A new znode, which must not be there yet.
+    Create {
+        /// Absolute. A sequential one gets a number behind it.
+        path: &'a str,
+        /// What it holds.
+        data: &'a [u8],
+        /// How long it lives.
+        life: Life,
+        /// Only for who is logged in as we are; else for everybody.
+        closed: bool,
+    },
+    /// What it holds from now on.
+    Set {
+        /// Absolute.
+        path: &'a str,
+        /// Everything.
+        data: &'a [u8],
+        /// It must be this one; below zero: any.
+        version: i32,
+    },
+    /// Be it gone.
+    Delete {
+        /// Absolute.
+        path: &'a str,
+    },
     /// Are you there?
     Ping,
     /// A login by scheme `digest`.
@@ -62,6 +87,9 @@ impl Request<'_> {
         let start = out.len();
         out.extend([0; 4]);
         let (xid, operation) = match self {
+            Self::Create { .. } => (xid, 1),
+            Self::Delete { .. } => (xid, 2),
+            Self::Set { .. } => (xid, 5),
             Self::Exists { .. } => (xid, 3),
             Self::Data { .. } => (xid, 4),
             Self::Children { .. } => (xid, 8),
@@ -76,6 +104,38 @@ impl Request<'_> {
                 put_bytes(out, path.as_bytes());
                 out.push(1);
             }
+            Self::Create {
+                path,
+                data,
+                life,
+                closed,
+            } => {
+                put_bytes(out, path.as_bytes());
+                put_bytes(out, data);
+                let (scheme, id) = if *closed {
+                    ("auth", "")
+                } else {
+                    ("world", "anyone")
+                };
+                put_i32(out, 1);
+                put_i32(out, ALL_RIGHTS);
+                put_bytes(out, scheme.as_bytes());
+                put_bytes(out, id.as_bytes());
+                put_i32(out, *life as i32);
+            }
+            Self::Set {
+                path,
+                data,
+                version,
+            } => {
+                put_bytes(out, path.as_bytes());
+                put_bytes(out, data);
+                put_i32(out, *version);
+            }
+            Self::Delete { path } => {
+                put_bytes(out, path.as_bytes());
+                put_i32(out, ANY_VERSION);
+            }
             Self::Digest { account } => {
                 put_i32(out, 0);
                 put_bytes(out, b"digest");
@@ -87,15 +147,36 @@ impl Request<'_> {
     }
 }
 
-/// Appends the first frame of a connection: a new session, refused by a server that has seen less than `zxid`.
-pub fn put_connect(zxid: i64, timeout_millis: i32, out: &mut Vec<u8>) {
+/// How long a znode lives, by the flags of its creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until somebody deletes it.
+    Persistent = 0,
+    /// As long as our session.
+    Ephemeral = 1,
+    /// As long as our session, with a number behind its name that no later one has.
+    EphemeralSequential = 3,
+}
+
+/// A session that may be taken up again; the default is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionKey {
+    /// Its number; 0: none.
+    pub id: i64,
+    /// What proves that it is ours.
+    pub password: [u8; 16],
+}
+
+/// Appends the first frame of a connection: a session that is taken up again, or a new one. A server that has seen less than
+/// `zxid` refuses it.
+pub fn put_connect(zxid: i64, timeout_millis: i32, session: &SessionKey, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend([0; 4]);
     put_i32(out, 0);
     out.extend(zxid.to_be_bytes());
     put_i32(out, timeout_millis);
-    out.extend(0i64.to_be_bytes());
-    put_bytes(out, &[0; 16]);
+    out.extend(session.id.to_be_bytes());
+    put_bytes(out, &session.password);
     // No session with a server that has lost the others.
     out.push(0);
     end_frame(out, start);
@@ -121,10 +202,10 @@ pub fn frame(bytes: &[u8]) -> Result<Option<&[u8]>, ZooKeeperError> {
 /// The first answer on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connected {
-    /// Of the session, as the server wants it; 0 or less: refused.
+    /// Of the session, as the server wants it; 0 or less: refused, or ended.
     pub timeout_millis: i32,
-    /// Its number.
-    pub session: i64,
+    /// With it the session can be taken up on another connection.
+    pub session: SessionKey,
 }
 
 /// Reads the first frame.
@@ -134,9 +215,12 @@ pub struct Connected {
 pub fn connected(body: &[u8]) -> Result<Connected, ZooKeeperError> {
     let mut reader = Reader(body);
     reader.i32()?;
+    let (timeout_millis, id) = (reader.i32()?, reader.i64()?);
+    // One of another length cannot be shown again, which begins a new session.
+    let password = reader.bytes()?.try_into().unwrap_or_default();
     Ok(Connected {
-        timeout_millis: reader.i32()?,
-        session: reader.i64()?,
+        timeout_millis,
+        session: SessionKey { id, password },
     })
 }
 
@@ -182,12 +266,35 @@ pub fn children(content: &[u8]) -> Result<Vec<&str>, ZooKeeperError> {
     Ok(names)
 }
 
-/// The answer to [`Request::Data`]; of a znode that holds none, nothing.
+/// What a znode holds, and what is known of it beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held<'a> {
+    /// Itself.
+    pub data: &'a [u8],
+    /// Counts the changes of the data.
+    pub version: i32,
+    /// Whose session it lives as long as; 0: nobody's.
+    pub owner: i64,
+}
+
+/// The answer to [`Request::Data`].
 ///
 /// # Errors
 /// It is cut short.
-pub fn data(content: &[u8]) -> Result<&[u8], ZooKeeperError> {
-    Reader(content).bytes()
+pub fn held(content: &[u8]) -> Result<Held<'_>, ZooKeeperError> {
+    let mut reader = Reader(content);
+    let data = reader.bytes()?;
+    // czxid, mzxid, ctime, mtime.
+    reader.array::<32>()?;
+    let version = reader.i32()?;
+    // cversion, aversion.
+    reader.array::<8>()?;
+    let owner = reader.i64()?;
+    Ok(Held {
+        data,
+        version,
+        owner,
+    })
 }
 
 /// The path in a notice that something changed. What changed is asked anew in any case.
@@ -251,10 +358,21 @@ pub const PING: i32 = -2;
 /// The number of each login and of its answer.
 pub const LOGIN: i32 = -4;
 
+/// Read, write, create, delete, administer.
+const ALL_RIGHTS: i32 = 31;
+/// Whichever it is.
+pub const ANY_VERSION: i32 = -1;
+
 /// There is no such znode.
 pub const NO_NODE: i32 = -101;
 /// It is there, and not for us.
 pub const NO_AUTH: i32 = -102;
+/// It is another version.
+pub const BAD_VERSION: i32 = -103;
+/// It is there already.
+pub const NODE_EXISTS: i32 = -110;
+/// The session has ended.
+pub const SESSION_EXPIRED: i32 = -112;
 /// The login was refused.
 pub const AUTH_FAILED: i32 = -115;
 /// The server wants a login by SASL before anything else.
@@ -273,7 +391,7 @@ mod tests {
     #[test]
     fn requests_are_the_bytes_that_servers_read() {
         let mut out = Vec::new();
-        put_connect(5, 9000, &mut out);
+        put_connect(5, 9000, &SessionKey::default(), &mut out);
         let password = "00000010 00000000000000000000000000000000";
         let wanted =
             format!("0000002d 00000000 0000000000000005 00002328 0000000000000000 {password} 00");
@@ -290,6 +408,28 @@ mod tests {
             (
                 Request::Exists { path: "/h" },
                 "0000000f 00000007 00000003 00000002 2f68 01",
+            ),
+            (
+                Request::Create {
+                    path: "/h",
+                    data: b"hi",
+                    life: Life::EphemeralSequential,
+                    closed: false,
+                },
+                "00000033 00000007 00000001 00000002 2f68 00000002 6869 00000001 0000001f \
+                 00000005 776f726c64 00000006 616e796f6e65 00000003",
+            ),
+            (
+                Request::Set {
+                    path: "/h",
+                    data: b"hi",
+                    version: 3,
+                },
+                "00000018 00000007 00000005 00000002 2f68 00000002 6869 00000003",
+            ),
+            (
+                Request::Delete { path: "/h" },
+                "00000012 00000007 00000002 00000002 2f68 ffffffff",
             ),
             (Request::Ping, "00000008 fffffffe 0000000b"),
             (Request::Close, "00000008 00000007 fffffff5"),
@@ -310,7 +450,10 @@ mod tests {
             hex("00000000 00001770 1000abcd00000001 00000010 00000000000000000000000000000000 00");
         let wanted = Connected {
             timeout_millis: 6000,
-            session: 0x1000_abcd_0000_0001,
+            session: SessionKey {
+                id: 0x1000_abcd_0000_0001,
+                password: [0; 16],
+            },
         };
         assert_eq!(connected(&first), Ok(wanted));
         let listed = hex("00000001 0000000000000009 00000000 00000002 00000001 61 00000002 6262");
@@ -320,12 +463,21 @@ mod tests {
         let noticed = hex("ffffffff ffffffffffffffff 00000000 00000004 00000003 00000002 2f68");
         let answer = reply(&noticed).unwrap();
         assert_eq!((answer.xid, changed(answer.content)), (NOTICE, Ok("/h")));
-        assert_eq!(data(&hex("00000002 6869 0000")), Ok(b"hi".as_slice()));
-        assert_eq!(
-            data(&hex("ffffffff")),
-            Ok(b"".as_slice()),
-            "a znode without data"
+        let stat = format!(
+            "{} 00000007 {} 1000abcd00000001 {}",
+            "00".repeat(32),
+            "00".repeat(8),
+            "00".repeat(16)
         );
+        let wanted = Held {
+            data: b"hi",
+            version: 7,
+            owner: 0x1000_abcd_0000_0001,
+        };
+        assert_eq!(held(&hex(&format!("00000002 6869 {stat}"))), Ok(wanted));
+        let none = held(&hex(&format!("ffffffff {stat}"))).map(|held| held.data.len());
+        assert_eq!(none, Ok(0), "a znode without data");
+        assert_eq!(held(&hex("00000002 6869 0000")), Err(ZooKeeperError::Short));
     }
 
     #[test]
@@ -346,7 +498,7 @@ mod tests {
             children(&i32::MAX.to_be_bytes()),
             Err(ZooKeeperError::Short)
         );
-        assert_eq!(data(&i32::MAX.to_be_bytes()), Err(ZooKeeperError::Short));
+        assert_eq!(held(&i32::MAX.to_be_bytes()), Err(ZooKeeperError::Short));
         assert_eq!(children(&(-1i32).to_be_bytes()), Ok(vec![]));
     }
 }

@@ -1,12 +1,14 @@
 //! One connection to one ZooKeeper server: a session of its own, questions and answers in order, pings, notices.
 //!
-//! Whoever only looks leaves nothing behind in a session, so a connection that broke is not taken up again: the next one is
-//! a new session, and watches everything anew. The server is pinged when nothing else was said for a third of the session's
-//! time, and given up when it was silent for two thirds, or lets an answer drip in for longer than [`ANSWER`].
+//! Whoever only looks leaves nothing behind in a session, so the connection after one that broke is a new session. Who holds
+//! znodes takes the session up again by its [key](SessionKey). Either watches everything anew. The server is pinged when
+//! nothing else was said for a part of the session's time, and given up when it was silent for twice that ([`Pace`]), or lets
+//! an answer drip in for longer than [`ANSWER`].
 //!
 //! * What comes in is bounded by one frame and a read; notices that wait by [`NOTICES_MAX`].
-//! * No future here is dropped half way and used again: a question and its answer belong together.
+//! * [`Connection::hear`] may be dropped and called again. No other future may: a question and its answer belong together.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::time::Duration;
@@ -15,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::wire::zookeeper::{
-    self, AUTH_FAILED, FRAME_MAX, LOGIN, NOTICE, PING, Request, WANTS_SASL, ZooKeeperError,
+    self, AUTH_FAILED, FRAME_MAX, Held, LOGIN, NOTICE, PING, Request, SESSION_EXPIRED, SessionKey,
+    WANTS_SASL, ZooKeeperError,
 };
 
 /// Why a connection is of no use any more.
@@ -42,6 +45,9 @@ pub enum Broken {
     /// The session has no time.
     #[error("it refuses the session")]
     Refused,
+    /// The session that was to be taken up has ended, and with it what lived as long.
+    #[error("the session has ended")]
+    Expired,
     /// The account is wrong, or SASL is wanted.
     #[error("it refuses the login")]
     Login,
@@ -79,6 +85,8 @@ struct Answer {
 /// See the module.
 pub struct Connection<S> {
     stream: S,
+    /// Not sent yet, where a wait was dropped amid its ping.
+    outbox: Vec<u8>,
     inbox: Vec<u8>,
     /// So much of the inbox is read.
     taken: usize,
@@ -88,9 +96,14 @@ pub struct Connection<S> {
     zxid: i64,
     /// Of the session.
     timeout: Duration,
+    pace: Pace,
+    key: SessionKey,
     said: Instant,
-    /// Those that are not answered yet.
-    pings: u32,
+    /// Since when nothing came, while it was listened to.
+    silent_since: Option<Instant>,
+    /// When those went out that are not answered yet.
+    pings: VecDeque<Instant>,
+    proven: Option<Instant>,
 }
 
 /// What a new connection has to say first.
@@ -100,6 +113,21 @@ pub struct Hello<'a> {
     pub zxid: i64,
     /// A login by scheme `digest`.
     pub account: Option<&'a str>,
+    /// Which session; the default for a new one.
+    pub session: SessionKey,
+    /// How long it may last without us; what a server grants is taken where it is shorter.
+    pub timeout: Duration,
+    /// How soon a server that hangs is left.
+    pub pace: Pace,
+}
+
+/// How soon a server that hangs is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Pinged after a third of the session's time, left after two thirds.
+    Calm = 3,
+    /// Pinged after a sixth, left after a third: there is as much time again to find another one.
+    Eager = 6,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -111,18 +139,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut connection = Self {
             stream,
             inbox: Vec::new(),
+            outbox: Vec::new(),
             taken: 0,
             notices: Vec::new(),
             noticed_bytes: 0,
             next_xid: 1,
             zxid: hello.zxid,
-            timeout: SESSION,
+            timeout: hello.timeout,
+            pace: hello.pace,
+            key: hello.session,
             said: Instant::now(),
-            pings: 0,
+            silent_since: None,
+            pings: VecDeque::new(),
+            proven: None,
         };
         let mut out = Vec::new();
-        let millis = i32::try_from(SESSION.as_millis()).unwrap_or(i32::MAX);
-        zookeeper::put_connect(hello.zxid, millis, &mut out);
+        let millis = i32::try_from(hello.timeout.as_millis()).unwrap_or(i32::MAX);
+        zookeeper::put_connect(hello.zxid, millis, &hello.session, &mut out);
         if let Some(account) = hello.account {
             Request::Digest { account }.put(LOGIN, &mut out);
         }
@@ -131,9 +164,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let connected = zookeeper::connected(&connection.inbox[first])?;
         let granted = u64::try_from(connected.timeout_millis).unwrap_or(0);
         if granted == 0 {
-            return Err(Broken::Refused);
+            let known = hello.session != SessionKey::default();
+            return Err(if known {
+                Broken::Expired
+            } else {
+                Broken::Refused
+            });
         }
-        connection.timeout = Duration::from_millis(granted).clamp(SHORTEST, SESSION);
+        connection.timeout = Duration::from_millis(granted).clamp(SHORTEST, hello.timeout);
+        connection.key = connected.session;
         if hello.account.is_some() {
             connection.answer(LOGIN).await?;
         }
@@ -145,6 +184,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.zxid
     }
 
+    /// With it the session can be taken up again.
+    pub fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    /// How long the session lasts without us.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// When the last change went out that the ensemble as a whole has agreed to: no earlier than then it knew us alive. An
+    /// answer to a ping proves less, as one server gives it alone, which may have lost the others.
+    pub fn proven(&self) -> Option<Instant> {
+        self.proven
+    }
+
     /// One question that has a path; what it answers, or the code of its refusal.
     ///
     /// # Errors
@@ -153,8 +208,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let xid = self.xid();
         let mut out = Vec::new();
         request.put(xid, &mut out);
+        let asked = Instant::now();
         self.send(&out).await?;
         let answer = self.answer(xid).await?;
+        let changes = matches!(
+            request,
+            Request::Create { .. } | Request::Set { .. } | Request::Delete { .. }
+        );
+        if changes && answer.code == 0 {
+            self.proven = Some(asked);
+        }
         Ok(match answer.code {
             0 => Ok(&self.inbox[answer.content]),
             code => Err(code),
@@ -168,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn read_all(
         &mut self,
         paths: &[String],
-        mut told: impl FnMut(usize, Result<&[u8], i32>),
+        mut told: impl FnMut(usize, Result<Held<'_>, i32>),
     ) -> Result<(), Broken> {
         let (mut out, mut xids) = (Vec::new(), Vec::with_capacity(paths.len()));
         for path in paths {
@@ -180,14 +243,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         for (place, xid) in xids.into_iter().enumerate() {
             let answer = self.answer(xid).await?;
             match answer.code {
-                0 => told(place, Ok(zookeeper::data(&self.inbox[answer.content])?)),
+                0 => told(place, Ok(zookeeper::held(&self.inbox[answer.content])?)),
                 code => told(place, Err(code)),
             }
         }
         Ok(())
     }
 
-    /// Waits until a watch fires, or a ping is answered.
+    /// Waits until a watch fires, or a ping is answered. Cancel-safe.
     ///
     /// # Errors
     /// See [`Broken`].
@@ -245,7 +308,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return if few { Ok(None) } else { Err(Broken::Unasked) };
         }
         if reply.xid == PING {
-            self.pings = self.pings.checked_sub(1).ok_or(Broken::Unasked)?;
+            self.pings.pop_front().ok_or(Broken::Unasked)?;
+        }
+        if reply.code == SESSION_EXPIRED {
+            return Err(Broken::Expired);
         }
         if matches!(reply.code, AUTH_FAILED | WANTS_SASL) {
             return Err(Broken::Login);
@@ -278,10 +344,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Silence counts from when it is listened to.
     async fn receive(&mut self) -> Result<(), Broken> {
-        let patience = self.timeout * 2 / 3;
-        let dead_at = Instant::now() + patience;
+        let patience = self.patience();
+        let dead_at = *self.silent_since.get_or_insert_with(Instant::now) + patience;
         loop {
-            let ping_at = self.said + self.timeout / 3;
+            let ping_at = self.said + patience / 2;
             if self.inbox.capacity() > INBOX && self.inbox.is_empty() {
                 self.inbox = Vec::new();
             }
@@ -289,6 +355,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut self.inbox) => {
+                    self.silent_since = None;
                     return if read? == 0 { Err(Broken::Closed) } else { Ok(()) };
                 }
                 () = sleep_until(ping_at.min(dead_at)) => {}
@@ -298,16 +365,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let mut ping = Vec::new();
             Request::Ping.put(PING, &mut ping);
+            self.pings.push_back(Instant::now());
             self.send(&ping).await?;
-            self.pings += 1;
         }
     }
 
+    fn patience(&self) -> Duration {
+        self.timeout * 2 / self.pace as u32
+    }
+
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        let patience = self.timeout * 2 / 3;
+        let patience = self.patience();
         self.said = Instant::now();
+        self.outbox.extend(bytes);
         let sent = timeout_at(self.said + patience, async {
-            self.stream.write_all(bytes).await?;
+            while !self.outbox.is_empty() {
+                let taken = self.stream.write(&self.outbox).await?;
+                if taken == 0 {
+                    return Err(ErrorKind::BrokenPipe.into());
+                }
+                self.outbox.drain(..taken);
+            }
             self.stream.flush().await
         });
         match sent.await {
@@ -317,8 +395,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// Of a session, as we ask for it: a server that hangs is left after two thirds. What a server grants is taken where it
-/// is shorter.
+/// Of a session of who only looks: a server that hangs is left after two thirds.
 pub(super) const SESSION: Duration = Duration::from_secs(9);
 
 /// A server that grants less would be pinged all the time.
@@ -379,6 +456,9 @@ mod tests {
         let hello = Hello {
             zxid: 0,
             account: None,
+            session: SessionKey::default(),
+            timeout: SESSION,
+            pace: Pace::Calm,
         };
         (Connection::open(ours, hello).await, theirs)
     }

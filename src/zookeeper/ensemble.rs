@@ -12,10 +12,11 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::connection::{Broken, Connection, Hello};
+use super::connection::{Broken, Connection, Hello, Pace, SESSION};
 use crate::base::connect::connect;
 use crate::plan::{Address, Host, ZooKeeperPlan};
 use crate::tls::connect::Connector;
+use crate::wire::zookeeper::SessionKey;
 
 /// Anything that carries bytes both ways.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,6 +34,11 @@ pub struct Ensemble<'a> {
     /// to count anew.
     zxid: i64,
     trusted_until: Instant,
+    /// Of one session, or of each.
+    timeout: Duration,
+    /// Whether the session outlives its connection, and which it is.
+    lasting: bool,
+    session: SessionKey,
 }
 
 /// A session with one of them.
@@ -55,6 +61,18 @@ impl<'a> Ensemble<'a> {
             tried: 0,
             zxid: 0,
             trusted_until: Instant::now(),
+            timeout: SESSION,
+            lasting: false,
+            session: SessionKey::default(),
+        }
+    }
+
+    /// As [`Self::new`], with one session that is taken up again on each connection, and lasts so long without us.
+    pub fn lasting(plan: &'a ZooKeeperPlan, tls: Option<Connector>, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            lasting: true,
+            ..Self::new(plan, tls)
         }
     }
 
@@ -73,11 +91,26 @@ impl<'a> Ensemble<'a> {
         let place = self.order.last().copied().unwrap_or_default();
         let address = self.plan.ensemble[place].clone();
         match self.open(&address).await {
-            Ok(connection) => Ok(Member {
-                address,
-                connection,
-            }),
-            Err(broken) => Err((address, broken)),
+            Ok(connection) => {
+                if self.lasting {
+                    self.session = connection.key();
+                }
+                Ok(Member {
+                    address,
+                    connection,
+                })
+            }
+            Err(broken) => {
+                self.lost(&broken);
+                Err((address, broken))
+            }
+        }
+    }
+
+    /// A connection broke: where the session has ended, the next one is another.
+    pub fn lost(&mut self, broken: &Broken) {
+        if matches!(broken, Broken::Expired) {
+            self.session = SessionKey::default();
         }
     }
 
@@ -100,17 +133,26 @@ impl<'a> Ensemble<'a> {
         let hello = Hello {
             zxid: if trusted { self.zxid } else { 0 },
             account: account.as_deref(),
+            session: self.session,
+            timeout: self.timeout,
+            pace: if self.lasting {
+                Pace::Eager
+            } else {
+                Pace::Calm
+            },
         };
+        let patience = PATIENCE.min(self.timeout / 4).max(PATIENCE_MIN);
         let mut last = io::Error::other("the name has no address").into();
         for found in addresses(address).await? {
-            let opened = timeout(PATIENCE, async {
+            let opened = timeout(patience, async {
                 let stream = self.stream(found, address).await?;
                 Connection::open(stream, hello).await
             });
             match opened.await {
                 Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(Broken::Expired)) => return Err(Broken::Expired),
                 Ok(Err(broken)) => last = broken,
-                Err(_) => last = Broken::Silent(PATIENCE),
+                Err(_) => last = Broken::Silent(patience),
             }
         }
         Err(last)
@@ -149,6 +191,9 @@ async fn addresses(address: &Address) -> io::Result<Vec<SocketAddr>> {
 
 /// For a look-up, and for a connect with the session's start.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where a session is short.
+const PATIENCE_MIN: Duration = Duration::from_millis(300);
 
 /// Of one name.
 const ADDRESSES: usize = 8;

@@ -6,5 +6,5 @@
 mod connection;
 mod ensemble;
 
-pub use self::connection::{Broken, Connection, Heard};
+pub use self::connection::{Broken, Connection, Heard, Hello, Pace};
 pub use self::ensemble::{Ensemble, Member, Stream};

@@ -26,7 +26,7 @@ use self::znodes::Znodes;
 use super::{Listing, Reports};
 use crate::plan::{PoolPlan, ZooKeeperPlan};
 use crate::tls::connect::Connector;
-use crate::wire::zookeeper::{NO_AUTH, NO_NODE, Request, children};
+use crate::wire::zookeeper::{Held, NO_AUTH, NO_NODE, Request, children};
 use crate::zookeeper::{Broken, Ensemble, Heard, Member};
 
 /// Why a session with a server ended.
@@ -173,8 +173,8 @@ impl Source<'_> {
         for names in names.chunks(BATCH) {
             let paths: Vec<String> = names.iter().map(|name| format!("{path}/{name}")).collect();
             let znodes = &mut self.znodes;
-            let told = |place: usize, data: Result<&[u8], i32>| match data {
-                Ok(data) => znodes.learn(&names[place], data),
+            let told = |place: usize, held: Result<Held<'_>, i32>| match held {
+                Ok(held) => znodes.learn(&names[place], held.data),
                 // Gone again: the watch on the names has fired.
                 Err(NO_NODE) => {}
                 // The name alone says where it is.

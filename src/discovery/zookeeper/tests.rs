@@ -146,7 +146,7 @@ impl Server {
                 let held = znodes.and_then(|znodes| znodes.get(path.rsplit('/').next()?));
                 held.map_or_else(
                     || reply(xid, NO_NODE, &[]),
-                    |data| reply(xid, 0, &bytes(data)),
+                    |data| reply(xid, 0, &[bytes(data), vec![0; 68]].concat()),
                 )
             }
             _ => return None,
