@@ -40,7 +40,7 @@ impl Balancer {
 }
 
 fn per_weight(one: &Candidate) -> Value {
-    Value::PerWeight(sessions(one) / f64::from(one.weight))
+    Value::PerWeight((f64::from(one.load.carried()) + 1.0) / f64::from(one.weight))
 }
 
 /// With one more.

@@ -1,4 +1,5 @@
-//! Least connection: the smallest (active + 1) / weight; equals take turns.
+//! Least connection: the smallest (active + 1) / weight; equals take turns. Sessions that other howdahs have on a server count
+//! as active.
 
 use super::Candidate;
 use super::rank::{Rank, Ranking};
@@ -17,7 +18,7 @@ pub struct Fewest {
 impl Rank for Fewest {
     fn of(candidate: &Candidate) -> Self {
         Self {
-            sessions: u64::from(candidate.load.active()) + 1,
+            sessions: u64::from(candidate.load.carried()) + 1,
             weight: u64::from(candidate.weight),
             picked: candidate.load.picked(),
         }

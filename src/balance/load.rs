@@ -12,6 +12,8 @@ use crate::base::sync::{Mutex, MutexGuard};
 #[derive(Debug)]
 pub struct Load {
     active: AtomicU32,
+    /// Sessions that other howdahs have on it, as far as they say.
+    elsewhere: AtomicU32,
     total: AtomicU64,
     rate: Rate,
     /// The number of its last pick, so that equals take turns.
@@ -46,6 +48,7 @@ impl Load {
         let level = estimate.level();
         Self {
             active: AtomicU32::new(0),
+            elsewhere: AtomicU32::new(0),
             total: AtomicU64::new(0),
             rate: Rate::default(),
             picked: AtomicU64::new(0),
@@ -58,6 +61,22 @@ impl Load {
     /// Sessions now.
     pub fn active(&self) -> u32 {
         self.active.load(Ordering::SeqCst)
+    }
+
+    /// Sessions now, ours and those of others.
+    pub(super) fn carried(&self) -> u32 {
+        let elsewhere = self.elsewhere.load(Ordering::Relaxed);
+        self.active().saturating_add(elsewhere)
+    }
+
+    /// Others have so many. True when that is news, and whoever ranks servers should look again.
+    pub fn set_elsewhere(&self, sessions: u32) -> bool {
+        // Told by one task; written only where it changes, as all workers read the line.
+        let news = self.elsewhere.load(Ordering::Relaxed) != sessions;
+        if news {
+            self.elsewhere.store(sessions, Ordering::Relaxed);
+        }
+        news
     }
 
     /// Sessions ever.

@@ -105,6 +105,13 @@ impl Pool {
         }
     }
 
+    /// Other howdahs have so many sessions on it, for balancers that count sessions.
+    pub fn carried_elsewhere(&self, server: &Server, sessions: u32) {
+        if server.load().set_elsewhere(sessions) {
+            self.snapshot.load().refresh(server.id());
+        }
+    }
+
     /// Asks the keeper for a change and waits until it is in the snapshot.
     ///
     /// Dropping the future does not take the change back once it was sent.
