@@ -85,6 +85,7 @@ fn open() -> (Runtime, HandlerContext) {
         configuration: admin::Configuration::of(None, ""),
         certificates: Vec::new(),
         plan: None,
+        cluster: None,
         admin: AdminPlan {
             bind: SocketAddr::from(([127, 0, 0, 1], 9600)),
             socket: None,

@@ -50,6 +50,7 @@ pub use self::connection::serve_stream;
 pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
 use crate::availability::Availability;
+use crate::cluster::Cluster;
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
 use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
@@ -82,6 +83,8 @@ pub struct RuntimeView {
     pub admin: AdminPlan,
     /// What this machine is to its virtual addresses.
     pub vips: vip::Board,
+    /// Who is one with this howdah, where the configuration says so.
+    pub cluster: Option<Cluster>,
     /// All of the configuration that runs; `None` before the first.
     pub plan: Option<Arc<Plan>>,
 }

@@ -2,6 +2,7 @@
 
 use super::{ListenerView, RuntimeView};
 use crate::base::word::Label;
+use crate::cluster::Cluster;
 use crate::pool::{Pool, Standing};
 
 /// Why not; empty when ready. One sentence each.
@@ -9,11 +10,22 @@ pub(super) fn reasons(view: &RuntimeView) -> Vec<String> {
     let stopping = view
         .draining
         .map(|_| "howdah is stopping and takes no new sessions".to_owned());
+    let standby = view.cluster.as_ref().and_then(Cluster::standby);
+    if let Some(standby) = standby {
+        return stopping.into_iter().chain([standby]).collect();
+    }
     let listeners = view.listeners.iter();
     stopping
         .into_iter()
         .chain(listeners.filter_map(|one| one.why_not_ready(view)))
         .collect()
+}
+
+impl RuntimeView {
+    /// Why it is not ready for new sessions, a sentence each; none: it is.
+    pub fn unready(&self) -> Vec<String> {
+        reasons(self)
+    }
 }
 
 impl ListenerView {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ListenerView, Refusal, RuntimeView};
 use crate::base::time::rfc3339;
+use crate::cluster::ClusterStatus;
 use crate::plan::{DiscoverPlan, Protocol};
 use crate::pool::{LastProbe, Member, Order, Origin, Pool, Server};
 use crate::telemetry::Metrics;
@@ -40,6 +41,9 @@ pub struct Status {
     /// Addresses that this machine shares with others, by name; absent where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vips: Vec<vip::Status>,
+    /// The howdahs that are one with this; absent without `[cluster]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Box<ClusterStatus>>,
     /// In the order of the file.
     pub listeners: Vec<ListenerStatus>,
     /// In the order of the file.
@@ -281,6 +285,10 @@ impl Status {
             needs_restart: view.needs_restart.iter().map(ToString::to_string).collect(),
             refused_reload: view.refused.as_deref().map(RefusedStatus::of),
             vips: view.vips.all(),
+            cluster: view
+                .cluster
+                .as_ref()
+                .map(|cluster| Box::new(cluster.status())),
             listeners: view.listeners.iter().map(ListenerStatus::of).collect(),
             pools: view.pools.iter().map(|pool| PoolStatus::of(pool)).collect(),
         }

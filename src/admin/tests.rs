@@ -137,6 +137,7 @@ fn explained(pool: &Arc<Pool>, metrics: &Metrics) -> Arc<Listener> {
         limit: Limit::new(Some(5), None),
         udp_limit: Limit::new(None, None),
         process_limit: Limit::new(None, None),
+        lease: None,
         sources: Sources::new(),
         metrics: metrics.listener(&plan.name),
         access: access.expect("a thread"),
@@ -184,6 +185,7 @@ async fn stage(token: Option<&str>) -> Stage {
         configuration: Configuration::of(None, ""),
         certificates: Vec::new(),
         plan: None,
+        cluster: None,
         admin: admin.clone(),
         vips: vip::Board::default(),
     };

@@ -25,6 +25,9 @@ pub enum StartError {
     /// The thread of virtual addresses was refused.
     #[error("the thread of virtual addresses cannot be started: {0}")]
     Vips(#[source] io::Error),
+    /// TLS with the ensemble of `[cluster]`.
+    #[error("[cluster]: {0}")]
+    Cluster(#[source] TlsError),
     /// The admin address.
     #[error(transparent)]
     Admin(#[from] admin::BindError),

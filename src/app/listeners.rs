@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::error::ReloadError;
 use super::step::{Handover, Opened, Step};
 use super::{App, ListenerRuntime, Socket};
+use crate::cluster::Cluster;
 use crate::listener::bind::{self, BindError, Claim, Sockets};
 use crate::listener::{Listener, Owner};
 use crate::plan::{ListenerName, ListenerPlan, Plan, Protocol};
@@ -30,6 +31,9 @@ impl App {
         handovers: &mut Vec<Handover>,
     ) -> Result<Vec<Opened>, ReloadError> {
         self.retiring.retain(|socket| !socket.retired.is_closed());
+        if self.stands_by {
+            return Ok(Vec::new());
+        }
         let mut opened = Vec::new();
         for place in places(listener) {
             if self.has(&listener.name, place) {
@@ -220,7 +224,7 @@ impl App {
     }
 
     /// Who still comes to it belongs to whoever listens there now.
-    fn retire_socket(&mut self, socket: Socket) {
+    pub(super) fn retire_socket(&mut self, socket: Socket) {
         let covers = |runtime: &&ListenerRuntime| {
             let mut own = runtime.sockets.iter();
             own.any(|other| overlap(other.place(), socket.place()))
@@ -271,6 +275,7 @@ impl App {
                 |l| Arc::clone(l.udp_limit()),
             ),
             process_limit: Arc::clone(&self.process_limit),
+            lease: self.cluster.as_ref().and_then(Cluster::lease),
             metrics: present.map_or_else(
                 || self.metrics.listener(&plan.name),
                 |l| Arc::clone(l.metrics()),

@@ -6,8 +6,10 @@
 //! for nothing.
 
 mod changes;
+mod cluster;
 mod error;
 mod falls;
+mod lead;
 mod listeners;
 mod pools;
 mod reach;
@@ -41,6 +43,7 @@ use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, Configuration, HandlerContext, RuntimeView};
 use crate::alerts::{Alerts, Exists};
 use crate::availability::Availability;
+use crate::cluster::Cluster;
 use crate::config;
 use crate::discovery::{Names, Sources};
 use crate::health::command::Programs;
@@ -55,7 +58,7 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::journal::{Event, Kind};
 use crate::telemetry::log;
 use crate::tls::connect::Connector;
-use crate::vip::{Permission, Vips};
+use crate::vip::Vips;
 
 /// A running howdah.
 pub struct App {
@@ -87,6 +90,9 @@ pub struct App {
     told_of: HashMap<String, u64>,
     availability: Availability,
     vips: Arc<Vips>,
+    cluster: Option<Cluster>,
+    /// Another howdah leads: no listener of ours is open.
+    stands_by: bool,
     reach: Reachability,
     alerts: Alerts,
     checkers: Checkers,
@@ -163,7 +169,8 @@ impl App {
             WorkerHandles::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
         let availability =
             Availability::start(&plan.history, &metrics).map_err(StartError::History)?;
-        let vips = Vips::start(&plan.vips, &metrics, |_| Permission::always())
+        let fences = cluster::Fences::default();
+        let vips = Vips::start(&plan.vips, &metrics, fences.clone().permission())
             .map_err(StartError::Vips)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let (sources, listed) = Sources::new(|path, pool| {
@@ -178,11 +185,15 @@ impl App {
             needs_restart: Vec::new(),
             refused: None,
             plan: None,
+            cluster: None,
             configuration,
             certificates: Vec::new(),
             admin: plan.admin.clone(),
             vips: vips.board(),
         }));
+        let cluster = cluster::join(&plan, &view, server.address(), &metrics)?;
+        fences.are_of(cluster.as_ref());
+        let stands_by = cluster.as_ref().is_some_and(Cluster::is_exclusive);
         let alerts = Alerts::new(&metrics, still_there(&view));
         let mut app = Self {
             alerts,
@@ -213,6 +224,8 @@ impl App {
             told_of: HashMap::new(),
             availability: availability.clone(),
             vips: Arc::new(vips),
+            cluster,
+            stands_by,
             reach: Reachability::default(),
             checkers: Checkers::new(programs.clone()),
             programs,
@@ -231,6 +244,9 @@ impl App {
         app.tell_of_the_start();
         app.tasks.spawn(availability.clone().run());
         app.commit(staged).await;
+        if let Some(cluster) = app.cluster.clone() {
+            app.tasks.spawn(cluster.run());
+        }
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
         let timelines = app.metrics.timelines().clone();
@@ -254,6 +270,9 @@ impl App {
         let mut glances = interval_at(Instant::now() + REACH_EVERY, REACH_EVERY);
         glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = false;
+        let mut leads = self.cluster.as_ref().map(Cluster::leads);
+        // Also where it was so before anybody looked.
+        leads.iter_mut().for_each(watch::Receiver::mark_changed);
         loop {
             if self.waiting.is_empty() && !told {
                 self.tell_ready();
@@ -265,6 +284,7 @@ impl App {
                 _ = daily.tick() => self.show_certificates(),
                 _ = glances.tick() => {
                     self.reach.look(&self.view.load(), self.metrics.journal());
+                    self.open_what_is_missing().await;
                 }
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => self.reloads.ask("signal", None),
@@ -274,6 +294,7 @@ impl App {
                 Some(command) = self.commands.recv() => self.obey(command),
                 Some(pool) = self.listed.recv() => self.look_after(&pool),
                 read = self.reloads.read() => self.reload(read).await,
+                () = cluster::turns(&mut leads), if self.waiting.is_empty() => self.follow_the_leader().await,
                 () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
             }
         }

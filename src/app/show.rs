@@ -56,18 +56,20 @@ impl App {
             goal: pool.load().plan().care.goal,
             subject: Subject::Pool(Arc::clone(pool)),
         });
-        let listeners =
-            (view.listeners.iter().zip(&self.plan.listeners)).map(|(shown, plan)| Watched {
-                target: (&shown.name).into(),
-                goal: plan.goal,
-                subject: Subject::Listener {
-                    bound: !shown.bound.is_empty(),
-                    pools: (shown.pools.iter())
-                        .filter_map(|pool| view.pool(pool).cloned())
-                        .collect(),
-                    metrics: Arc::clone(&shown.metrics),
-                },
-            });
+        // Who stands by is to take nobody.
+        let listens = |_: &_| !self.stands_by;
+        let shown = view.listeners.iter().zip(&self.plan.listeners);
+        let listeners = shown.filter(listens).map(|(shown, plan)| Watched {
+            target: (&shown.name).into(),
+            goal: plan.goal,
+            subject: Subject::Listener {
+                bound: !shown.bound.is_empty(),
+                pools: (shown.pools.iter())
+                    .filter_map(|pool| view.pool(pool).cloned())
+                    .collect(),
+                metrics: Arc::clone(&shown.metrics),
+            },
+        });
         pools.chain(listeners).collect()
     }
 

@@ -26,6 +26,9 @@ impl App {
         self.vips.end(false).await;
         let hurried = self.wait_until(closing, hurry.as_mut(), Until::Then).await;
         self.close_all().await;
+        if let Some(cluster) = &self.cluster {
+            cluster.leave().await;
+        }
         self.availability.stopping();
         if !hurried {
             self.wait_until(deadline, hurry, Until::Empty).await;

@@ -3,6 +3,7 @@
 pub mod caught;
 pub mod connect;
 pub mod keepalive;
+pub mod lease;
 pub mod passwd;
 pub mod pattern;
 pub mod pointer;

@@ -6,6 +6,7 @@
 //! error that says what to do.
 
 mod availability;
+mod cluster_table;
 pub mod doctor;
 mod events;
 pub mod explain;

@@ -35,6 +35,8 @@ words! {
         Certificate = "certificate",
         /// A pool goes on from what a former howdah knew; or the state file cannot be read or written, or can be again.
         State = "state",
+        /// Other howdahs: who leads, whether they can be heard, what they see otherwise.
+        Cluster = "cluster",
         /// A change of the configuration waits for the next start.
         RestartNeeded = "restart-needed",
         /// A virtual address came, went, or cannot be had.

@@ -36,6 +36,9 @@ pub(super) fn admit(
     peer: IpAddr,
     now: Instant,
 ) -> Result<Admitted, End> {
+    if stands_by(config) {
+        return Err(Stage::Admit.end(Reason::Standby));
+    }
     if !is_proxy(&config.plan, peer) {
         entitled(&config.plan, peer)?;
     }
@@ -45,6 +48,13 @@ pub(super) fn admit(
         return Err(refusal(exceeded));
     }
     Ok(Admitted(Arc::clone(config)))
+}
+
+/// Whether only another howdah may take sessions, by the clock of this very moment: one that was frozen may have accepted
+/// before it knows that its time is over.
+pub(super) fn stands_by(config: &SessionConfig) -> bool {
+    let lease = config.lease.as_ref();
+    lease.is_some_and(|lease| !lease.holds(Instant::now()))
 }
 
 fn refusal(exceeded: Exceeded) -> End {

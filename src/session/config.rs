@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::destination::Switch;
 use super::limit::Limit;
 use super::sources::Sources;
+use crate::base::lease::Lease;
 use crate::plan::{ListenerPlan, RelayWay};
 use crate::telemetry::ListenerMetrics;
 use crate::telemetry::access::AccessLog;
@@ -26,6 +27,8 @@ pub struct SessionConfig {
     pub udp_limit: Arc<Limit>,
     /// The process's bound on sessions.
     pub process_limit: Arc<Limit>,
+    /// The right to take sessions, where only one howdah of several may.
+    pub lease: Option<Arc<Lease>>,
     /// Those of each client.
     pub sources: Arc<Sources>,
     /// The listener's counters.

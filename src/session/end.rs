@@ -45,6 +45,8 @@ words! {
         GreetTimeout = "greet-timeout",
         /// An address that `allow` and `deny` keep out, or one without the PROXY header it owes.
         Denied = "denied",
+        /// Another howdah leads, and this one stands by.
+        Standby = "standby",
         /// A bound on sessions: the process's, the listener's, or all servers are full.
         Limit = "limit",
         /// More new sessions in a second than the process or the listener may have.
@@ -115,6 +117,7 @@ impl End {
         }
         match self.reason {
             Reason::NoServer
+            | Reason::Standby
             | Reason::Limit
             | Reason::RateLimit
             | Reason::QueueTimeout

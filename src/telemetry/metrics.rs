@@ -141,6 +141,40 @@ impl Metrics {
         self.families.app_draining.set(1);
     }
 
+    /// Whether there is a session with the ZooKeeper of `[cluster]`.
+    pub fn cluster_connected(&self, connected: bool) {
+        self.families.cluster_connected.set(connected.into());
+    }
+
+    /// Howdahs that were heard of, this one included.
+    pub fn cluster_members(&self, members: usize) {
+        self.families.cluster_members.set(shown(members));
+    }
+
+    /// Whether this howdah leads.
+    pub fn cluster_leads(&self, leads: bool) {
+        self.families.cluster_leads.set(leads.into());
+    }
+
+    /// Orders that are not in ZooKeeper yet.
+    pub fn cluster_orders_waiting(&self, orders: usize) {
+        self.families.cluster_orders_waiting.set(shown(orders));
+    }
+
+    /// Servers that others see otherwise.
+    pub fn cluster_differences(&self, servers: usize) {
+        self.families.cluster_differences.set(shown(servers));
+    }
+
+    /// Znodes that were ignored.
+    pub fn cluster_junk(&self, znodes: usize) {
+        let znodes = u64::try_from(znodes).unwrap_or(u64::MAX);
+        self.families
+            .cluster_junk
+            .with_label_values::<&str>(&[])
+            .inc_by(znodes);
+    }
+
     /// A task of howdah had a fault, was caught, and goes on. The word names the task.
     pub fn panicked(&self, task: &'static str) {
         self.families.app_panics.with_label_values(&[task]).inc();
@@ -212,6 +246,10 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn shown(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn unix(time: SystemTime) -> f64 {

@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 24] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -111,6 +111,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("discovery", 2),
     ("alerts", 2),
     ("vip", 2),
+    ("cluster", 2),
     ("standin", 2),
     ("pool", 1),
     ("tls", 1),
@@ -136,11 +137,23 @@ const ARROWS: [(&str, &str); 8] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 14] = [
+const NARROW: [(&str, &[&str]); 15] = [
     ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
         "discovery",
+        &[
+            "pool",
+            "zookeeper",
+            "tls",
+            "wire",
+            "plan",
+            "telemetry",
+            "base",
+        ],
+    ),
+    (
+        "cluster",
         &[
             "pool",
             "zookeeper",

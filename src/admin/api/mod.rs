@@ -5,6 +5,7 @@
 
 mod availability;
 mod certificates;
+mod cluster;
 mod configuration;
 mod doctor;
 mod events;
@@ -36,6 +37,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     readyz::ENDPOINT,
     status::ENDPOINT,
     server::ENDPOINT,
+    cluster::ENDPOINT,
     history::ENDPOINT,
     timelines::ENDPOINT,
     availability::ENDPOINT,

@@ -9,6 +9,16 @@ pub(super) fn head(status: &Status) -> Status {
     if let Some(draining) = &mut quiet.draining {
         draining.seconds_left = 0.0;
     }
+    if let Some(cluster) = &mut quiet.cluster {
+        for member in &mut cluster.members {
+            member.age_seconds = 0.0;
+            member.sessions = 0;
+        }
+        cluster
+            .differences
+            .iter_mut()
+            .for_each(|one| one.seconds = 0.0);
+    }
     quiet
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::http::{Client, CtlError};
 use super::terminal::{View, watch};
-use super::{Reach, finish, status_table};
+use super::{Reach, cluster_table, finish, status_table};
 use crate::admin::status::Status;
 
 /// `howdah status`
@@ -19,6 +19,9 @@ pub struct StatusArgs {
     /// Keep it current, until Ctrl-C
     #[arg(long)]
     watch: bool,
+    /// The howdahs that are one with this, and each server as each of them sees it
+    #[arg(long, conflicts_with = "pool")]
+    cluster: bool,
     /// This pool alone, and the listeners that lead to it
     #[arg(long, value_name = "NAME")]
     pool: Option<String>,
@@ -35,6 +38,7 @@ pub fn status(args: &StatusArgs) -> ExitCode {
     };
     let asked = Asked {
         pool: args.pool.clone(),
+        cluster: args.cluster,
         json: args.json,
     };
     if !args.watch {
@@ -53,11 +57,20 @@ pub fn status(args: &StatusArgs) -> ExitCode {
 /// What of the status, and how.
 struct Asked {
     pool: Option<String>,
+    cluster: bool,
     json: bool,
 }
 
 impl Asked {
     fn show(&self, client: &Client, view: View) -> Result<String, CtlError> {
+        if self.cluster {
+            let text = client.send("GET", "/api/v1/cluster", None)?;
+            let answer = client.read(&text)?;
+            return Ok(match self.json {
+                true => text,
+                false => cluster_table::print(&answer, view),
+            });
+        }
         let text = client.send("GET", "/api/v1/status", None)?;
         let mut status: Status = client.read(&text)?;
         if let Some(pool) = &self.pool {

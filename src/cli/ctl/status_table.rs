@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::cluster_table;
 use super::table::Align::{Left, Name, Right, State};
 use super::table::{Table, bare, clean, wrap};
 use super::terminal::View;
@@ -45,6 +46,9 @@ fn notices(status: &Status, width: usize) -> String {
         say(format!(
             "DRAINING: takes no new sessions, has {sessions} left, and ends with them or in {left}"
         ));
+    }
+    if let Some(cluster) = &status.cluster {
+        say(cluster_table::headline(cluster));
     }
     if !status.needs_restart.is_empty() {
         let keys = clean(&status.needs_restart.join(", "));
@@ -384,6 +388,7 @@ mod tests {
             state: "running".into(),
             draining: None,
             needs_restart: Vec::new(),
+            cluster: None,
             refused_reload: None,
             vips: Vec::new(),
             listeners: vec![ListenerStatus {

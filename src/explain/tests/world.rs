@@ -402,6 +402,7 @@ fn config(
         limit: Limit::new(case.most, case.rate),
         udp_limit: Limit::new(None, None),
         process_limit: Limit::new(case.process_most, None),
+        lease: None,
         sources: Sources::new(),
         metrics: metrics.listener(&name),
         access: AccessLog::start(sink, metrics).expect("a thread"),

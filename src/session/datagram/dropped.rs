@@ -11,6 +11,8 @@ words! {
     pub(super) enum Dropped {
         /// From an address that `allow` and `deny` keep out.
         Denied = "denied",
+        /// Another howdah leads, and this one stands by.
+        Standby = "standby",
         /// The listener has as many sessions as it may, all on other workers; or every server is full.
         Limit = "limit",
         /// It would have been one new session too many in this second.

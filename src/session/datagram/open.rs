@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::dropped::Dropped;
 use super::session::{Counts, Session, UdpPlace};
 use crate::pool::{DialFailure, Lease, ServerId};
-use crate::session::admit::{claim, entitled};
+use crate::session::admit::{claim, entitled, stands_by};
 use crate::session::config::SessionConfig;
 use crate::session::outcome::{Hold, Outcome};
 
@@ -34,6 +34,9 @@ pub(super) fn enter(
     client: IpAddr,
     now: Instant,
 ) -> Result<UdpPlace, Dropped> {
+    if stands_by(config) {
+        return Err(Dropped::Standby);
+    }
     entitled(&config.plan, client).map_err(|_| Dropped::Denied)?;
     config.udp_limit.enter(now)?;
     Ok(UdpPlace(Arc::clone(&config.udp_limit)))

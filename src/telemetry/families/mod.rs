@@ -73,6 +73,12 @@ pub(super) struct Families {
     pub(super) app_generation: IntGauge,
     pub(super) app_draining: IntGauge,
     pub(super) app_panics: IntCounterVec,
+    pub(super) cluster_connected: IntGauge,
+    pub(super) cluster_members: IntGauge,
+    pub(super) cluster_leads: IntGauge,
+    pub(super) cluster_orders_waiting: IntGauge,
+    pub(super) cluster_differences: IntGauge,
+    pub(super) cluster_junk: IntCounterVec,
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) history_failures: IntCounterVec,
@@ -426,6 +432,31 @@ impl Families {
                 "howdah_app_panics_total",
                 "Faults of howdah itself that it caught and went on from, by the task that had one: keeper, accept, alert.",
                 &["task"],
+            ),
+            cluster_connected: to.gauge(
+                "howdah_cluster_connected",
+                "1 while howdah has a session with the ZooKeeper of [cluster].",
+            ),
+            cluster_members: to.gauge(
+                "howdah_cluster_members",
+                "Howdahs of [cluster] that were heard of in the last seconds, this one included; 0 without [cluster].",
+            ),
+            cluster_leads: to.gauge(
+                "howdah_cluster_leads",
+                "1 while this howdah leads, in mode active-standby.",
+            ),
+            cluster_orders_waiting: to.gauge(
+                "howdah_cluster_orders_waiting",
+                "Orders that were given here and are not in ZooKeeper yet.",
+            ),
+            cluster_differences: to.gauge(
+                "howdah_cluster_differences",
+                "Servers that are up here and down at another howdah, or the other way round, for a while.",
+            ),
+            cluster_junk: to.counters(
+                "howdah_cluster_junk_total",
+                "Znodes below the path of [cluster] that were ignored: of another form, of a newer howdah.",
+                &[],
             ),
             tls_certificate_expiry: to.gauges_float(
                 "howdah_tls_certificate_expiry_timestamp_seconds",

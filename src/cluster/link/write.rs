@@ -1,0 +1,183 @@
+//! What is new is written: orders by their version, what we say of ourselves, our place among those who would lead.
+
+use tokio::time::Instant;
+
+use super::{End, Link, Wire, denied};
+use crate::cluster::book::Key;
+use crate::cluster::latch;
+use crate::cluster::register::Entry;
+use crate::plan::ClusterMode;
+use crate::wire::zookeeper::{ANY_VERSION, BAD_VERSION, Life, NO_NODE, NODE_EXISTS, Request};
+use crate::zookeeper::Broken;
+
+impl Link<'_> {
+    /// Whether anything was written.
+    pub(super) async fn write(&mut self, wire: &mut Wire) -> Result<bool, End> {
+        if self.rival.is_some() {
+            return Ok(false);
+        }
+        let orders = self.write_orders(wire).await?;
+        let own = self.write_own(wire).await?;
+        let latch = self.write_latch(wire).await?;
+        let fences = self.write_fences(wire).await?;
+        Ok(orders || own || latch || fences)
+    }
+
+    async fn write_orders(&mut self, wire: &mut Wire) -> Result<bool, End> {
+        let due: Vec<(Key, Entry)> = {
+            let mut state = self.shared.state();
+            let known = state.book.entries();
+            let due = known.filter(|(key, entry)| {
+                self.written
+                    .get(key)
+                    .is_none_or(|(written, _)| written != *entry)
+            });
+            let due: Vec<_> = due
+                .map(|(key, entry)| (key.clone(), entry.clone()))
+                .collect();
+            state.waiting = due.len();
+            due
+        };
+        self.shared.metrics.cluster_orders_waiting(due.len());
+        for (key, entry) in due.iter().take(ORDERS_AT_ONCE) {
+            let path = self.names.order(&key.0, &key.1);
+            let data = serde_json::to_vec(entry).unwrap_or_default();
+            let done = match self.written.get(key) {
+                Some((_, version)) => {
+                    let version = *version;
+                    let set = Request::Set {
+                        path: &path,
+                        data: &data,
+                        version,
+                    };
+                    wire.ask(set).await?.map(|_| ())
+                }
+                None => {
+                    let folder = self.names.pool(&key.0);
+                    match self.create(wire, &folder, b"", Life::Persistent).await? {
+                        Ok(()) | Err(NODE_EXISTS) => {}
+                        Err(code) => return Err(denied(&folder, code)),
+                    }
+                    self.mirror.doubt(&self.names.orders);
+                    self.create(wire, &path, &data, Life::Persistent).await?
+                }
+            };
+            self.mirror.doubt_with_folder(&path);
+            match done {
+                // Another was faster: his is read, merged with ours, and written again.
+                Ok(()) | Err(BAD_VERSION | NODE_EXISTS | NO_NODE) => {}
+                Err(code) => return Err(denied(&path, code)),
+            }
+        }
+        Ok(!due.is_empty())
+    }
+
+    /// What we say of ourselves.
+    async fn write_own(&mut self, wire: &mut Wire) -> Result<bool, End> {
+        let path = self.names.member(&self.shared.name);
+        let now = Instant::now();
+        let mut own = self.shared.state().own.clone();
+        own.leads = self.shared.lead.holds(now);
+        let is_there = self.mirror.get(&path).is_some();
+        let same = (self.said.as_ref()).is_some_and(|(said, at)| {
+            let every = match *said == own {
+                true => self.beat_every(),
+                false => self.change_every(),
+            };
+            now < *at + every
+        });
+        if is_there && same {
+            return Ok(false);
+        }
+        self.beat += 1;
+        let mut shown = own.clone();
+        shown.beat = self.beat;
+        let data = shown.write();
+        let done = if is_there {
+            let set = Request::Set {
+                path: &path,
+                data: &data,
+                version: ANY_VERSION,
+            };
+            wire.ask(set).await?.map(|_| ())
+        } else {
+            self.create(wire, &path, &data, Life::Ephemeral).await?
+        };
+        self.said = Some((own, now));
+        self.mirror.doubt_with_folder(&path);
+        match done {
+            Ok(()) | Err(NODE_EXISTS | NO_NODE) => Ok(true),
+            Err(code) => Err(denied(&path, code)),
+        }
+    }
+
+    /// Our number among those who would lead.
+    async fn write_latch(&mut self, wire: &mut Wire) -> Result<bool, End> {
+        let own = self.session.id;
+        let exclusive = self.shared.plan.mode == ClusterMode::ActiveStandby;
+        let is_there = (self.mirror.below(&self.names.latch)).any(|(_, znode)| znode.owner == own);
+        if !exclusive || is_there {
+            return Ok(false);
+        }
+        let path = format!("{}{}", self.names.latch, latch::NAME);
+        let name = self.shared.name.as_bytes();
+        let done = self
+            .create(wire, &path, name, Life::EphemeralSequential)
+            .await?;
+        self.mirror.doubt(&self.names.latch);
+        match done {
+            Ok(()) | Err(NO_NODE) => Ok(true),
+            Err(code) => Err(denied(&path, code)),
+        }
+    }
+
+    /// Latches of virtual addresses that should be here, or are here and should not.
+    async fn write_fences(&mut self, wire: &mut Wire) -> Result<bool, End> {
+        let due: Vec<(String, bool)> = {
+            let state = self.shared.state();
+            let fences = state.fences.iter();
+            let due = fences.filter_map(|(vip, latch)| {
+                let path = self.names.vip(vip);
+                let wants = *latch.wants.borrow();
+                let free = self.mirror.get(&path).is_none();
+                (wants && free || !wants && latch.held).then_some((path, wants))
+            });
+            due.collect()
+        };
+        for (path, wants) in &due {
+            let done = match wants {
+                true => {
+                    self.create(wire, path, self.shared.name.as_bytes(), Life::Ephemeral)
+                        .await?
+                }
+                false => wire.ask(Request::Delete { path }).await?.map(|_| ()),
+            };
+            self.mirror.doubt_with_folder(path);
+            match done {
+                Ok(()) | Err(NODE_EXISTS | NO_NODE) => {}
+                Err(code) => return Err(denied(path, code)),
+            }
+        }
+        Ok(!due.is_empty())
+    }
+
+    pub(super) async fn create(
+        &self,
+        wire: &mut Wire,
+        path: &str,
+        data: &[u8],
+        life: Life,
+    ) -> Result<Result<(), i32>, Broken> {
+        let closed = self.shared.plan.zookeeper.account.is_some();
+        let request = Request::Create {
+            path,
+            data,
+            life,
+            closed,
+        };
+        Ok(wire.ask(request).await?.map(|_| ()))
+    }
+}
+
+/// Written before anything is read again.
+const ORDERS_AT_ONCE: usize = 256;

@@ -1,0 +1,163 @@
+//! What is ordered of one server, as howdahs share it: two registers, in each of which the newest order stands.
+//!
+//! Pure. An order carries a stamp: the wall clock of where it was given, in milliseconds, or one more than the newest stamp
+//! that its giver knew, where that is larger. So an order that is given in knowledge of another is always newer, whatever
+//! the clocks say; of two that were given out of each other's sight the later one stands, as far as clocks agree. Merging is
+//! the same in any order and any number of times, so that nothing has to come exactly once, or in turn.
+
+use serde::{Deserialize, Serialize};
+
+/// An order, by whom and where it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Given<T> {
+    pub(super) value: T,
+    /// See the module.
+    pub(super) stamp: u64,
+    /// As the journal has it there.
+    pub(super) by: String,
+    /// The name of that howdah.
+    pub(super) from: String,
+    /// Of a drain: when sessions that are left are ended, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<u64>,
+}
+
+/// A weight, and what the file gave the server when it was ordered: a file that says something else now is newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Weight {
+    pub(super) weight: u16,
+    pub(super) planned: u16,
+}
+
+/// All that is ordered of one server; what a znode of `orders` holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// The word of an order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) order: Option<Given<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) weight: Option<Given<Weight>>,
+}
+
+impl<T: PartialEq> Given<T> {
+    /// Of two that were stamped alike and differ, one and the same everywhere.
+    fn beats(&self, other: &Self) -> bool {
+        let tie = self.stamp == other.stamp && self.value != other.value;
+        self.stamp > other.stamp || tie && self.from > other.from
+    }
+}
+
+impl Entry {
+    /// Takes what is newer of the other. Whether that was anything.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        let order = take(&mut self.order, other.order.as_ref());
+        let weight = take(&mut self.weight, other.weight.as_ref());
+        order || weight
+    }
+}
+
+fn take<T: Clone + PartialEq>(own: &mut Option<Given<T>>, other: Option<&Given<T>>) -> bool {
+    let newer = match (own.as_ref(), other) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(own), Some(other)) => other.beats(own),
+    };
+    if newer {
+        *own = other.cloned();
+    }
+    newer
+}
+
+/// The stamp of an order that was given at `at` by our clock, `now` being later, in knowledge of one stamped `known`.
+///
+/// One that was given long ago and is seen only now comes from a memory: it was not given in knowledge of what is known
+/// since.
+pub(super) fn stamp(at: u64, now: u64, known: Option<u64>) -> u64 {
+    match known {
+        Some(known) if now.saturating_sub(at) < FRESH => at.max(known.saturating_add(1)),
+        _ => at,
+    }
+}
+
+/// Milliseconds: an order is seen here well before.
+const FRESH: u64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(value: &str, stamp: u64, from: &str) -> Entry {
+        Entry {
+            order: Some(Given {
+                value: value.into(),
+                stamp,
+                by: "alice".into(),
+                from: from.into(),
+                until: None,
+            }),
+            weight: None,
+        }
+    }
+
+    fn weight(weight: u16, stamp: u64) -> Entry {
+        Entry {
+            order: None,
+            weight: Some(Given {
+                value: Weight { weight, planned: 1 },
+                stamp,
+                by: "bob".into(),
+                from: "lb-2".into(),
+                until: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn merging_is_the_same_in_any_order_and_any_number_of_times() {
+        let all = [
+            given("draining", 5, "lb-1"),
+            given("ready", 7, "lb-2"),
+            given("maintenance", 7, "lb-3"),
+            weight(3, 6),
+            weight(9, 2),
+        ];
+        let merged = |order: &[usize]| {
+            let mut entry = Entry::default();
+            for place in order {
+                entry.merge(&all[*place]);
+            }
+            entry
+        };
+        let wanted = merged(&[0, 1, 2, 3, 4]);
+        assert_eq!(
+            wanted.order.as_ref().map(|one| one.value.as_str()),
+            Some("maintenance")
+        );
+        assert_eq!(wanted.weight.as_ref().map(|one| one.value.weight), Some(3));
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..200 {
+            let mut order: Vec<usize> = (0..5).chain(0..5).collect();
+            random.shuffle(&mut order);
+            assert_eq!(merged(&order), wanted, "{order:?}");
+        }
+        let mut again = wanted.clone();
+        assert!(!again.merge(&wanted), "the same again is no news");
+    }
+
+    #[test]
+    fn an_order_and_a_weight_given_at_once_are_both_kept() {
+        let mut entry = given("draining", 5, "lb-1");
+        assert!(entry.merge(&weight(3, 5)));
+        assert!(entry.order.is_some() && entry.weight.is_some());
+    }
+
+    #[test]
+    fn who_knows_an_order_outdoes_it_whatever_the_clock_says() {
+        // A clock that is an hour behind.
+        assert_eq!(stamp(1_000_000, 1_000_100, Some(4_600_000)), 4_600_001);
+        assert_eq!(stamp(1_000_000, 1_000_100, Some(500)), 1_000_000);
+        assert_eq!(stamp(1_000_000, 1_000_100, None), 1_000_000);
+        // What was remembered from before does not.
+        assert_eq!(stamp(1_000_000, 1_900_000, Some(1_500_000)), 1_000_000);
+    }
+}

@@ -1,0 +1,123 @@
+//! What the parts of a cluster's work share: the state under one lock, and who wakes whom.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+
+use super::book::Book;
+use super::member::Member;
+use super::views::{Differences, Word};
+use crate::base::lease::Lease;
+use crate::plan::SharedPlan;
+use crate::pool::Pool;
+use crate::telemetry::Metrics;
+
+/// What a cluster sees of the howdah that it is part of.
+pub struct House {
+    /// Pools that run.
+    pub pools: Box<dyn Fn() -> Vec<Arc<Pool>> + Send + Sync>,
+    /// Why it is not ready for sessions; none: it is.
+    pub unready: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Where its admin server listens.
+    pub admin: String,
+}
+
+/// See the module.
+pub(super) struct Shared {
+    pub(super) name: String,
+    pub(super) plan: SharedPlan,
+    pub(super) house: House,
+    pub(super) metrics: Metrics,
+    pub(super) runtime: Handle,
+    state: Mutex<State>,
+    /// Something was read: look at the pools.
+    pub(super) learned: Notify,
+    /// Something is to be written.
+    pub(super) outgoing: Notify,
+    /// A lease or a fence is another.
+    pub(super) clock: Notify,
+    /// The session is certainly alive.
+    pub(super) alive: Lease,
+    /// And we lead.
+    pub(super) lead: Arc<Lease>,
+    pub(super) leads: watch::Sender<bool>,
+    pub(super) leaving: watch::Sender<Leaving>,
+}
+
+/// How far a goodbye is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    No,
+    Asked,
+    Done,
+}
+
+pub(super) struct State {
+    pub(super) book: Book,
+    pub(super) own: Member,
+    /// Without this one.
+    pub(super) others: BTreeMap<String, Word>,
+    pub(super) differences: Differences,
+    /// The server of the ensemble; `None`: alone.
+    pub(super) connected: Option<String>,
+    pub(super) since: SystemTime,
+    pub(super) why: Option<String>,
+    pub(super) leader: Option<String>,
+    /// Orders that are not written yet.
+    pub(super) waiting: usize,
+    /// Latches of virtual addresses.
+    pub(super) fences: BTreeMap<String, Latch>,
+}
+
+/// The latch of one virtual address.
+pub(super) struct Latch {
+    pub(super) wants: watch::Receiver<bool>,
+    pub(super) may: watch::Sender<bool>,
+    /// Our znode is there.
+    pub(super) held: bool,
+}
+
+impl Shared {
+    pub(super) fn new(
+        name: &str,
+        plan: SharedPlan,
+        house: House,
+        metrics: Metrics,
+        own: Member,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            plan,
+            house,
+            metrics,
+            runtime: Handle::current(),
+            state: Mutex::new(State {
+                book: Book::of(name),
+                own,
+                others: BTreeMap::new(),
+                differences: Differences::default(),
+                connected: None,
+                since: SystemTime::now(),
+                why: None,
+                leader: None,
+                waiting: 0,
+                fences: BTreeMap::new(),
+            }),
+            learned: Notify::new(),
+            outgoing: Notify::new(),
+            clock: Notify::new(),
+            alive: Lease::default(),
+            lead: Arc::default(),
+            leads: watch::Sender::new(false),
+            leaving: watch::Sender::new(Leaving::No),
+        }
+    }
+
+    /// For a moment; never across an `await`.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
