@@ -316,6 +316,13 @@ pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     unit::duration(text).map_err(|error| format!("{error}; write a duration like 90s, 30m or 2h"))
 }
 
+/// How many, of at most so many.
+fn count<const MOST: u64>(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("write a whole number from 1 to {MOST}"))
+}
+
 fn weight_of(text: &str) -> Result<u16, String> {
     let weight = text
         .parse()

@@ -191,6 +191,8 @@ async fn a_slip_of_the_pen_is_answered_with_the_remedy() {
             2,
             "write a network like 10.1.0.0/16",
         ),
+        (&["sessions", "--limit", "0"], 2, "from 1 to 100000"),
+        (&["events", "--limit", "ten"], 2, "from 1 to 10000"),
         (&["sessions", "--idle", "5"], 2, "write a duration like 90s"),
         (&["sessions", "--pool", "echo"], 0, "no such session"),
         (&["events", "--pool", "eco"], 1, "the pools are echo"),

@@ -2,7 +2,7 @@
 
 The clock counts what the commands take, what the page takes, and the reading at 200 words a minute; five minutes are enough.
 
-    HOWDAH_TEST_README=clone tests/run real readme      in a fresh clone, compiling as the README says, which counts too
+    HOWDAH_TEST_README=clone tests/run real readme      in a fresh clone, compiling as the README says, which counts too: for a quiet machine
 
 Without that, the program that the tests have built stands where `cargo run` would have put it.
 """
@@ -66,7 +66,7 @@ class Readme(unittest.TestCase):
             words = ["target/debug/howdah", *words[words.index("--") + 1:]]
         demo = kit.Process("readme", words, kit.folder(), cwd=place)
         self.addCleanup(demo.kill)
-        kit.until("its welcome", lambda: "Try, in another terminal" in demo.text(), FIVE_MINUTES if cloned else 30)
+        kit.until("its welcome", lambda: "Try, in another terminal" in demo.text(), 1200 if cloned else 30)
         page = re.search(r"^  Status page +(http://127\.0\.0\.1:\d+)/$", demo.text(), re.M)[1]
         kit.until("its servers to be up", lambda: set(test_demo.Demo.health({"Status page": page.removeprefix("http://")}).values()) == {"up"}, 30)
         # Where somebody else has the usual port, the demo says so, and the commands need to know.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::http::{Client, CtlError};
 use super::known::Named;
 use super::sse::{Message, Messages};
-use super::{Reach, complain, duration, finish, pause};
+use super::{Reach, complain, count, duration, finish, pause};
 use crate::admin::encode;
 use crate::base::unit;
 use crate::base::word::Label;
@@ -32,8 +32,8 @@ pub struct EventsArgs {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     since: Option<Duration>,
     /// At most so many, the newest [default: 1000; before what happens, 10]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    limit: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = count::<10_000>)]
+    limit: Option<u64>,
     /// Print what the API says, one event a line
     #[arg(long)]
     json: bool,
@@ -277,9 +277,9 @@ fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-const USUAL: u16 = 1_000;
+const USUAL: u64 = 1_000;
 /// Shown before what happens.
-const BEFORE: u16 = 10;
+const BEFORE: u64 = 10;
 /// howdah says something each ten seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 /// A longer place pushes its own sentence aside, and no other.

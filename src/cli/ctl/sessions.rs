@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::http::{Client, CtlError};
 use super::known::Named;
 use super::session_table::{counted, ended_table, table};
-use super::{Reach, complain, duration, finish};
+use super::{Reach, complain, count, duration, finish};
 use crate::admin::encode;
 use crate::admin::sessions::{EndedList, Session, SessionList};
 
@@ -29,7 +29,7 @@ pub struct SessionsArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// At most so many, those that began first
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count::<LIMIT_MAX>)]
     limit: u64,
     /// The last thousand that ended, with the reason
     #[arg(long, conflicts_with = "end")]
