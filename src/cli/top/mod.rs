@@ -45,13 +45,13 @@ pub fn run(args: &TopArgs) -> ExitCode {
 }
 
 fn look(args: &TopArgs) -> Result<(), CtlError> {
+    // The first answer comes before the screen is taken, so that what is wrong is said where it stays.
+    let client = args.reach.client()?;
+    let first = asker::sample(&client)?;
     if !io::stdout().is_terminal() {
         let what = "`howdah top` wants a terminal; `howdah status` shows the same as a table, and --json for programs";
         return Err(CtlError::Usage(what.into()));
     }
-    // The first answer comes before the screen is taken, so that what is wrong is said where it stays.
-    let client = args.reach.client()?;
-    let first = asker::sample(&client)?;
     let broken = |error: io::Error| CtlError::Refused(format!("the terminal failed: {error}"));
     let asker = Asker::start(client).map_err(broken)?;
     let mut state = State::new(first, args.filter.clone());
