@@ -18,6 +18,17 @@ pub(super) const LEASE: Duration = Duration::from_secs(3);
 /// How often it is given anew.
 pub(super) const RENEW_EVERY: Duration = Duration::from_secs(1);
 
+/// By whose doing an address is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// It is not.
+    ByNobody,
+    /// Ours, or that of the howdah before.
+    OnLease,
+    /// Somebody else's: for good, or on another interface.
+    ByOthers,
+}
+
 /// A conversation with the kernel.
 pub(super) struct Kernel {
     socket: OwnedFd,
@@ -49,18 +60,20 @@ impl Kernel {
         }
     }
 
-    /// Whether the machine has the address already by somebody else's doing: for good, or on another interface.
-    pub(super) fn is_carried(&mut self, place: Place) -> io::Result<bool> {
+    /// Whether the machine has the address already.
+    pub(super) fn look(&mut self, place: Place) -> io::Result<Held> {
         let sequence = self.next();
         self.say(&netlink::list(place.address, sequence))?;
-        let mut carried = false;
+        let mut held = Held::ByNobody;
         self.hear(|reply| match reply {
             Reply::Address {
                 place: one,
                 permanent,
             } => {
-                let elsewhere = one.interface != place.interface;
-                carried |= one.address == place.address && (permanent || elsewhere);
+                if one.address == place.address {
+                    let ours = one.interface == place.interface && !permanent;
+                    held = if ours { Held::OnLease } else { Held::ByOthers };
+                }
                 None
             }
             Reply::End { sequence: of } if of == sequence => Some(Ok(())),
@@ -70,7 +83,7 @@ impl Kernel {
             } if of == sequence => Some(result(error)),
             _ => None,
         })?;
-        Ok(carried)
+        Ok(held)
     }
 
     fn order(&mut self, message: &[u8]) -> io::Result<()> {

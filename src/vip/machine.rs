@@ -283,11 +283,15 @@ impl Machine {
             self.listen(Why::Higher, now, actions);
             return;
         }
-        // Whoever leaves, or does not know of us, should hear of us at once, and so should the network that it told else.
-        actions.push(Action::Advertise(ours.0));
-        self.due = now + self.rule.interval;
+        // Whoever leaves, or does not know of us, should hear of us at once, and so should the network that it told else. But
+        // a flood of such packets is answered a few times an interval.
+        let said_just_now = self.due.saturating_sub(now) > self.rule.interval * 9 / 10;
+        if !said_just_now {
+            actions.push(Action::Advertise(ours.0));
+            self.due = now + self.rule.interval;
+        }
         if heard.priority > 0 {
-            self.announce = Some((now, 0));
+            self.announce.get_or_insert((now, 0));
         }
     }
 

@@ -4,13 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::net::lookup_host;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::announcer::Announcer;
-use super::kernel::{Kernel, RENEW_EVERY};
+use super::kernel::{Held, Kernel, RENEW_EVERY};
 use super::link::{Link, Wanted, look};
 use super::machine::{Action, Event, Heard, Machine, Rule, State};
 use super::packets::{Packets, group};
@@ -120,7 +121,7 @@ impl Node {
             let wake_at = self.wake_at();
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(Order::Begin { holding }) => self.on(Event::Start { holding }),
+                    Some(Order::Begin { holding }) => self.begin(holding),
                     Some(Order::Follow(plan)) => self.follow(plan),
                     Some(Order::End { kept: true }) => return self.on(Event::HandOver),
                     Some(Order::End { kept: false }) | None => return self.on(Event::Stop),
@@ -155,6 +156,33 @@ impl Node {
         if !self.held.is_empty() && self.renew_at <= now {
             self.renew();
         }
+    }
+
+    /// The howdah before may have been no master: what it held, the kernel still has on its lease.
+    fn begin(&mut self, holding: bool) {
+        let holding = holding && self.is_leased();
+        self.on(Event::Start { holding });
+    }
+
+    fn is_leased(&mut self) -> bool {
+        let Some(link) = self.place.as_ref().map(|(link, _)| *link) else {
+            return false;
+        };
+        let places = self.places(&link);
+        let Some(kernel) = &mut self.kernel else {
+            return false;
+        };
+        let had = |place: &Place| matches!(kernel.look(*place), Ok(Held::OnLease));
+        places.iter().all(had)
+    }
+
+    fn places(&self, link: &Link) -> Vec<Place> {
+        let place = |address: &IpNet| Place {
+            interface: link.index,
+            address: address.addr(),
+            prefix: address.prefix_len(),
+        };
+        self.plan.addresses.iter().map(place).collect()
     }
 
     fn follow(&mut self, plan: Arc<VipPlan>) {
@@ -348,16 +376,15 @@ impl Node {
     }
 
     fn hold(&mut self) -> Result<(), String> {
-        let (Some((link, _)), Some(kernel)) = (&self.place, &mut self.kernel) else {
+        let Some(link) = self.place.as_ref().map(|(link, _)| *link) else {
             return Ok(());
         };
-        for address in &self.plan.addresses {
-            let place = Place {
-                interface: link.index,
-                address: address.addr(),
-                prefix: address.prefix_len(),
-            };
-            if kernel.is_carried(place).unwrap_or(false) {
+        let places = self.places(&link);
+        let Some(kernel) = &mut self.kernel else {
+            return Ok(());
+        };
+        for place in places {
+            if matches!(kernel.look(place), Ok(Held::ByOthers)) {
                 self.speaker.warn(&format!(
                     "this machine carries {} already, by somebody else's doing: howdah leaves it as it is, and it \
                      stays here when another one is master",

@@ -5,6 +5,7 @@ master so often, beside keepalived with HAProxy doing the same, and prints the m
 """
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -56,6 +57,7 @@ class Vip(unittest.TestCase):
         except kit.Missing as fault:
             raise unittest.SkipTest(str(fault))
         cls.work = kit.folder()
+        cls.work.chmod(0o755)
         cls.server = cls.net.start("client", "server", cls.work, sys.executable, "-c", ANSWER, "-", "7001")
 
     @classmethod
@@ -88,12 +90,14 @@ class Vip(unittest.TestCase):
     def start(self, node, kind, address=V4, unicast=False, **more):
         self.running[node] = getattr(self, kind)(node, address, unicast, **more)
 
-    def howdah(self, node, address, unicast, server=f"{OWN['client'][0]}:7001", probe='"none"', interval="200ms", extra=""):
+    def howdah(self, node, address, unicast, server=f"{OWN['client'][0]}:7001", probe='"none"', interval="200ms", extra="", before="", through=()):
         v6 = ":" in address
         bind = f"[{address}]" if v6 else address
         peers = f"unicast_peers = [\"{self.partner(node, v6)}\"]" if unicast else ""
         file = self.work / f"howdah-{node}.toml"
         file.write_text(f"""
+{before}
+
 [vip.front]
 addresses = "{address}/{128 if v6 else 24}"
 interface = "eth0"
@@ -115,7 +119,7 @@ dial = "at-once"
 probe = {probe}
 servers = ["{server}"]
 """)
-        process = self.net.start(node, "howdah", self.work, os.environ["HOWDAH_BINARY"], "run", "--config", file)
+        process = self.net.start(node, "howdah", self.work, *through, os.environ["HOWDAH_BINARY"], "run", "--config", file)
         kit.until(f"howdah on {node}: {process.tail()}", lambda: self.state(node) in ("backup", "master", "fault"), 15)
         return [process]
 
@@ -286,6 +290,28 @@ vrrp_instance front {{
         process.stop()
         self.assertTrue(self.net.has("a", V4))
 
+    def test_forged_packets_are_counted_and_change_nothing(self):
+        self.start("a", "howdah")
+        self.holds("a")
+        self.assertEqual(self.net.run("client", sys.executable, "-c", FORGE, OWN["client"][0]).stdout, "")
+        expected = {"length", "ttl", "version", "authentication", "type", "checksum", "router-id", "addresses"}
+
+        def counted():
+            page = self.net.run("a", sys.executable, "-c", METRICS).stdout
+            return set(re.findall(r'howdah_vip_faults_total\{reason="([a-z-]+)",vip="front"\} [1-9]', page))
+        kit.until(f"each to be counted: {counted()}", lambda: counted() == expected, 3)
+        self.assertEqual(self.state("a"), "master")
+        self.assertIn("came through a router", self.running["a"][0].text())
+
+    def test_rights_are_kept_by_the_user_and_missed_by_who_has_none(self):
+        self.start("a", "howdah", before='[global]\nuser = "nobody"')
+        self.holds("a")
+        self.assertIn("nobody with CAP_NET_ADMIN, CAP_NET_RAW", self.running["a"][0].text())
+        drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+        self.start("b", "howdah", through=drop)
+        self.assertIn("needs CAP_NET_ADMIN and CAP_NET_RAW", self.status("b")["why"])
+        self.assertEqual(self.state("b"), "fault")
+
     def test_sessions_live_on_while_the_lease_is_renewed(self):
         self.start("a", "howdah", server=f"{OWN['client'][0]}:7003")
         held = self.net.start("client", "held", self.work, sys.executable, "-c", ECHO, V4)
@@ -332,6 +358,29 @@ backend answer
         answer.kill()
         return [keeper, self.net.start(node, "haproxy", self.work, "haproxy", "-db", "-f", file)]
 
+
+METRICS = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9600/metrics', timeout=2).read().decode())"
+
+# One packet of each kind that is wrong, and one that lists another address.
+FORGE = """
+import socket, sys
+own, group = socket.inet_aton(sys.argv[1]), socket.inet_aton("224.0.0.18")
+def total(b): return sum(b[i] << 8 | b[i + 1] for i in range(0, len(b), 2))
+def folded(x):
+    while x >> 16: x = (x & 0xffff) + (x >> 16)
+    return x
+def advert(kind=0x31, router=51, priority=50, count=1, first=0, address="192.0.2.10"):
+    body = bytearray([kind, router, priority, count, first, 20, 0, 0]) + socket.inet_aton(address)
+    body[6:8] = (0xffff ^ folded(total(body) + total(own) + total(group) + 112 + len(body))).to_bytes(2, "big")
+    return body
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
+def send(body, ttl=255):
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+    s.sendto(body, ("224.0.0.18", 0))
+send(advert()[:6]); send(advert(), ttl=64); send(advert(kind=0x11)); send(advert(kind=0x21, first=1)); send(advert(kind=0x32))
+send(advert()[:2] + b"\\xff" + advert()[3:]); send(advert(router=52)); send(advert(address="192.0.2.99"))
+"""
 
 # A session of some seconds, by both of its ends.
 ECHO = """

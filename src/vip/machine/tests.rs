@@ -155,6 +155,7 @@ fn what_a_master_does_about_others() {
         (200, OWN, true),
     ] {
         let mut node = Node::master(rule(100));
+        node.now += INTERVAL / 2;
         let actions = node.on(heard(priority, source));
         let expected = if stays { State::Master } else { State::Backup };
         assert_eq!(node.machine.state(), expected, "{priority} {source:?}");
@@ -163,6 +164,23 @@ fn what_a_master_does_about_others() {
         let told = actions.contains(&Action::Advertise(100));
         assert_eq!(told, stays && source != OWN, "{priority} {source:?}");
     }
+}
+
+#[test]
+fn a_flood_of_lower_ones_is_answered_a_few_times() {
+    let mut node = Node::master(rule(100));
+    let (mut said, mut announced) = (0, 0);
+    for _ in 0..1000 {
+        node.now += INTERVAL / 1000;
+        let mut actions = node.on(heard(1, LOWER));
+        actions.extend(node.on(Event::Due));
+        for action in actions {
+            said += usize::from(matches!(action, Action::Advertise(_)));
+            announced += usize::from(action == Action::Announce);
+        }
+    }
+    assert!((1..=12).contains(&said), "{said}");
+    assert!(announced <= 4, "{announced}");
 }
 
 #[test]
