@@ -304,6 +304,8 @@ impl Lister {
         let done = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&done);
         let thread = std::thread::spawn(move || {
+            // Of this thread alone: what it takes to read is not to be felt.
+            rustix::process::nice(19).unwrap();
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             let mut answers = 0;
             while !seen.load(Ordering::Relaxed) {

@@ -3,10 +3,12 @@
 The base images are made by debootstrap, and with this machine's Rust toolchain on top, under the names that the Dockerfile
 uses. Needs Debian bookworm and root, and installs buildah, podman, runc and debootstrap there.
 """
+import functools
 import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -27,6 +29,23 @@ def builder():
     if 'VERSION_CODENAME=bookworm' not in Path("/etc/os-release").read_text():
         raise unittest.SkipTest("the base images can be made on Debian bookworm only")
     kit.install_image_builder()
+
+
+_building = threading.Lock()
+
+
+def built():
+    """The image of this checkout: built by whoever asks first, while the others wait."""
+    with _building:
+        return _built()
+
+
+@functools.cache
+def _built():
+    images = Images()
+    images.rust()
+    images.build()
+    return images
 
 
 class Images:

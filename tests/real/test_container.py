@@ -6,16 +6,14 @@ import unittest
 import urllib.request
 
 from . import kit
-from .images import IMAGE, Images, builder
+from .images import IMAGE, builder, built
 
 
 class Container(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         builder()
-        cls.images = Images()
-        cls.images.rust()
-        cls.images.build()
+        cls.images = built()
         cls.conf = kit.folder() / "conf"
         cls.conf.mkdir()
         cls.conf.parent.chmod(0o755)

@@ -58,7 +58,7 @@ fn play(seeds: impl Iterator<Item = u64>) -> Seen {
     let mut seen = Seen::default();
     for seed in seeds {
         let compared = runtime.block_on(async {
-            let one = tokio::time::timeout(Duration::from_secs(30), compare(seed));
+            let one = tokio::time::timeout(Duration::from_secs(120), compare(seed));
             one.await.unwrap_or_else(|_| panic!("seed {seed} hangs"))
         });
         match compared {

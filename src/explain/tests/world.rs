@@ -163,7 +163,7 @@ impl World {
         drop(client);
         session.await.expect("no panic");
         assert!(
-            self.config.access.flush(Duration::from_secs(5)),
+            self.config.access.flush(Duration::from_secs(60)),
             "the log is written"
         );
         let mut text = String::new();
