@@ -265,6 +265,25 @@ vrrp_instance front {{
         kit.until("a to stand by", lambda: self.state("a") == "backup", 3)
         self.assertTrue(self.net.has("b", V4) and not self.net.has("a", V4))
 
+    def test_two_that_cannot_hear_each_other_agree_when_they_can(self):
+        self.start("b", "howdah")
+        self.start("a", "howdah")
+        self.holds("a")
+        self.apart(True)
+        self.addCleanup(self.apart, False)
+        # What a virtual address cannot do: docs/operating/pair.md.
+        kit.until("both to hold it", lambda: all(self.net.has(node, V4) for node in PRIORITY), 5, 0.02)
+        self.apart(False)
+        took = self.holds("a", 2)
+        print(f"\n    two masters agree {took:.2f} s after they hear each other", end=" ")
+        self.assertEqual(self.status("b")["peer_priority"], PRIORITY["a"])
+        self.assertEqual(self.asked()[1], self.own("a"))
+
+    def apart(self, parted):
+        """Both reach the client, and not each other."""
+        for node in PRIORITY:
+            self.net.ip("switch", "link", "set", f"p-{node}", "type", "bridge_slave", "isolated", "on" if parted else "off")
+
     def test_an_interface_that_goes_and_comes_back(self):
         self.start("b", "howdah")
         self.start("a", "howdah")
