@@ -4,6 +4,7 @@ Everything is installed once into CACHE and reused. Nothing here runs as a servi
 this one and is ended by its own id, also when the run is cut short.
 """
 import atexit
+import itertools
 import os
 import random
 import shutil
@@ -292,8 +293,7 @@ class Net:
 
     def __init__(self, **nodes):
         need_debs(ip="iproute2")
-        self.prefix = f"howdah-{os.getpid()}-{Net.count}"
-        Net.count += 1
+        self.prefix = f"howdah-{os.getpid()}-{next(Net.numbers)}"
         self.spaces = []
         self._add("switch")
         at_the_end(self.close)
@@ -306,7 +306,7 @@ class Net:
             self.ip(node, "link", "set", "lo", "up")
             self.plug(node, *addresses)
 
-    count = 0
+    numbers = itertools.count()
 
     def _add(self, node):
         done = subprocess.run(["ip", "netns", "add", self.space(node)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
