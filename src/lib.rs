@@ -12,7 +12,7 @@
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
-//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`cluster`] → `pool`, `zookeeper`, `tls`, `wire` · [`standin`] → `tls`, `wire` · [`vip`] → `wire` |
+//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`cluster`] → `pool`, `zookeeper`, `tls`, `wire` · [`peers`] → `pool`, `tls`, `wire` · [`standin`] → `tls`, `wire` · [`vip`] → `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`zookeeper`] → `tls`, `wire` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
@@ -62,6 +62,7 @@ pub mod doctor;
 pub mod explain;
 pub mod health;
 pub mod listener;
+pub mod peers;
 pub mod plan;
 pub mod pool;
 pub mod session;

@@ -84,6 +84,7 @@ fn open() -> (Runtime, HandlerContext) {
         refused: None,
         configuration: admin::Configuration::of(None, ""),
         certificates: Vec::new(),
+        peers: Arc::default(),
         plan: None,
         cluster: None,
         admin: AdminPlan {

@@ -53,6 +53,7 @@ use crate::availability::Availability;
 use crate::cluster::Cluster;
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
+use crate::peers::PeersView;
 use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
 use crate::pool::Pool;
 use crate::telemetry::{ListenerMetrics, Metrics};
@@ -85,6 +86,8 @@ pub struct RuntimeView {
     pub vips: vip::Board,
     /// Who is one with this howdah, where the configuration says so.
     pub cluster: Option<Cluster>,
+    /// Whom sticky entries are shared with.
+    pub peers: PeersView,
     /// All of the configuration that runs; `None` before the first.
     pub plan: Option<Arc<Plan>>,
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{ListenerView, Refusal, RuntimeView};
 use crate::base::time::rfc3339;
 use crate::cluster::ClusterStatus;
+use crate::peers::PeerView;
 use crate::plan::{DiscoverPlan, Protocol};
 use crate::pool::{LastProbe, Member, Order, Origin, Pool, Server};
 use crate::telemetry::Metrics;
@@ -44,10 +45,47 @@ pub struct Status {
     /// The howdahs that are one with this; absent without `[cluster]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Box<ClusterStatus>>,
+    /// Whom sticky entries are shared with, in the order of the file; absent where with nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerStatus>,
     /// In the order of the file.
     pub listeners: Vec<ListenerStatus>,
     /// In the order of the file.
     pub pools: Vec<PoolStatus>,
+}
+
+/// One of those whom sticky entries are shared with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerStatus {
+    /// As it calls itself.
+    pub name: String,
+    /// Where it listens.
+    pub address: String,
+    /// away, connected, or syncing: one side tells the other everything.
+    #[schemars(extend("enum" = ["away", "syncing", "connected"]))]
+    pub state: String,
+    /// When the connection was made, or was gone: RFC 3339, UTC.
+    pub since: String,
+    /// Entries that it was told, since the start.
+    pub entries_sent: u64,
+    /// Entries that were taken from it, since the start.
+    pub entries_received: u64,
+    /// Why it is away.
+    pub why: Option<String>,
+}
+
+impl PeerStatus {
+    fn of(peer: PeerView) -> Self {
+        Self {
+            name: peer.name.as_ref().into(),
+            address: peer.address,
+            state: peer.state.into(),
+            since: rfc3339(peer.since).to_string(),
+            entries_sent: peer.sent,
+            entries_received: peer.received,
+            why: peer.why,
+        }
+    }
 }
 
 /// A stop that is under way.
@@ -289,6 +327,9 @@ impl Status {
                 .cluster
                 .as_ref()
                 .map(|cluster| Box::new(cluster.status())),
+            peers: (view.peers.load().iter())
+                .map(|peer| PeerStatus::of(peer.look()))
+                .collect(),
             listeners: view.listeners.iter().map(ListenerStatus::of).collect(),
             pools: view.pools.iter().map(|pool| PoolStatus::of(pool)).collect(),
         }

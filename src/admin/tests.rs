@@ -184,6 +184,7 @@ async fn stage(token: Option<&str>) -> Stage {
         refused: None,
         configuration: Configuration::of(None, ""),
         certificates: Vec::new(),
+        peers: Arc::default(),
         plan: None,
         cluster: None,
         admin: admin.clone(),

@@ -7,6 +7,7 @@ use std::io;
 use crate::admin::{self, Rejected};
 use crate::config;
 use crate::listener::bind::BindError;
+use crate::peers::PeersError;
 use crate::plan::ListenerName;
 use crate::tls::TlsError;
 
@@ -64,6 +65,9 @@ pub enum ReloadError {
         /// Why.
         source: Box<TlsError>,
     },
+    /// The address of peers, or their certificates.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
     /// The file of the access log.
     #[error("the access log cannot be opened: {0}")]
     AccessLog(#[source] io::Error),

@@ -50,6 +50,7 @@ use crate::health::command::Programs;
 use crate::health::{Checkers, LoadReaders};
 use crate::listener::handles::WorkerHandles;
 use crate::listener::{Listener, Owner};
+use crate::peers::Peers;
 use crate::plan::{ListenerName, Plan, PoolName, Protocol, ServerName};
 use crate::pool::Pool;
 use crate::session::Limit;
@@ -95,6 +96,7 @@ pub struct App {
     stands_by: bool,
     reach: Reachability,
     alerts: Alerts,
+    peers: Peers,
     checkers: Checkers,
     programs: Programs,
     load_readers: LoadReaders,
@@ -176,6 +178,7 @@ impl App {
         let (sources, listed) = Sources::new(|path, pool| {
             config::members(path, pool).map_err(|report| report.to_string())
         });
+        let peers = Peers::new(&metrics);
         let view = Arc::new(ArcSwap::from_pointee(RuntimeView {
             started: std::time::Instant::now(),
             generation: 0,
@@ -190,13 +193,14 @@ impl App {
             certificates: Vec::new(),
             admin: plan.admin.clone(),
             vips: vips.board(),
+            peers: peers.view(),
         }));
         let cluster = cluster::join(&plan, &view, server.address(), &metrics)?;
         fences.are_of(cluster.as_ref());
         let stands_by = cluster.as_ref().is_some_and(Cluster::is_exclusive);
-        let alerts = Alerts::new(&metrics, still_there(&view));
         let mut app = Self {
-            alerts,
+            alerts: Alerts::new(&metrics, still_there(&view)),
+            peers,
             plan: Plan {
                 listeners: Vec::new(),
                 pools: Vec::new(),

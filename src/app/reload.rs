@@ -23,6 +23,7 @@ use super::step::{Handover, Opened, Step};
 use crate::admin::{Configuration, Refusal, Rejected, ReloadView, Reloaded, RuntimeView};
 use crate::config::{self, Loaded, Words};
 use crate::health::command::{Programs, commands};
+use crate::peers;
 use crate::plan::diff::{Delta, diff, keep_what_needs_a_restart};
 use crate::plan::{ListenerName, LogTarget, Plan, PoolName};
 use crate::telemetry::ReloadResult;
@@ -41,6 +42,7 @@ pub(super) struct Staged {
     tls: HashMap<ListenerName, Arc<ServerConfig>>,
     connectors: HashMap<PoolName, Connector>,
     sink: Option<Sink>,
+    peers: peers::Staged,
 }
 
 impl App {
@@ -215,6 +217,7 @@ impl App {
             }
         }
         let sink = self.sink(&plan).map_err(ReloadError::AccessLog)?;
+        let peers = self.peers.prepare(plan.peers.as_deref())?;
         Ok(Staged {
             plan,
             words,
@@ -224,6 +227,7 @@ impl App {
             tls,
             connectors,
             sink,
+            peers,
         })
     }
 
@@ -238,6 +242,7 @@ impl App {
             tls,
             mut connectors,
             sink,
+            peers,
         } = staged;
         self.generation += 1;
         self.metrics.generation(self.generation);
@@ -263,10 +268,20 @@ impl App {
         self.plan = plan;
         self.words = words;
         self.needs_restart = delta.needs_restart;
+        self.commit_peers(peers);
         self.leaving = delta.pools_removed;
         let steps = self.steps(sockets, tls, delta.listeners_removed);
         self.begin(steps, &handovers, &delta.pools_added).await;
         self.show_certificates();
+    }
+
+    /// Sticky entries are shared of the pools that the plan has now.
+    fn commit_peers(&mut self, staged: peers::Staged) {
+        let pools = self.plan.pools.iter();
+        let pools = pools.filter_map(|plan| self.pools.get(&plan.name));
+        let pools: Vec<_> = pools.map(|runtime| Arc::clone(&runtime.pool)).collect();
+        let plan = self.plan.peers.as_ref();
+        self.peers.commit(plan, staged, &pools);
     }
 
     /// One for each listener, also where its own entry is the same: the pools behind it may not be.

@@ -29,6 +29,7 @@ impl App {
         if let Some(cluster) = &self.cluster {
             cluster.leave().await;
         }
+        self.peers.end();
         self.availability.stopping();
         if !hurried {
             self.wait_until(deadline, hurry, Until::Empty).await;

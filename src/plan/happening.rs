@@ -37,6 +37,8 @@ words! {
         State = "state",
         /// Other howdahs: who leads, whether they can be heard, what they see otherwise.
         Cluster = "cluster",
+        /// A connection to a peer is there, or is not.
+        Peer = "peer",
         /// A change of the configuration waits for the next start.
         RestartNeeded = "restart-needed",
         /// A virtual address came, went, or cannot be had.

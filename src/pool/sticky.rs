@@ -49,6 +49,20 @@ impl Pool {
         learned
     }
 
+    /// Whose this client is, for as long as it lives on; one with a session lives on for as long as an entry can.
+    pub fn sticky(&self, client: IpAddr) -> Option<StickyChange> {
+        let snapshot = self.load();
+        let plan = snapshot.plan.sticky.as_ref()?;
+        let client = client.to_canonical();
+        let found = self.affinity().look(client, plan, Instant::now())?;
+        let member = snapshot.seat(found.server)?;
+        Some(StickyChange {
+            client,
+            server: member.plan.name.clone(),
+            left: plan.ttl - found.idle.unwrap_or_default(),
+        })
+    }
+
     /// Those of a memory, under new identities.
     pub(super) fn learn_all(&self, all: Vec<Known>, plan: Option<&StickyPlan>, now: Instant) {
         if let Some(plan) = plan {

@@ -10,7 +10,7 @@ use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
 use super::handles::{
-    AlertMetrics, ListenerMetrics, Living, PoolMetrics, ServerMetrics, VipMetrics,
+    AlertMetrics, ListenerMetrics, Living, PeerMetrics, PoolMetrics, ServerMetrics, VipMetrics,
 };
 use super::journal::Journal;
 use super::process;
@@ -102,6 +102,17 @@ impl Metrics {
     /// The counters of a virtual address.
     pub fn vip(&self, name: &VipName) -> VipMetrics {
         VipMetrics::new(&self.families, name.as_str())
+    }
+
+    /// The counters of a peer.
+    pub fn peer(&self, name: &str) -> PeerMetrics {
+        PeerMetrics::new(&self.families, name)
+    }
+
+    /// A connection to the address of peers was refused: it is nobody's, or speaks something else.
+    pub fn peer_refused(&self, reason: &'static str) {
+        let family = &self.families.peers_refused;
+        family.with_label_values(&[reason]).inc();
     }
 
     /// What happened, in order.

@@ -25,8 +25,8 @@ pub mod timelines;
 pub use self::access::{AccessLog, Line};
 pub use self::handles::VipMetrics;
 pub use self::handles::{
-    AlertMetrics, ListenerMetrics, OutageKind, PoolMetrics, ServerMetrics, SessionResult, Shown,
-    Times,
+    AlertMetrics, ListenerMetrics, OutageKind, PeerMetrics, PoolMetrics, ServerMetrics,
+    SessionResult, Shown, Times,
 };
 pub use self::journal::Journal;
 pub use self::log::Log;

@@ -46,6 +46,7 @@ mod load;
 mod locks;
 mod logs;
 mod newcomer;
+mod peers;
 mod probe;
 mod probes;
 mod proxy_protocol;

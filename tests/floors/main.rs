@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -112,6 +112,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("alerts", 2),
     ("vip", 2),
     ("cluster", 2),
+    ("peers", 2),
     ("standin", 2),
     ("pool", 1),
     ("tls", 1),
@@ -137,7 +138,7 @@ const ARROWS: [(&str, &str); 8] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 15] = [
+const NARROW: [(&str, &[&str]); 16] = [
     ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
@@ -165,6 +166,10 @@ const NARROW: [(&str, &[&str]); 15] = [
         ],
     ),
     ("alerts", &["tls", "wire", "plan", "telemetry", "base"]),
+    (
+        "peers",
+        &["pool", "tls", "wire", "plan", "telemetry", "base"],
+    ),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
     ("vip", &["wire", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),

@@ -66,6 +66,16 @@ fn notices(status: &Status, width: usize) -> String {
             "vip {name} ({addresses}): {state} since {since}, {why}"
         ));
     }
+    for peer in &status.peers {
+        let (name, address) = (clean(&peer.name), clean(&peer.address));
+        let (sent, received) = (peer.entries_sent, peer.entries_received);
+        let why = peer.why.as_deref().map(clean);
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        let state = clean(&peer.state);
+        say(format!(
+            "peer {name} at {address} is {state}{why}; {sent} sticky entries sent, {received} received"
+        ));
+    }
     text.push_str(if text.is_empty() { "" } else { "\n" });
     text
 }
@@ -349,7 +359,9 @@ const NAMED: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::status::{DrainStatus, ListenerStatus, ProbeStatus, RefusedStatus};
+    use crate::admin::status::{
+        DrainStatus, ListenerStatus, PeerStatus, ProbeStatus, RefusedStatus,
+    };
     use crate::vip;
 
     fn server(name: &str, address: &str, health: &str, active: u64) -> ServerStatus {
@@ -391,6 +403,7 @@ mod tests {
             cluster: None,
             refused_reload: None,
             vips: Vec::new(),
+            peers: Vec::new(),
             listeners: vec![ListenerStatus {
                 name: "hive".into(),
                 bind: vec![([0, 0, 0, 0], 10_000).into()],
@@ -545,6 +558,15 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
                 peer: None,
                 peer_priority: None,
             }],
+            peers: vec![PeerStatus {
+                name: "lb-2".into(),
+                address: "10.0.0.2:1024".into(),
+                state: "away".into(),
+                since: "2027-01-15T08:00:00.000Z".into(),
+                entries_sent: 7,
+                entries_received: 2,
+                why: Some("nobody answers at its address".into()),
+            }],
             ..status()
         };
         let expected = "\
@@ -552,6 +574,7 @@ DRAINING: takes no new sessions, has 120 left, and ends with them or in 1 min
 waits for a restart: admin.bind, log.format
 the reload at 2027-01-15T08:00:00.000Z was refused: the configuration is faulty; nothing has changed
 vip front (192.0.2.10): backup since 2027-01-15T08:00:00.000Z, it takes part
+peer lb-2 at 10.0.0.2:1024 is away: nobody answers at its address; 7 sticky entries sent, 2 received
 
 ";
         assert_eq!(notices(&status, 120), expected);

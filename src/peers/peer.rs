@@ -1,0 +1,156 @@
+//! The life of one peer: a connection, whoever makes it, and what is owed to the peer while there is none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::bond::Bond;
+use super::dial::{Failed, dial};
+use super::link::Link;
+use super::reason::Closed;
+use super::session::{End, Session};
+use crate::base::caught::caught;
+use crate::telemetry::journal::{Event, Kind};
+use crate::wire::peers::hello::MINOR;
+
+/// See the module.
+pub(super) struct Peer {
+    bond: Bond,
+    /// What was said of it last.
+    said: Option<Closed>,
+}
+
+impl Peer {
+    pub(super) fn new(bond: Bond) -> Self {
+        Self { bond, said: None }
+    }
+
+    /// Until the task is ended.
+    pub(super) async fn run(mut self) {
+        loop {
+            if let Err(panic) = caught(self.live()).await {
+                self.bond.mesh.metrics.panicked("peers");
+                tracing::error!(peer = %self.bond.plan.name, panic, "a peer's task panicked, and begins again: report this");
+                sleep(LONGEST).await;
+            }
+        }
+    }
+
+    async fn live(&mut self) {
+        self.bond.follow();
+        let mut pause = if self.is_first() {
+            Duration::ZERO
+        } else {
+            SECOND.mul_f64(0.5 + fastrand::f64() / 2.0)
+        };
+        let (mut failures, mut minor) = (0, MINOR);
+        let mut next = None;
+        loop {
+            let link = match next.take() {
+                Some(link) => Ok(link),
+                None => self.meet(pause, minor).await,
+            };
+            let (why, detail) = match link {
+                Ok(link) => {
+                    failures = 0;
+                    let (end, following) = self.converse(link).await;
+                    next = following;
+                    end
+                }
+                Err(failed) => {
+                    failures += 1;
+                    minor = if failed.0 == Closed::Version {
+                        0
+                    } else {
+                        MINOR
+                    };
+                    failed
+                }
+            };
+            self.told(why, &detail);
+            let whole = SECOND.mul_f64(2_f64.powi(failures - 2)).min(LONGEST);
+            pause = whole.mul_f64(0.5 + fastrand::f64() / 2.0) + SHORTEST;
+        }
+    }
+
+    /// Of two howdahs that connect to each other at once, the connection of the one counts whose name comes first.
+    fn is_first(&self) -> bool {
+        let setup = self.bond.mesh.setup.load();
+        setup
+            .as_ref()
+            .is_some_and(|setup| setup.plan.name < self.bond.plan.name)
+    }
+
+    /// A connection that the peer makes, or one of ours, after a pause.
+    async fn meet(&mut self, pause: Duration, minor: u32) -> Result<Link, Failed> {
+        let is_first = self.is_first();
+        let setup = self.bond.mesh.setup.load_full();
+        let dialing = AtomicBool::new(false);
+        let ours = async {
+            sleep(pause).await;
+            dialing.store(true, Ordering::Relaxed);
+            match &setup {
+                Some(setup) => dial(&self.bond.plan, setup, minor).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut ours = std::pin::pin!(ours);
+        let mut theirs = None;
+        loop {
+            tokio::select! {
+                biased;
+                dialed = &mut ours => {
+                    return match (dialed, theirs) {
+                        (Err(_), Some(link)) => Ok(link),
+                        (dialed, _) => dialed,
+                    };
+                }
+                Some(link) = self.bond.incoming.recv() => {
+                    if !(is_first && dialing.load(Ordering::Relaxed)) {
+                        return Ok(link);
+                    }
+                    theirs = Some(link);
+                }
+            }
+        }
+    }
+
+    async fn converse(&mut self, link: Link) -> End {
+        let name = Arc::clone(&self.bond.plan.name);
+        let incoming = link.incoming;
+        tracing::info!(peer = %name, incoming, "peer connected");
+        if self.said.take() != Some(Closed::Replaced) {
+            let event = Event::info(Kind::Peer, format!("peer {name} is connected"));
+            self.bond.mesh.metrics.journal().tell(event.to("connected"));
+        }
+        self.bond.follow();
+        let end = Session::new(&mut self.bond, link.minor).run(link).await;
+        self.bond.mesh.lesson().lost(&name, Instant::now());
+        end
+    }
+
+    /// Says once what is wrong; the journal has it when it changes.
+    fn told(&mut self, why: Closed, detail: &str) {
+        self.bond.state.away(why, detail);
+        if self.said == Some(why) {
+            return;
+        }
+        self.said = Some(why);
+        let (name, reason) = (&self.bond.plan.name, why.as_str());
+        if why == Closed::Replaced {
+            tracing::debug!(peer = %name, "the peer made a newer connection");
+            return;
+        }
+        tracing::warn!(peer = %name, address = %self.bond.plan.address, reason, detail, "no connection to a peer: {}", why.hint());
+        let text = format!("peer {name} is away: {}", why.hint());
+        let event = Event::warning(Kind::Peer, text).reason(reason);
+        self.bond.mesh.metrics.journal().tell(event.to("away"));
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Between two attempts.
+const LONGEST: Duration = Duration::from_secs(5);
+const SHORTEST: Duration = Duration::from_millis(50);

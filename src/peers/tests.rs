@@ -1,0 +1,265 @@
+//! Conversations recorded from real HAProxy pairs, replayed in both roles; and two of our own sides that talk to each other.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::conversation::{Conversation, Heard};
+use super::reason::Ignored;
+use super::telling::{Entry, Telling};
+use crate::wire::peers::{Control, Hello, Message, Status, message};
+
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
+
+fn recorded(name: &str, side: &str) -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(root.join(format!("tests/peers/{name}.{side}"))).expect("recorded")
+}
+
+/// Everything that one side says, with `pieces` bytes coming at a time.
+fn listen(bytes: &[u8], pieces: usize, learning: bool) -> Vec<Heard> {
+    let mut conversation = Conversation::default();
+    conversation.learning = learning;
+    let (mut inbox, mut all) = (Vec::new(), Vec::new());
+    for piece in bytes.chunks(pieces) {
+        inbox.extend(piece);
+        while let Some((heard, length)) = conversation
+            .hear(&inbox, |name| name == "hive")
+            .expect("good")
+        {
+            inbox.drain(..length);
+            all.push(heard);
+        }
+    }
+    assert!(inbox.is_empty(), "something is left");
+    all
+}
+
+fn entries(all: &[Heard]) -> Vec<(IpAddr, &str, Option<Duration>)> {
+    let entry = |heard: &Heard| match heard {
+        Heard::Entry {
+            client,
+            server,
+            left,
+            ..
+        } => Some((*client, server.to_string(), *left)),
+        _ => None,
+    };
+    let all: Vec<_> = all.iter().filter_map(entry).collect();
+    all.into_iter()
+        .map(|(client, server, left)| (client, &*Box::leak(server.into_boxed_str()), left))
+        .collect()
+}
+
+fn client(last: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+/// A pair of HAProxies: the accepting one knows five clients, teaches them, hears of three, and is asked once more by one of its own.
+#[test]
+fn what_real_haproxies_say_to_each_other_is_understood_in_both_roles() {
+    for version in ["haproxy-2.6", "haproxy-3.5"] {
+        for table in ["ip", "ipv6", "string"] {
+            let name = format!("{version}-{table}");
+            let connected = recorded(&name, "connected");
+            let (hello, length) = Hello::decode(&connected).expect("good").expect("whole");
+            assert_eq!((&*hello.from, &*hello.to, hello.minor), ("lb-1", "lb-2", 1));
+            for pieces in [1, 7, 100_000] {
+                let told = listen(&connected[length..], pieces, false);
+                assert_eq!(told[0], Heard::Request, "{name}");
+                assert!(told.contains(&Heard::Confirmed), "{name}");
+                let news = entries(&told);
+                let clients: Vec<_> = news.iter().map(|(client, ..)| *client).collect();
+                assert_eq!(clients, [client(11), client(12), client(13)], "{name}");
+                assert!(
+                    news.iter()
+                        .all(|(_, server, left)| server.starts_with("hs2-") && left.is_none())
+                );
+            }
+            let accepted = recorded(&name, "accepted");
+            let (status, length) = Status::decode(&accepted).expect("good").expect("whole");
+            assert_eq!(status, Status::Success);
+            let taught = listen(&accepted[length..], 3, true);
+            let over = taught.iter().position(|heard| *heard == Heard::Told(true));
+            let over = over.expect("the lesson ends");
+            let lesson = entries(&taught[..over]);
+            let timed = lesson.iter().filter(|(.., left)| left.is_some());
+            let timed: Vec<_> = timed.collect();
+            assert_eq!(timed.len(), 5, "{name}");
+            for (at, (own, server, left)) in timed.iter().enumerate() {
+                let number = u8::try_from(at + 1).expect("few");
+                assert_eq!(*own, client(number), "{name}");
+                let expected = if number % 2 == 1 { "hs2-1" } else { "hs2-2" };
+                assert_eq!(*server, expected, "{name}");
+                assert!(
+                    left.is_some_and(|left| left < HALF_AN_HOUR && left > HALF_AN_HOUR - 2 * ASIDE)
+                );
+            }
+            assert!(
+                taught.iter().any(|heard| matches!(heard, Heard::Acked(..))),
+                "{name}"
+            );
+        }
+    }
+}
+
+/// The recording waits so long before the first side starts, at most.
+const ASIDE: Duration = Duration::from_secs(20);
+
+fn told(
+    telling: &mut Telling,
+    table: &str,
+    last: u8,
+    server: &str,
+    left: Option<u64>,
+    six: bool,
+) -> Vec<u8> {
+    let (mut out, table): (_, Arc<str>) = (Vec::new(), table.into());
+    let entry = Entry {
+        table: &table,
+        ttl: HALF_AN_HOUR,
+        client: client(last),
+        server,
+        left: left.map(Duration::from_secs),
+    };
+    telling.tell(&mut out, &entry, six);
+    out
+}
+
+#[test]
+fn ours_is_byte_for_byte_what_haproxy_says() {
+    let mut telling = Telling::new(1);
+    let mut ours = told(&mut telling, "hive", 1, "hs2-1", None, false);
+    ours.extend(told(&mut telling, "hive", 2, "hs2-2", None, false));
+    ours.extend(told(&mut telling, "hive", 3, "hs2-1", None, false));
+    let accepted = recorded("haproxy-3.5-ip", "accepted");
+    let theirs = &accepted[4..];
+    // HAProxy tells the server's number, too, which is one bit in the definition and a byte in each entry.
+    let mut mine = Conversation::default();
+    let mut other = Conversation::default();
+    let (mut at, mut to) = (0, 0);
+    for _ in 0..4 {
+        let (one, length) = mine
+            .hear(&ours[at..], |_| true)
+            .expect("good")
+            .expect("whole");
+        let (two, other_length) = other
+            .hear(&theirs[to..], |_| true)
+            .expect("good")
+            .expect("whole");
+        assert_eq!(one, two);
+        assert_eq!(
+            ours[at..at + 2],
+            theirs[to..to + 2],
+            "the same kind of message"
+        );
+        at += length;
+        to += other_length;
+    }
+    assert_eq!(at, ours.len());
+}
+
+#[test]
+fn entries_are_told_until_they_are_acknowledged_and_tables_in_turn() {
+    let mut telling = Telling::new(1);
+    assert!(telling.is_settled());
+    let mut bytes = told(&mut telling, "hive", 1, "a", Some(60), false);
+    bytes.extend(told(&mut telling, "hue", 2, "b", Some(60), false));
+    bytes.extend(told(&mut telling, "hive", 3, "a", None, false));
+    assert!(!telling.is_settled());
+    let mut conversation = Conversation::default();
+    let (mut at, mut heard) = (0, Vec::new());
+    while let Some((one, length)) = conversation
+        .hear(&bytes[at..], |name| name == "hive")
+        .expect("good")
+    {
+        heard.push(one);
+        at += length;
+    }
+    let unknown = Heard::Ignored(Ignored::Table, "hue".into());
+    assert_eq!(
+        heard.iter().filter(|one| **one == unknown).count(),
+        2,
+        "its definition and its entry"
+    );
+    let minute = Some(Duration::from_secs(60));
+    assert_eq!(
+        entries(&heard),
+        [(client(1), "a", minute), (client(3), "a", None)]
+    );
+    let mut acks = Vec::new();
+    conversation.put_acks(&mut acks);
+    let (ack, length) = Message::decode(&acks).expect("good").expect("whole");
+    assert_eq!(
+        (length, acks.len()),
+        (acks.len(), length),
+        "one, of the table that is shared"
+    );
+    let Message::Ack { table, number } = ack else {
+        panic!("{ack:?}");
+    };
+    assert_eq!(number, 2);
+    telling.acked(table, number);
+    assert!(!telling.is_settled(), "nobody has the other table");
+    telling.settled();
+    assert!(telling.is_settled());
+}
+
+#[test]
+fn names_that_an_ignored_table_tells_are_known_to_the_next_one() {
+    let mut telling = Telling::new(1);
+    let mut bytes = told(&mut telling, "nobodys", 1, "a", None, false);
+    bytes.extend(told(&mut telling, "hive", 2, "a", None, false));
+    let heard = listen(&bytes, 1000, false);
+    assert_eq!(entries(&heard), [(client(2), "a", None)]);
+}
+
+#[test]
+fn a_peer_with_keys_of_ipv6_alone_is_told_all_by_them() {
+    let mut theirs = Telling::new(1);
+    let bytes = told(&mut theirs, "hive", 9, "a", None, true);
+    let mut conversation = Conversation::default();
+    let mut at = 0;
+    while let Some((heard, length)) = conversation.hear(&bytes[at..], |_| true).expect("good") {
+        at += length;
+        if let Heard::Entry { client: own, .. } = heard {
+            assert_eq!(own, client(9));
+        }
+    }
+    assert!(conversation.is_six_alone("hive") && !conversation.is_six_alone("hue"));
+    assert_eq!(conversation.expire("hive"), Some(HALF_AN_HOUR));
+}
+
+#[test]
+fn an_older_peer_is_told_no_times() {
+    let mut telling = Telling::new(0);
+    let heard = listen(
+        &told(&mut telling, "hive", 1, "a", Some(5), false),
+        10,
+        false,
+    );
+    assert_eq!(entries(&heard), [(client(1), "a", None)]);
+}
+
+#[test]
+fn controls_are_understood() {
+    let mut bytes = Vec::new();
+    for control in [
+        Control::ResyncRequest,
+        Control::Heartbeat,
+        Control::ResyncPartial,
+        Control::ResyncConfirm,
+    ] {
+        message::put_control(&mut bytes, control);
+    }
+    bytes.extend([1, 0]);
+    let expected = [
+        Heard::Request,
+        Heard::Nothing,
+        Heard::Told(false),
+        Heard::Confirmed,
+        Heard::Faulted,
+    ];
+    assert_eq!(listen(&bytes, 1, true), expected);
+}
