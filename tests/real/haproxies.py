@@ -8,7 +8,6 @@ import selectors
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -60,6 +59,8 @@ def ask(port, source, host="127.0.0.1", keep=False):
     """The name of the server that a client with this address meets."""
     client = socket.create_connection((host, port), timeout=5, source_address=(source, 0))
     client.settimeout(5)
+    # howdah calls the server when the client has spoken.
+    client.sendall(b"?")
     name = b""
     while not name.endswith(b"\n"):
         piece = client.recv(100)
@@ -84,16 +85,13 @@ class HAProxy:
         self.process = None
 
     def start(self):
-        log = open(self.folder / f"{self.name}.log", "ab")
-        self.process = subprocess.Popen([binary(), "-f", str(self.file), "-db", "-L", self.name],
-                                        stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.process = kit.Process(self.name, [binary(), "-f", self.file, "-db"], self.folder)
         kit.until(f"haproxy {self.name} answers", lambda: self.ask("show info", quiet=True), 10)
         return self
 
     def stop(self):
         if self.process:
             self.process.kill()
-            self.process.wait()
             self.process = None
 
     def ask(self, command, quiet=False):
@@ -107,7 +105,7 @@ class HAProxy:
                     answer += piece
                 return answer.decode()
         except OSError:
-            if quiet or self.process.poll() is not None:
+            if quiet or not self.process.running():
                 return ""
             raise
 
@@ -127,6 +125,7 @@ def config(name, socket_path, port, front, servers, others, table="type ip", tls
     peers = "\n".join(f"    server {other} 127.0.0.1:{where} {tls and tls.format(who='server')}".rstrip() for other, where in others.items())
     return f"""global
     stats socket {socket_path} level admin
+    localpeer {name}
 defaults
     mode tcp
     timeout connect 3s
