@@ -12,7 +12,7 @@
 //! | 5 entry | `main`, [`cli`] |
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
-//! | 2 rooms | [`availability`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`cluster`] → `pool`, `zookeeper`, `tls`, `wire` · [`peers`] → `pool`, `tls`, `wire` · [`standin`] → `tls`, `wire` · [`vip`] → `wire` |
+//! | 2 rooms | [`availability`] → `pool` · [`state`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`cluster`] → `pool`, `zookeeper`, `tls`, `wire` · [`peers`] → `pool`, `tls`, `wire` · [`standin`] → `tls`, `wire` · [`vip`] → `wire` |
 //! | 1 truth and thought | [`pool`] → `balance` · [`zookeeper`] → `tls`, `wire` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
@@ -67,6 +67,7 @@ pub mod plan;
 pub mod pool;
 pub mod session;
 pub mod standin;
+pub mod state;
 pub mod telemetry;
 pub mod tls;
 pub mod vip;

@@ -64,6 +64,11 @@ fn gauges() {
 }
 
 #[test]
+fn state() {
+    examine("state", 100_000);
+}
+
+#[test]
 fn peers() {
     examine("peers", 150_000);
 }

@@ -10,6 +10,7 @@ use howdah::availability::Availability;
 use howdah::listener::sessions::SessionTable;
 use howdah::plan::{AdminPlan, HistoryPlan};
 use howdah::pool::Pool;
+use howdah::state::StateView;
 use howdah::telemetry::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::runtime::{Builder, Runtime};
@@ -85,6 +86,7 @@ fn open() -> (Runtime, HandlerContext) {
         configuration: admin::Configuration::of(None, ""),
         certificates: Vec::new(),
         peers: Arc::default(),
+        state: StateView::default(),
         plan: None,
         cluster: None,
         admin: AdminPlan {

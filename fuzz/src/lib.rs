@@ -10,6 +10,7 @@ mod expected;
 mod load;
 mod peers;
 mod secure;
+mod state;
 mod vrrp;
 mod zookeeper;
 
@@ -27,6 +28,7 @@ pub use self::expected::{dns, exchange, json};
 pub use self::load::{agent, gauges};
 pub use self::peers::peers;
 pub use self::secure::client_hello;
+pub use self::state::state;
 pub use self::vrrp::vrrp;
 pub use self::zookeeper::{znode, zookeeper};
 
@@ -34,7 +36,7 @@ pub use self::zookeeper::{znode, zookeeper};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -53,6 +55,7 @@ pub const TARGETS: [Target; 20] = [
     ("gauges", gauges),
     ("peers", peers),
     ("vrrp", vrrp),
+    ("state", state),
     ("config", config),
     ("admin", admin),
 ];

@@ -56,6 +56,7 @@ use crate::listener::sessions::SessionTable;
 use crate::peers::PeersView;
 use crate::plan::{AdminPlan, Identity, ListenerName, Plan, PoolName, Protocol};
 use crate::pool::Pool;
+use crate::state::StateView;
 use crate::telemetry::{ListenerMetrics, Metrics};
 use crate::vip;
 
@@ -88,6 +89,8 @@ pub struct RuntimeView {
     pub cluster: Option<Cluster>,
     /// Whom sticky entries are shared with.
     pub peers: PeersView,
+    /// Of the file that outlives the process.
+    pub state: StateView,
     /// All of the configuration that runs; `None` before the first.
     pub plan: Option<Arc<Plan>>,
 }

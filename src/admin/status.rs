@@ -14,6 +14,7 @@ use crate::cluster::ClusterStatus;
 use crate::peers::PeerView;
 use crate::plan::{DiscoverPlan, Protocol};
 use crate::pool::{LastProbe, Member, Order, Origin, Pool, Server};
+use crate::state::StateView;
 use crate::telemetry::Metrics;
 use crate::vip;
 
@@ -48,6 +49,9 @@ pub struct Status {
     /// Whom sticky entries are shared with, in the order of the file; absent where with nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerStatus>,
+    /// What outlives a restart; absent where nothing is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_file: Option<StateFileStatus>,
     /// In the order of the file.
     pub listeners: Vec<ListenerStatus>,
     /// In the order of the file.
@@ -115,6 +119,34 @@ impl RefusedStatus {
             error: refused.why.error.clone(),
             faults: refused.why.told.clone(),
         }
+    }
+}
+
+/// The file of `[state]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StateFileStatus {
+    /// Where.
+    pub file: String,
+    /// When it was written last, by this howdah: RFC 3339, UTC; null before.
+    pub saved_at: Option<String>,
+    /// How large it was then.
+    pub bytes: u64,
+    /// Why it cannot be written; null: it can.
+    pub error: Option<String>,
+    /// Why what was there at the start could not be read; null: it could, or nothing was there.
+    pub unread: Option<String>,
+}
+
+impl StateFileStatus {
+    fn of(state: &StateView) -> Option<Self> {
+        let shown = state.now();
+        Some(Self {
+            file: shown.file.as_ref()?.display().to_string(),
+            saved_at: shown.saved_at.map(|at| rfc3339(at).to_string()),
+            bytes: shown.size,
+            error: shown.error.clone(),
+            unread: shown.unread.clone(),
+        })
     }
 }
 
@@ -330,6 +362,7 @@ impl Status {
             peers: (view.peers.load().iter())
                 .map(|peer| PeerStatus::of(peer.look()))
                 .collect(),
+            state_file: StateFileStatus::of(&view.state),
             listeners: view.listeners.iter().map(ListenerStatus::of).collect(),
             pools: view.pools.iter().map(|pool| PoolStatus::of(pool)).collect(),
         }

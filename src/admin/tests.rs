@@ -185,6 +185,7 @@ async fn stage(token: Option<&str>) -> Stage {
         configuration: Configuration::of(None, ""),
         certificates: Vec::new(),
         peers: Arc::default(),
+        state: StateView::default(),
         plan: None,
         cluster: None,
         admin: admin.clone(),

@@ -29,6 +29,9 @@ pub enum StartError {
     /// TLS with the ensemble of `[cluster]`.
     #[error("[cluster]: {0}")]
     Cluster(#[source] TlsError),
+    /// The thread of the state file was refused.
+    #[error("the state cannot be kept: {0}")]
+    State(#[source] io::Error),
     /// The admin address.
     #[error(transparent)]
     Admin(#[from] admin::BindError),

@@ -13,6 +13,7 @@ mod lead;
 mod listeners;
 mod pools;
 mod reach;
+mod recall;
 mod reload;
 mod reloads;
 mod sampler;
@@ -54,6 +55,7 @@ use crate::peers::Peers;
 use crate::plan::{ListenerName, Plan, PoolName, Protocol, ServerName};
 use crate::pool::Pool;
 use crate::session::Limit;
+use crate::state::{Memory, StateFile};
 use crate::telemetry::Metrics;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::journal::{Event, Kind};
@@ -94,6 +96,9 @@ pub struct App {
     cluster: Option<Cluster>,
     /// Another howdah leads: no listener of ours is open.
     stands_by: bool,
+    state: StateFile,
+    /// What a former howdah left, until the pools of the start have it.
+    memory: Option<Memory>,
     reach: Reachability,
     alerts: Alerts,
     peers: Peers,
@@ -174,6 +179,8 @@ impl App {
         let fences = cluster::Fences::default();
         let vips = Vips::start(&plan.vips, &metrics, fences.clone().permission())
             .map_err(StartError::Vips)?;
+        let (state, memory) =
+            StateFile::open(plan.state.file.as_deref(), &metrics).map_err(StartError::State)?;
         let (orders, commands) = mpsc::channel(COMMANDS);
         let (sources, listed) = Sources::new(|path, pool| {
             config::members(path, pool).map_err(|report| report.to_string())
@@ -194,6 +201,7 @@ impl App {
             admin: plan.admin.clone(),
             vips: vips.board(),
             peers: peers.view(),
+            state: state.view(),
         }));
         let cluster = cluster::join(&plan, &view, server.address(), &metrics)?;
         fences.are_of(cluster.as_ref());
@@ -230,6 +238,8 @@ impl App {
             vips: Arc::new(vips),
             cluster,
             stands_by,
+            state,
+            memory,
             reach: Reachability::default(),
             checkers: Checkers::new(programs.clone()),
             programs,
@@ -251,6 +261,7 @@ impl App {
         if let Some(cluster) = app.cluster.clone() {
             app.tasks.spawn(cluster.run());
         }
+        app.forget_the_rest();
         // Only now, so that nobody sees a program without listeners, least of all one that is ready.
         tracing::info!(address = %app.admin_address, "admin listening");
         let timelines = app.metrics.timelines().clone();

@@ -19,6 +19,7 @@ impl App {
             None => {
                 let (pool, keeper) = Pool::new(Arc::clone(plan), &self.metrics);
                 self.tasks.spawn(keeper.run());
+                self.recall(&pool).await;
                 pool
             }
         };

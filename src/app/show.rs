@@ -45,6 +45,8 @@ impl App {
             plan: Some(Arc::new(self.plan.clone())),
             ..RuntimeView::clone(view)
         });
+        let file = self.plan.state.file.as_deref();
+        self.state.follow(file, &self.view.load().pools);
         self.availability.follow(self.watched());
     }
 

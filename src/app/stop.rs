@@ -39,6 +39,7 @@ impl App {
             tracing::warn!(sessions = self.handles.sessions(), "sessions did not end");
         }
         self.alerts.flush().await;
+        self.state.close(LAST_WORDS).await;
         let availability = self.availability.clone();
         // Deadlines of drains that are still to come hold the handles of the workers.
         self.tasks.end().await;

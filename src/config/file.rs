@@ -42,6 +42,8 @@ tables! {
         history: History = "its keys' defaults",
         /// Other howdahs that are one with this: they share orders, weights, and what they know.
         cluster: Cluster = "alone",
+        /// What outlives a restart: sticky clients, orders, verdicts.
+        state: State = "nothing is kept",
         /// Where clients connect; at least one.
         listener: List<Listener> = "required",
         /// Servers, by the name of their pool; at least one.
@@ -243,6 +245,13 @@ tables! {
         preempt_delay: Duration = "\"0s\"",
         /// Addresses or names of the other machines, where the network carries no multicast, or too far.
         unicast_peers: Many<String> = "everybody on the network, by multicast",
+    }
+
+    /// What outlives a restart: sticky clients, orders and weights given at run time, the last verdicts. Read at a start.
+    State "[state]" state {
+        /// A file that howdah makes and keeps, at most 64 MiB. What cannot be read is set aside, howdah starts without it. Taken
+        /// by a reload, which writes there at once.
+        file: FilePath = "none: nothing is kept",
     }
 
     /// An accepting address, or several that behave alike; one `[[listener]]` each.
@@ -982,6 +991,10 @@ fn cluster(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
 
 fn cluster_peers(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
     "[cluster.peers]".into()
+}
+
+fn state(_: &DeTable<'_>, _: &Cx, _: &Span) -> String {
+    "[state]".into()
 }
 
 fn listener(table: &DeTable<'_>, cx: &Cx, span: &Span) -> String {

@@ -96,6 +96,7 @@ fn written(plan: &Plan) -> impl Iterator<Item = &Path> {
     let socket = plan.admin.socket.as_ref();
     logs.chain(socket.map(|socket| socket.path.as_path()))
         .chain(plan.history.file.as_deref())
+        .chain(plan.state.file.as_deref())
 }
 
 /// The folder of a file; the file itself where its folder holds far more than is ours.

@@ -403,6 +403,28 @@ mod tests {
         assert_eq!((tasks(&checkers), health(&pool, 1)), (0, Health::Up));
     }
 
+    #[tokio::test]
+    async fn the_first_answer_decides_whatever_a_former_howdah_found() {
+        let living = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let here = living.local_addr().expect("bound");
+        let mut slow = PoolPlan::clone(&plan(&[("a", here)], Some(60 * PATIENCE)));
+        if let Some(probe) = &mut slow.probe {
+            (probe.rise, probe.fast_interval) = (5, 60 * PATIENCE);
+        }
+        let (pool, keeper) = Pool::new(Arc::new(slow), &Metrics::new());
+        tokio::spawn(keeper.run());
+        let known = serde_json::json!({"verdicts": [{
+            "server": "a", "address": here.to_string(), "health": "down", "lasted": 0
+        }]});
+        let known = serde_json::from_value(known).expect("a memory");
+        let recalled = pool.recall(known, Duration::ZERO, "a test").await;
+        assert_eq!(recalled.map(|count| count.verdicts), Ok(1));
+        assert_eq!(health(&pool, 0), Health::Down);
+        let mut checkers = Checkers::default();
+        checkers.reconcile(&pool);
+        until("up by one answer", || health(&pool, 0) == Health::Up).await;
+    }
+
     /// Panics at its first question, and answers up after that.
     struct Clumsy(AtomicU32);
 

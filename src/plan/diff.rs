@@ -96,6 +96,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Delta {
             "log.access_every",
             old.log.access_every == new.log.access_every,
         ),
+        ("state.file", old.state == new.state),
         ("alert", old.alerts == new.alerts),
         ("cluster.peers", old.peers == new.peers),
         ("vip", old.vips == new.vips || the_first_vip(old, new)),

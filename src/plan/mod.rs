@@ -30,6 +30,7 @@ mod pool;
 mod probe;
 mod role;
 mod service;
+mod state;
 mod tls;
 mod vip;
 mod way;
@@ -61,6 +62,7 @@ pub use self::pool::{PoolPlan, QueuePlan, ServerDefaults, ServerPlan};
 pub use self::probe::{Ask, Depth, HiveAuth, HiveTransport, Observe, ObservePlan, ProbePlan};
 pub use self::role::{OnRoleLost, Role, RolePlan};
 pub use self::service::{Fact, Profile, Question, Service};
+pub use self::state::StatePlan;
 pub use self::tls::{
     AcceptTls, ClientAuth, ConnectTls, Identity, IdentityError, Roots, Secret, Sni, TlsVersion,
 };
@@ -78,6 +80,8 @@ pub struct Plan {
     pub log: LogPlan,
     /// Where the history is kept.
     pub history: HistoryPlan,
+    /// Where what outlives the process is kept.
+    pub state: StatePlan,
     /// Who else is one with this howdah.
     pub cluster: Option<Arc<ClusterPlan>>,
     /// Whom sticky entries are shared with.

@@ -54,3 +54,5 @@ pub use self::shared::Pool;
 pub use self::snapshot::{Fall, Loss, Member, Snapshot};
 pub use self::standing::{Health, Order, Standing};
 pub use self::sticky::{StickyChange, StickyFeed};
+#[cfg(test)]
+pub(crate) use self::tests::plan_of;

@@ -85,6 +85,15 @@ pub(super) fn plan(balance: Balance, servers: impl IntoIterator<Item = ServerPla
     }
 }
 
+/// For the tests of other rooms: without a probe.
+pub(crate) fn plan_of(name: &str, servers: &[&str]) -> Arc<PoolPlan> {
+    let servers = servers.iter().map(|name| server(name));
+    Arc::new(PoolPlan {
+        name: PoolName::new(name),
+        ..plan(Balance::RoundRobin, servers)
+    })
+}
+
 pub(super) fn probe() -> Option<ProbePlan> {
     Some(ProbePlan {
         ask: Ask::Tcp,

@@ -10,7 +10,8 @@ use prometheus::{IntCounter, TextEncoder};
 
 use super::families::{Declared, Families};
 use super::handles::{
-    AlertMetrics, ListenerMetrics, Living, PeerMetrics, PoolMetrics, ServerMetrics, VipMetrics,
+    AlertMetrics, ListenerMetrics, Living, PeerMetrics, PoolMetrics, ServerMetrics, StateMetrics,
+    VipMetrics,
 };
 use super::journal::Journal;
 use super::process;
@@ -113,6 +114,11 @@ impl Metrics {
     pub fn peer_refused(&self, reason: &'static str) {
         let family = &self.families.peers_refused;
         family.with_label_values(&[reason]).inc();
+    }
+
+    /// Of the state file.
+    pub fn state(&self) -> StateMetrics {
+        StateMetrics::new(&self.families)
     }
 
     /// What happened, in order.

@@ -26,7 +26,7 @@ pub use self::access::{AccessLog, Line};
 pub use self::handles::VipMetrics;
 pub use self::handles::{
     AlertMetrics, ListenerMetrics, OutageKind, PeerMetrics, PoolMetrics, ServerMetrics,
-    SessionResult, Shown, Times,
+    SessionResult, Shown, StateMetrics, Times,
 };
 pub use self::journal::Journal;
 pub use self::log::Log;

@@ -58,6 +58,7 @@ mod sessions;
 mod shell;
 mod situations;
 mod soak;
+mod state;
 mod status;
 mod support;
 mod tls;

@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -114,6 +114,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("cluster", 2),
     ("peers", 2),
     ("standin", 2),
+    ("state", 2),
     ("pool", 1),
     ("tls", 1),
     ("zookeeper", 1),
@@ -138,7 +139,7 @@ const ARROWS: [(&str, &str); 8] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 16] = [
+const NARROW: [(&str, &[&str]); 17] = [
     ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
@@ -172,6 +173,7 @@ const NARROW: [(&str, &[&str]); 16] = [
     ),
     ("standin", &["tls", "wire", "plan", "telemetry", "base"]),
     ("vip", &["wire", "plan", "telemetry", "base"]),
+    ("state", &["pool", "plan", "telemetry", "base"]),
     ("pool", &["balance", "plan", "telemetry", "base"]),
     ("zookeeper", &["tls", "wire", "plan", "base"]),
     ("confine", &["plan", "base"]),

@@ -15,7 +15,7 @@ use crate::telemetry::journal::{Event, Kind};
 
 pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
     summary: "Change a server's weight",
-    description: "Until the next start, or a reload of a file that names another weight than before.",
+    description: "Until a reload of a file that names another weight than before; over a restart where a state file is named.",
     body: Some(Taken {
         schema: schema::<Weight>,
         example: r#"{"weight": 3}"#,

@@ -76,6 +76,21 @@ fn notices(status: &Status, width: usize) -> String {
             "peer {name} at {address} is {state}{why}; {sent} sticky entries sent, {received} received"
         ));
     }
+    if let Some(state) = &status.state_file {
+        let file = clean(&state.file);
+        if let Some(error) = &state.error {
+            say(format!(
+                "the state file {file} is not written: {}",
+                clean(error)
+            ));
+        }
+        if let Some(unread) = &state.unread {
+            say(format!(
+                "the state file of the former howdah, {file}, {}",
+                clean(unread)
+            ));
+        }
+    }
     text.push_str(if text.is_empty() { "" } else { "\n" });
     text
 }
@@ -360,7 +375,7 @@ const NAMED: usize = 3;
 mod tests {
     use super::*;
     use crate::admin::status::{
-        DrainStatus, ListenerStatus, PeerStatus, ProbeStatus, RefusedStatus,
+        DrainStatus, ListenerStatus, PeerStatus, ProbeStatus, RefusedStatus, StateFileStatus,
     };
     use crate::vip;
 
@@ -404,6 +419,7 @@ mod tests {
             refused_reload: None,
             vips: Vec::new(),
             peers: Vec::new(),
+            state_file: None,
             listeners: vec![ListenerStatus {
                 name: "hive".into(),
                 bind: vec![([0, 0, 0, 0], 10_000).into()],
@@ -567,6 +583,13 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
                 entries_received: 2,
                 why: Some("nobody answers at its address".into()),
             }],
+            state_file: Some(StateFileStatus {
+                file: "/var/lib/howdah/state.json".into(),
+                saved_at: None,
+                bytes: 0,
+                error: Some("No space left on device (os error 28)".into()),
+                unread: Some("is no state file of howdah".into()),
+            }),
             ..status()
         };
         let expected = "\
@@ -575,6 +598,8 @@ waits for a restart: admin.bind, log.format
 the reload at 2027-01-15T08:00:00.000Z was refused: the configuration is faulty; nothing has changed
 vip front (192.0.2.10): backup since 2027-01-15T08:00:00.000Z, it takes part
 peer lb-2 at 10.0.0.2:1024 is away: nobody answers at its address; 7 sticky entries sent, 2 received
+the state file /var/lib/howdah/state.json is not written: No space left on device (os error 28)
+the state file of the former howdah, /var/lib/howdah/state.json, is no state file of howdah
 
 ";
         assert_eq!(notices(&status, 120), expected);

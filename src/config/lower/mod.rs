@@ -34,6 +34,7 @@ mod probe_rules;
 mod protocol;
 mod route;
 mod server;
+mod state;
 mod tls;
 mod vip;
 
@@ -48,7 +49,7 @@ use self::names::{judge_name, missing, pool_reference};
 pub(super) use self::probe::lower as probe;
 use super::cx::Cx;
 use super::field::Field;
-use super::file::{Admin, File, Global, History, Log, Pools, Vips};
+use super::file::{Admin, File, Global, History, Log, Pools, State, Vips};
 use crate::plan::{Confine, CpuAffinity, GlobalPlan, Plan, RelayWay};
 
 /// The plan, as far as it can be made.
@@ -58,6 +59,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
     let log = log::lower(&file.log.or(Log::default()), cx);
     let history = history::lower(&file.history.or(History::default()), cx);
     let cluster = cluster::lower(&file.cluster, cx).map(Arc::new);
+    let state = state::lower(&file.state.or(State::default()), global.user.as_ref(), cx);
     let no_pools = Pools::default();
     let pools = file.pool.value().unwrap_or(&no_pools);
     if file.pool.is_absent() || file.pool.value().is_some_and(Pools::is_empty) {
@@ -77,6 +79,7 @@ pub(super) fn lower(file: &File, cx: &mut Cx) -> Option<Plan> {
         admin,
         log,
         history,
+        state,
         cluster,
         peers,
         listeners,

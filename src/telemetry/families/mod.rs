@@ -82,6 +82,11 @@ pub(super) struct Families {
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) history_failures: IntCounterVec,
+    pub(super) state_writes: IntCounterVec,
+    pub(super) state_saved: Gauge,
+    pub(super) state_size: IntGauge,
+    pub(super) state_took: HistogramVec,
+    pub(super) state_recalled: IntCounterVec,
     pub(super) journal_events: IntCounterVec,
     pub(super) journal_missed: IntCounterVec,
     pub(super) alerts_messages: IntCounterVec,
@@ -553,6 +558,30 @@ impl Families {
                 "howdah_vip_faults_total",
                 "Packets of VRRP with something wrong, by what; all but addresses and owner are ignored.",
                 &["vip", "reason"],
+            ),
+            state_writes: to.counters(
+                "howdah_state_writes_total",
+                "Times that the state file was written, or could not be (failed).",
+                &["result"],
+            ),
+            state_saved: to.gauge_float(
+                "howdah_state_saved_timestamp_seconds",
+                "When the state file was written last, as Unix time; 0 before the first time.",
+            ),
+            state_size: to.gauge(
+                "howdah_state_size_bytes",
+                "Size of the state file when it was written last.",
+            ),
+            state_took: to.histograms(
+                "howdah_state_write_seconds",
+                "How long it took to write the state file, the disk included.",
+                &[],
+                NETWORK,
+            ),
+            state_recalled: to.counters(
+                "howdah_state_recalled_total",
+                "What was recalled at the start: orders (with weights), verdicts, clients, and what belonged to nobody here (ignored); files that could not be read (unread).",
+                &["what"],
             ),
             admin_requests: to.counters(
                 "howdah_admin_requests_total",

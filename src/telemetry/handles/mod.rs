@@ -14,6 +14,7 @@ mod pool;
 mod served;
 mod server;
 mod shown;
+mod state;
 mod vip;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use self::served::SessionResult;
 pub use self::server::ServerMetrics;
 pub(super) use self::shown::ShownFamilies;
 pub use self::shown::{OutageKind, Shown};
+pub use self::state::StateMetrics;
 pub use self::vip::VipMetrics;
 
 /// Handles are shared by all workers.

@@ -31,6 +31,7 @@ pub(crate) struct Site {
     dir: TempDir,
     open_files: Option<u32>,
     resolver: Option<PathBuf>,
+    full: Option<PathBuf>,
 }
 
 /// What every test wants of its howdah: free ports, JSON, access lines on stdout.
@@ -49,7 +50,14 @@ impl Site {
             dir: TempDir::with_prefix("howdah-test").unwrap(),
             open_files: None,
             resolver: None,
+            full: None,
         }
+    }
+
+    /// That folder is on a disk of its own where no byte is free, in a mount namespace.
+    pub(crate) fn with_full_disk(mut self, folder: &Path) -> Self {
+        self.full = Some(folder.to_owned());
+        self
     }
 
     /// The process asks that name server, in a mount namespace of its own.
@@ -90,6 +98,7 @@ impl Howdah {
             dir,
             open_files,
             resolver,
+            full,
         } = site;
         let path = write(dir.path(), "howdah.toml", &with_preamble(config));
         let mut command = program();
@@ -98,6 +107,9 @@ impl Howdah {
         }
         if let Some(resolver) = resolver {
             command = resolving(&command, &resolver);
+        }
+        if let Some(folder) = full {
+            command = mounting(&command, FULL, &folder);
         }
         let mut child = command
             .arg("run")
@@ -316,16 +328,24 @@ fn limited(program: &Command, open_files: u32) -> Command {
 
 /// The same program with another `/etc/resolv.conf`, for which one needs to be root, if only in a namespace.
 fn resolving(program: &Command, resolver: &Path) -> Command {
+    let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+    mounting(program, script, resolver)
+}
+
+/// The same program in a mount namespace, after a script with that path.
+fn mounting(program: &Command, script: &str, path: &Path) -> Command {
     let mut command = Command::new("unshare");
     let root = rustix::process::geteuid().is_root();
-    let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
     command
         .args(if root { &["-m"][..] } else { &["-m", "-r"] })
         .args(["sh", "-c", script])
-        .arg(resolver)
+        .arg(path)
         .arg(program.get_program());
     command
 }
+
+/// One page, and it is taken.
+const FULL: &str = "mount -t tmpfs -o size=4k tmpfs \"$0\" && head -c 4096 /dev/zero > \"$0/filler\" && exec \"$@\"";
 
 /// Runs a command to its end without blocking the test's runtime; kills it when it has none.
 pub(crate) async fn run(mut command: Command) -> Output {

@@ -1,0 +1,276 @@
+//! The file as a former howdah, a disk and another howdah leave it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::format::Damage;
+use super::{Memory, StateFile, decode, disk, encode};
+use crate::plan::ServerName;
+use crate::pool::{Change, Order, OrderMemo, Origin, Pool, Remembered, StickyMemo, Who};
+use crate::telemetry::Metrics;
+
+fn memory(clients: &[[u8; 4]]) -> Memory {
+    let order = OrderMemo {
+        server: "hs2-1".into(),
+        admin: "draining".into(),
+        ordered: Some(Who {
+            by: "uid 0".into(),
+            at: 1_800_000_000_000,
+        }),
+        left: Some(60_000),
+        weight: 3,
+        planned: 1,
+        weighed: None,
+    };
+    let known = Remembered {
+        orders: vec![order],
+        verdicts: Vec::new(),
+        sticky: vec![StickyMemo {
+            server: "hs2-2".into(),
+            clients: clients
+                .iter()
+                .map(|one| ((*one).into(), Some(1_000)))
+                .collect(),
+        }],
+    };
+    Memory {
+        generation: 7,
+        pid: 4711,
+        howdah: "0.1.0".into(),
+        saved_at: 1_800_000_000_123,
+        pools: BTreeMap::from([("hive \"1\"".into(), known)]),
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_and_what_was_changed_is_not(clients: Vec<[u8; 4]>, at: prop::sample::Index, to: u8) {
+        let memory = memory(&clients);
+        let mut bytes = encode(&memory);
+        prop_assert_eq!(decode(&bytes), Ok(memory.clone()));
+        let at = at.index(bytes.len());
+        prop_assert!(at + 2 > bytes.len() || decode(&bytes[..at]).is_err(), "cut");
+        bytes[at] = to;
+        if let Ok(read) = decode(&bytes) {
+            prop_assert_eq!(read, memory);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+        prop_assert!(decode(&bytes).is_err());
+    }
+}
+
+#[test]
+fn each_damage_has_its_word() {
+    let good = String::from_utf8(encode(&memory(&[]))).expect("text");
+    let of = |text: &str| decode(text.as_bytes()).expect_err("no memory");
+    assert_eq!(of(""), Damage::Foreign);
+    assert_eq!(of("[pool]\nname = 1\n"), Damage::Foreign);
+    assert_eq!(of("{\"format\":\"else\",\"version\":1}"), Damage::Foreign);
+    assert_eq!(
+        of("{\"format\":\"howdah-state\",\"version\":2}"),
+        Damage::Version(2)
+    );
+    assert_eq!(
+        of("{\"format\":\"howdah-state\",\"version\":0}"),
+        Damage::Version(0)
+    );
+    for (from, to) in [
+        ("\"generation\":7", "\"generation\":8"),
+        ("60000", "60001"),
+        ("4711", "4712"),
+        ("0.1.0", "0.1.1"),
+    ] {
+        let changed = of(&good.replacen(from, to, 1));
+        assert_eq!(
+            changed.to_string(),
+            "is damaged: its checksum is wrong",
+            "{from}"
+        );
+    }
+    let cut = of(&good[..good.len() - 9]);
+    assert!(cut.to_string().starts_with("is damaged: "), "{cut}");
+    assert_eq!(
+        decode(&vec![b' '; super::format::MOST + 1]),
+        Err(Damage::TooLarge)
+    );
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("text")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_set_aside_and_not_for_ever() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    assert!(matches!(disk::load(&path), Ok(None)));
+    for number in 0..5 {
+        fs::write(&path, format!("nonsense {number}")).expect("writes");
+        let unread = disk::load(&path).expect_err("nonsense").to_string();
+        assert!(
+            unread.starts_with("is no state file of howdah; it is kept as "),
+            "{unread}"
+        );
+        // Names are as fine as the clock's milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let names = names(folder.path());
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(
+        names
+            .iter()
+            .all(|name| name.starts_with("state.json.damaged-20")),
+        "{names:?}"
+    );
+    let newest = fs::read_to_string(folder.path().join(&names[2])).expect("reads");
+    assert_eq!(newest, "nonsense 4");
+    fs::create_dir(&path).expect("a folder");
+    assert!(disk::load(&path).is_err() && path.is_dir());
+}
+
+#[test]
+fn a_howdah_that_ended_while_it_wrote_leaves_the_former_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let whole = memory(&[[10, 0, 0, 1]]);
+    disk::write(&path, &encode(&whole)).expect("writes");
+    // No process has so large a number.
+    let half = folder.path().join("state.json.999999999.new");
+    fs::write(&half, &encode(&whole)[..100]).expect("writes");
+    let living = folder
+        .path()
+        .join(format!("state.json.{}.new", std::process::id()));
+    fs::write(&living, "").expect("writes");
+    assert_eq!(disk::load(&path).ok().flatten(), Some(whole));
+    disk::tidy(&path);
+    assert!(!half.exists() && living.exists());
+    assert!(disk::write(&folder.path().join("gone/state.json"), b"").is_err());
+    assert_eq!(
+        disk::author(&path).map(|head| (head.generation, head.pid)),
+        Some((7, 4711))
+    );
+}
+
+/// A pool of one server, without a probe.
+fn pool(metrics: &Metrics) -> Arc<Pool> {
+    let (pool, keeper) = Pool::new(crate::pool::plan_of("p", &["a"]), metrics);
+    tokio::spawn(keeper.run());
+    pool
+}
+
+/// Sooner than what changes by itself is written.
+async fn soon(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "{what} did not come"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn order(pool: &Pool, order: Order) {
+    let change = Change::Order {
+        server: ServerName::new("a"),
+        order,
+        given: Origin::by("uid 7"),
+    };
+    pool.send(change).await.expect("a member");
+}
+
+#[tokio::test]
+async fn an_order_is_written_at_once_and_a_disk_that_cannot_is_told_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("later/state.json");
+    let metrics = Metrics::new();
+    let pool = pool(&metrics);
+    let (state, memory) = StateFile::open(Some(&path), &metrics).expect("a thread");
+    assert!(memory.is_none());
+    let (view, pools) = (state.view(), [Arc::clone(&pool)]);
+    state.follow(Some(&path), &pools);
+    soon("a failure", || view.now().error.is_some()).await;
+    let error = view.now().error.clone().unwrap_or_default();
+    assert!(error.contains("; make the folder "), "{error}");
+    order(&pool, Order::Maintenance).await;
+    order(&pool, Order::Drain).await;
+    fs::create_dir(folder.path().join("later")).expect("a folder");
+    order(&pool, Order::Maintenance).await;
+    soon("the file", || view.now().saved_at.is_some()).await;
+    let written = |path: &Path| {
+        let read = disk::load(path).ok().flatten()?;
+        let order = read.pools.get("p")?.orders.first()?.clone();
+        Some((order.admin, order.ordered.map(|who| who.by)))
+    };
+    soon("the order", || {
+        written(&path) == Some(("maintenance".into(), Some("uid 7".into())))
+    })
+    .await;
+    assert_eq!(view.now().error, None);
+    let told = metrics
+        .journal()
+        .newest(9, |event| event.kind.as_str() == "state");
+    let told: Vec<_> = told
+        .events
+        .iter()
+        .map(|event| event.severity.as_str())
+        .collect();
+    assert_eq!(told, ["warning", "info"]);
+
+    // Another path, by a reload.
+    let other = folder.path().join("other.json");
+    state.follow(Some(&other), &pools);
+    soon("the other file", || written(&other).is_some()).await;
+    assert_eq!(view.now().file.as_deref(), Some(other.as_path()));
+    order(&pool, Order::Ready).await;
+    soon("nothing ordered", || written(&other).is_none()).await;
+    assert!(written(&path).is_some(), "the former one stays as it was");
+}
+
+#[tokio::test]
+async fn a_howdah_that_began_later_has_the_last_word() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let metrics = Metrics::new();
+    let pool = pool(&metrics);
+    let (state, _) = StateFile::open(Some(&path), &metrics).expect("a thread");
+    let view = state.view();
+    state.follow(Some(&path), &[Arc::clone(&pool)]);
+    soon("the file", || view.now().saved_at.is_some()).await;
+    let former = disk::author(&path).expect("ours");
+    let newer = Memory {
+        generation: former.generation + 1,
+        pid: 1,
+        ..memory(&[])
+    };
+    disk::write(&path, &encode(&newer)).expect("writes");
+    order(&pool, Order::Drain).await;
+    soon("the word of another", || view.now().error.is_some()).await;
+    let error = view.now().error.clone().unwrap_or_default();
+    assert!(error.starts_with("process 1, "), "{error}");
+    state.close(Duration::from_secs(4)).await;
+    assert_eq!(disk::load(&path).ok().flatten(), Some(newer.clone()));
+
+    // And whoever begins after that goes on from there.
+    let (_, memory) = StateFile::open(Some(&path), &metrics).expect("a thread");
+    assert_eq!(memory, Some(newer));
+}
