@@ -107,6 +107,12 @@ words! {
         ManyRetries = "many-retries",
         /// Many sessions got no server.
         Unserved = "unserved",
+        /// What howdahs share hangs on one server.
+        SingleZooKeeper = "single-zookeeper",
+        /// Orders do not reach the other howdahs.
+        ClusterAlone = "cluster-alone",
+        /// Howdahs see a server differently.
+        ClusterDiffers = "cluster-differs",
         /// The file was changed and was not taken.
         ReloadRefused = "reload-refused",
         /// A setting waits for a restart.

@@ -6,6 +6,7 @@
 
 mod access;
 mod budget;
+mod cluster;
 mod finding;
 mod names;
 mod probes;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 pub use self::budget::{Budget, is_short, over_udp};
 pub use self::finding::{Code, Finding, Findings, Level};
 pub use self::system::System;
+use crate::cluster::ClusterStatus;
 use crate::plan::Plan;
 use crate::pool::Pool;
 
@@ -39,7 +41,13 @@ pub fn of_plan(plan: &Plan) -> Vec<Finding> {
         found.extend(names::of_pool(pool));
     }
     found.extend(servers::one_source(plan));
+    found.extend(plan.cluster.as_deref().and_then(cluster::of));
     found
+}
+
+/// What a running howdah knows of those that are one with it.
+pub fn of_cluster(status: &ClusterStatus) -> Vec<Finding> {
+    cluster::running(status)
 }
 
 /// What this machine cannot give.

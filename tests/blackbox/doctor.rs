@@ -13,7 +13,7 @@ use crate::support::tls::Certificates;
 use crate::support::{Frame, Howdah, exchange, free_address, plain, program, raw, run};
 
 /// Code, what is ill, what mends it. Both are tables beside `LISTENER`, whose pool is `p`.
-const ILL: [(&str, &str, &str); 15] = [
+const ILL: [(&str, &str, &str); 16] = [
     (
         "tcp-probe",
         "service = \"hiveserver2\"\nservers = [\"10.0.0.1\", \"10.0.0.2\"]\nprobe = { type = \"tcp\" }",
@@ -73,6 +73,11 @@ const ILL: [(&str, &str, &str); 15] = [
         "single-server",
         "service = \"hue\"\nservers = [\"10.0.0.1\"]",
         "service = \"hue\"\nservers = [\"10.0.0.1\", \"10.0.0.2\"]",
+    ),
+    (
+        "single-zookeeper",
+        "service = \"hue\"\nservers = [\"10.0.0.1\", \"10.0.0.2\"]\n[cluster]\nname = \"lb-1\"\nzookeeper = [\"10.0.0.3\"]",
+        "service = \"hue\"\nservers = [\"10.0.0.1\", \"10.0.0.2\"]\n[cluster]\nname = \"lb-1\"\nzookeeper = [\"10.0.0.3\", \"10.0.0.4\", \"10.0.0.5\"]",
     ),
     (
         "no-address",
@@ -415,8 +420,10 @@ fn the_document_explains_every_code_and_every_code_is_tested() {
     }
 }
 
-/// Tested by the functions above; `conflict` in `failover`.
-const ELSEWHERE: [&str; 19] = [
+/// Tested by the functions above; `conflict` in `failover`, those of clusters in tests/real.
+const ELSEWHERE: [&str; 21] = [
+    "cluster-alone",
+    "cluster-differs",
     "name-not-on-certificate",
     "token-in-clear",
     "anybody-looks",

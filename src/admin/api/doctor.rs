@@ -22,6 +22,9 @@ fn serve(view: &RuntimeView) -> Answer {
         .as_ref()
         .map(|refused| refused.why.error.as_str());
     let mut found = doctor::of_reloads(&view.needs_restart, refused);
+    if let Some(cluster) = &view.cluster {
+        found.extend(doctor::of_cluster(&cluster.status()));
+    }
     if let Some(plan) = &view.plan {
         found.extend(doctor::of_running(plan, &view.pools, Instant::now()));
         found.extend(doctor::of_plan(plan));

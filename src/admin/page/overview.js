@@ -4,7 +4,7 @@
 
 import {h, render} from "./dom.js";
 import {empty, name, pill, poolLink, sessions} from "./parts.js";
-import {concerns, standing} from "./sentence.js";
+import {concerns, standing, standsBy} from "./sentence.js";
 import {number, plural, short, span, took} from "./format.js";
 import {series, sum, want} from "./series.js";
 import {refresh, serversTable} from "./servers.js";
@@ -121,7 +121,7 @@ function listeners() {
     h("summary", null, h("h2", null, plural(all.length, "listener"))),
     h("ul", null, all.map(one => h("li", {class: "card", key: one.name},
       name(one.name), sessions(one.sessions_active, one.max_connections),
-      h("span", {class: "mono soft"}, one.bind.length ? one.bind.join("  ") : pill("down", "not bound"), one.protocol?.includes("udp") ? ` ${one.protocol.join("+")}` : null,
+      h("span", {class: "mono soft"}, one.bind.length ? one.bind.join("  ") : standsBy(store.head) ? pill("waiting", "stands by") : pill("down", "not bound"), one.protocol?.includes("udp") ? ` ${one.protocol.join("+")}` : null,
         (one.pools || []).filter(pool => pool !== one.name).map(pool => [" → ", poolLink(pool)])),
       h("span", {class: "soft n"}, `${number(one.sessions_total)} in all`)))));
 }

@@ -47,7 +47,7 @@ export function whole({head, headAt, pools, listeners, link}) {
   }
   const all = [...pools.values()].map(pool => ({pool, ...standing(pool)}));
   const dead = all.filter(one => one.serving === 0);
-  const unbound = [...listeners.values()].filter(one => one.bind.length === 0);
+  const unbound = standsBy(head) ? [] : [...listeners.values()].filter(one => one.bind.length === 0);
   if (dead.length) return say("bad", nobody(dead, all), hurt(all, dead));
   if (unbound.length) return say("bad", `${names(unbound)} ${unbound.length === 1 ? "is" : "are"} not bound to an address`, null);
   const ill = all.filter(one => one.lost.length || one.alive.length || one.onBackup || one.pool.panic || one.pool.conflict);
@@ -112,7 +112,9 @@ function names(things) {
 export function concerns({head, pools, listeners}) {
   if (!head) return [];
   const found = [];
-  for (const one of listeners.values()) if (!one.bind.length) found.push({level: "bad", text: `Listener ${one.name} is not bound.`});
+  if (standsBy(head)) found.push({level: "note", text: `Stands by: ${head.cluster.leader ? `${head.cluster.leader} leads and takes the sessions` : "nobody leads yet"}.`});
+  else for (const one of listeners.values()) if (!one.bind.length) found.push({level: "bad", text: `Listener ${one.name} is not bound.`});
+  for (const text of shared(head.cluster)) found.push({level: "warn", text});
   for (const pool of pools.values()) concern(pool, found);
   if (head.refused_reload) found.push({level: "warn", to: "#/configuration", text: `The last reload was refused: ${head.refused_reload.error}`});
   if (head.needs_restart?.length) found.push({level: "note", to: "#/configuration", text: `Waits for a restart: ${head.needs_restart.join(", ")}.`});
@@ -123,6 +125,21 @@ export function concerns({head, pools, listeners}) {
   }
   const order = {bad: 0, warn: 1, note: 2};
   return found.sort((one, other) => order[one.level] - order[other.level]);
+}
+
+/** Whether only another howdah may listen. */
+export const standsBy = head => head?.cluster?.mode === "active-standby" && !head.cluster.leads;
+
+/** What is wrong with the howdahs that are one with this. */
+function shared(cluster) {
+  if (!cluster) return [];
+  const alone = cluster.why ? [`No session with ZooKeeper, alone with what was known last: ${cluster.why}`] : [];
+  const unready = cluster.members.filter(one => !one.here && !one.ready && cluster.mode === "active-active");
+  return [
+    ...alone,
+    ...unready.map(one => `${one.name} is not ready: ${one.why[0]}`),
+    ...cluster.differences.map(one => `${one.pool}/${one.server} is ${one.here} here and ${one.there} at ${one.member}.`),
+  ];
 }
 
 function concern(pool, found) {
