@@ -62,3 +62,75 @@ fn tell(shared: &Shared, leads: bool) {
 
 /// Nothing happens by itself.
 const LONG: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::sync::watch;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::cluster::member::Member;
+    use crate::cluster::shared::{House, Latch};
+    use crate::plan::{ClusterMode, SharedPlan, ZooKeeperPlan};
+    use crate::telemetry::Metrics;
+
+    fn shared() -> Shared {
+        let plan = SharedPlan {
+            zookeeper: ZooKeeperPlan {
+                ensemble: Vec::new(),
+                path: "/h".into(),
+                account: None,
+                tls: None,
+            },
+            mode: ClusterMode::ActiveStandby,
+            session_timeout: SharedPlan::SESSION_TIMEOUT,
+            fence_vips: true,
+        };
+        let house = House {
+            pools: Box::new(Vec::new),
+            unready: Box::new(Vec::new),
+            admin: String::new(),
+        };
+        Shared::new("lb-1", plan, house, Metrics::new(), Member::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_held_ends_by_the_clock_when_nothing_is_heard_any_more() {
+        let shared = shared();
+        let (_wants, wants) = watch::channel(true);
+        let (may, mut allowed) = watch::channel(false);
+        let held = |held| Latch {
+            wants: wants.clone(),
+            may: may.clone(),
+            held,
+        };
+        shared.state().fences = BTreeMap::from([("front".to_owned(), held(false))]);
+        let mut leads = shared.leads.subscribe();
+        let until = Instant::now() + Duration::from_secs(4);
+        let hears = async {
+            shared.alive.renew(until);
+            shared.lead.renew(until);
+            shared.clock.notify_one();
+            leads.changed().await.unwrap();
+            assert!(*leads.borrow_and_update());
+            assert!(!*allowed.borrow(), "its latch is another's");
+            shared.state().fences = BTreeMap::from([("front".to_owned(), held(true))]);
+            shared.clock.notify_one();
+            allowed.changed().await.unwrap();
+            assert!(*allowed.borrow_and_update());
+            // And nothing more comes.
+            allowed.changed().await.unwrap();
+            assert!(!*allowed.borrow_and_update());
+            assert!(!*leads.borrow_and_update());
+            assert_eq!(Instant::now(), until);
+            sleep(Duration::from_secs(60)).await;
+            assert!(!leads.has_changed().unwrap());
+        };
+        tokio::select! {
+            () = run(&shared) => unreachable!("runs until it is dropped"),
+            () = hears => {}
+        }
+    }
+}

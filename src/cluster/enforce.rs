@@ -1,6 +1,6 @@
 //! Makes pools obey what wins, sees what was ordered in them, and says of this howdah what the others should know.
 //!
-//! Looks a few times a second and whenever something was read: orders that are given here are seen in the pools themselves,
+//! Looks several times a second and whenever something was read: orders that are given here are seen in the pools themselves,
 //! whoever gave them, and a server that comes back is told again what holds for it.
 
 use std::collections::BTreeMap;
@@ -23,57 +23,73 @@ use crate::telemetry::journal::{Event, Kind};
 /// Until it is dropped.
 pub(super) async fn run(shared: &Shared) {
     let mut ticks = interval(LOOK);
+    let mut wide_at = Instant::now();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = shared.learned.notified() => {}
+            () = shared.learned.notified() => wide_at = Instant::now(),
         }
         let pools = (shared.house.pools)();
         for (pool, key, due) in look(shared, &pools) {
             obey(shared, &pool, &key, due).await;
         }
+        if Instant::now() >= wide_at {
+            wide_at = Instant::now() + WIDE;
+            look_around(shared, &pools);
+        }
     }
 }
 
-/// One look at everything. Gives what pools are to be told.
+/// A look at what is ordered here. Gives what pools are to be told.
 fn look(shared: &Shared, pools: &[Arc<Pool>]) -> Vec<(Arc<Pool>, Key, Due)> {
     let (now, wall) = (Instant::now(), SystemTime::now());
-    let unready = (shared.house.unready)();
     let mut state = shared.state();
     let changes = state.book.changes();
     let mut dues = Vec::new();
-    let mut seen = BTreeMap::new();
     for pool in pools {
-        let snapshot = pool.load_full();
-        let counts = snapshot.plan().balance == Balance::LeastConnection;
-        let mut servers = BTreeMap::new();
-        for member in snapshot.members() {
+        for member in pool.load_full().members() {
             let key = (pool.name().to_string(), member.plan.name.to_string());
             let due = state
                 .book
                 .look(&key, &local(member, now, wall), millis(wall));
-            let elsewhere = if counts {
-                carried(&state.others, now, &key.0, &key.1)
-            } else {
-                0
-            };
-            pool.carried_elsewhere(&member.server, elsewhere);
-            servers.insert(key.1.clone(), sight(member));
             if due != Due::default() {
                 dues.push((Arc::clone(pool), key, due));
             }
         }
-        seen.insert(pool.name().to_string(), servers);
     }
-    state.own.pools = seen;
-    state.own.unready = unready;
     let ordered = state.book.changes() != changes;
-    compare(shared, &mut state, pools, now);
     drop(state);
     if ordered {
         shared.outgoing.notify_one();
     }
     dues
+}
+
+/// A look at everything that is told to others, and that others tell.
+fn look_around(shared: &Shared, pools: &[Arc<Pool>]) {
+    let now = Instant::now();
+    let unready = (shared.house.unready)();
+    let mut state = shared.state();
+    let mut seen = BTreeMap::new();
+    for pool in pools {
+        let name = pool.name().as_str();
+        let snapshot = pool.load_full();
+        let counts = snapshot.plan().balance == Balance::LeastConnection;
+        let mut servers = BTreeMap::new();
+        for member in snapshot.members() {
+            let server = member.plan.name.as_str();
+            let elsewhere = match counts {
+                true => carried(&state.others, now, name, server),
+                false => 0,
+            };
+            pool.carried_elsewhere(&member.server, elsewhere);
+            servers.insert(server.to_owned(), sight(member));
+        }
+        seen.insert(name.to_owned(), servers);
+    }
+    state.own.pools = seen;
+    state.own.unready = unready;
+    compare(shared, &mut state, pools, now);
 }
 
 fn sight(member: &Member) -> Seen {
@@ -219,7 +235,9 @@ fn origin<T>(given: &Given<T>) -> Origin {
 }
 
 /// So often.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(100);
+/// At everything else; what was read is looked at once.
+const WIDE: Duration = Duration::from_millis(500);
 /// A difference lasts for so many probes before it is told.
 const PROBES: u32 = 3;
 const HOLD_MIN: Duration = Duration::from_secs(5);
