@@ -144,6 +144,8 @@ pub struct Machine {
     lower_since: Option<Duration>,
     /// The next announcement, and which of [`ANNOUNCE_AFTER`] follows it.
     announce: Option<(Duration, usize)>,
+    /// The last announcement.
+    announced: Duration,
     peer: Option<Heard>,
 }
 
@@ -161,6 +163,7 @@ impl Machine {
             due: Duration::ZERO,
             lower_since: None,
             announce: None,
+            announced: Duration::ZERO,
             peer: None,
         }
     }
@@ -279,7 +282,8 @@ impl Machine {
         }
         if theirs > ours {
             self.interval = heard.interval;
-            actions.push(Action::Release);
+            // The last word lets the other one know that the network was told of us, so that it tells the network again.
+            actions.extend([Action::Release, Action::Advertise(ours.0)]);
             self.listen(Why::Higher, now, actions);
             return;
         }
@@ -291,7 +295,15 @@ impl Machine {
             self.due = now + self.rule.interval;
         }
         if heard.priority > 0 {
-            self.announce.get_or_insert((now, 0));
+            self.announce_again(now);
+        }
+    }
+
+    /// From the beginning, as another one has announced itself meanwhile.
+    fn announce_again(&mut self, now: Duration) {
+        let soon = now.max(self.announced + ANNOUNCE_AFTER[0]);
+        if self.announce.is_none_or(|(at, _)| at > soon) {
+            self.announce = Some((soon, 0));
         }
     }
 
@@ -321,6 +333,7 @@ impl Machine {
             && now >= at
         {
             actions.push(Action::Announce);
+            self.announced = now;
             let after = ANNOUNCE_AFTER.get(next);
             self.announce = after.map(|after| (now + *after, next + 1));
         }
@@ -365,6 +378,7 @@ impl Machine {
             Action::Announce,
         ]);
         self.due = now + self.rule.interval;
+        self.announced = now;
         self.announce = Some((now + ANNOUNCE_AFTER[0], 1));
         self.lower_since = None;
         self.become_it(State::Master, why, actions);

@@ -160,9 +160,32 @@ fn what_a_master_does_about_others() {
         let expected = if stays { State::Master } else { State::Backup };
         assert_eq!(node.machine.state(), expected, "{priority} {source:?}");
         assert_eq!(actions.contains(&Action::Release), !stays);
-        // Who is lower hears at once that there is a master.
+        // Who is lower hears at once that there is a master; who is higher, that the network must be told again.
         let told = actions.contains(&Action::Advertise(100));
-        assert_eq!(told, stays && source != OWN, "{priority} {source:?}");
+        assert_eq!(told, source != OWN, "{priority} {source:?}");
+    }
+}
+
+/// Two that did not hear each other: the network believes the one that spoke last.
+#[test]
+fn of_two_masters_that_meet_the_one_that_stays_tells_the_network_at_once() {
+    let mut yields = Node::master(rule(100));
+    let said = yields.on(heard(150, HIGHER));
+    assert_eq!(said[..2], [Action::Release, Action::Advertise(100)]);
+    // Amid its own announcements, and long after them.
+    for steps in [1, 9, 100] {
+        let mut stays = Node::master(rule(150));
+        for _ in 0..steps {
+            stays.wait();
+        }
+        stays.on(heard(100, LOWER));
+        let (mut waited, mut announced) = (Duration::ZERO, false);
+        while !announced {
+            let (more, said) = stays.wait();
+            waited += more;
+            announced = said.contains(&Action::Announce);
+        }
+        assert!(waited <= ANNOUNCE_AFTER[0], "{steps}: {waited:?}");
     }
 }
 
