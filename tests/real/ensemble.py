@@ -4,10 +4,12 @@ Three servers are an ensemble; each can be killed and started again. Their ticks
 within half a second and a session's end within seconds.
 """
 import glob
+import inspect
 import json
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 from . import kit
@@ -26,10 +28,11 @@ def install():
 
 
 class ZooKeeper:
-    """One server: alone, or one of an ensemble."""
+    """One server: alone, or one of an ensemble; `inside` are the words that run it in a network where it has the address `host`."""
 
-    def __init__(self, folder, number=1, members=(), tls=None):
+    def __init__(self, folder, number=1, members=(), tls=None, host="127.0.0.1", inside=()):
         self.name, self.folder, self.tls = f"zk{number}", folder / f"zk{number}", tls
+        self.host, self.inside = host, inside
         self.number, self.members = number, members
         self.port = members[number - 1] if members else kit.free_port()
         self.secure = kit.free_port() if tls else None
@@ -37,7 +40,7 @@ class ZooKeeper:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def begin(self):
         """Starts it without waiting."""
@@ -46,7 +49,7 @@ class ZooKeeper:
         (data / "myid").write_text(str(self.number))
         lines = [f"tickTime={TICK}", "initLimit=50", "syncLimit=10", f"dataDir={data}", "admin.enableServer=false",
                  "4lw.commands.whitelist=*", "maxSessionTimeout=10000", "maxClientCnxns=0",
-                 f"clientPort={self.port}", "clientPortAddress=127.0.0.1"]
+                 f"clientPort={self.port}", f"clientPortAddress={self.host}"]
         lines += [f"server.{number}=127.0.0.1:{port + 1000}:{port + 2000}" for number, port in enumerate(self.members, 1)]
         more = []
         if self.tls:
@@ -58,7 +61,7 @@ class ZooKeeper:
         jars = [str(JARS / f"{name}.jar") for name in ("zookeeper", "slf4j-simple", "snappy-java", "metrics-core")]
         jars += sorted(glob.glob(f"{JARS}/netty-*.jar"))
         # The disk is not what is tested: a znode is there without waiting for it.
-        command = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
+        command = [*self.inside, "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
                    "-Djute.maxbuffer=4194304", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *more,
                    "-cp", ":".join(jars), "org.apache.zookeeper.server.quorum.QuorumPeerMain", self.folder / "zoo.cfg"]
         self.process = kit.Process(self.name, command, self.folder)
@@ -66,12 +69,14 @@ class ZooKeeper:
 
     def mode(self):
         """leader, follower or standalone; None while it does not serve."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as asked:
-                asked.sendall(b"srvr")
-                said = b"".join(iter(lambda: asked.recv(4096), b"")).decode(errors="replace")
-        except OSError:
-            return None
+        if self.inside:
+            said = subprocess.run([*self.inside, sys.executable, "-c", SRVR, self.host, str(self.port)], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=10).stdout
+        else:
+            try:
+                said = srvr(self.host, self.port)
+            except OSError:
+                return None
         return next((line[6:] for line in said.splitlines() if line.startswith("Mode: ")), None)
 
     def up(self):
@@ -85,17 +90,28 @@ class ZooKeeper:
         self.process.kill()
 
 
+def srvr(host, port):
+    """What a server says of itself."""
+    with socket.create_connection((host, port), timeout=1) as asked:
+        asked.sendall(b"srvr")
+        return b"".join(iter(lambda: asked.recv(4096), b"")).decode(errors="replace")
+
+
+# The same, from within another network.
+SRVR = "import socket, sys\n" + inspect.getsource(srvr) + "print(srvr(sys.argv[1], int(sys.argv[2])))"
+
+
 class Ensemble:
     """Three, on neighbouring ports that are free."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **where):
         ports = []
         while len(ports) < 3:
             port = kit.free_port()
             taken = {near + more for near in ports for more in (0, 1000, 2000)}
             if port < 29000 and not taken & {port, port + 1000, port + 2000}:
                 ports.append(port)
-        self.members = [ZooKeeper(folder, number, ports) for number in (1, 2, 3)]
+        self.members = [ZooKeeper(folder, number, ports, **where) for number in (1, 2, 3)]
 
     @property
     def address(self):
