@@ -7,8 +7,9 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One end of an admin connection: the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +54,52 @@ impl fmt::Display for Peer {
     }
 }
 
+/// Opens the tables for as long as the process lives.
+pub(super) fn hold_tables() {
+    for table in &TABLES {
+        drop(table.opened());
+    }
+}
+
 /// Whose the end `remote` of its connection with `local` is. An end of IPv4 may have been made as one of IPv6, as Java
 /// does, and stands in that table then.
 fn look(remote: SocketAddr, local: SocketAddr) -> Option<u32> {
-    ["/proc/net/tcp", "/proc/net/tcp6"]
-        .into_iter()
-        .find_map(|path| {
-            let table = File::open(path);
+    let owner = |row: String| owner(&row, remote, local);
+    TABLES.iter().find_map(|table| table.find(owner))
+}
+
+/// A table of the kernel, held open: whoever gives an order while sessions have taken every descriptor must still be known.
+struct Table {
+    path: &'static str,
+    file: Mutex<Option<File>>,
+}
+
+static TABLES: [Table; 2] = [Table::of("/proc/net/tcp"), Table::of("/proc/net/tcp6")];
+
+impl Table {
+    const fn of(path: &'static str) -> Self {
+        let file = Mutex::new(None);
+        Self { path, file }
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<File>> {
+        let path = self.path;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.is_none() {
             let unread = |error: &io::Error| tracing::warn!(path, %error, "cannot read who is connected: nobody is taken for root");
-            let table = BufReader::new(table.inspect_err(unread).ok()?);
-            let mut rows = table.lines().map_while(Result::ok);
-            rows.find_map(|row| owner(&row, remote, local))
-        })
+            *file = File::open(path).inspect_err(unread).ok();
+        }
+        file
+    }
+
+    /// What `wanted` makes of the first row that it likes. Read from its beginning, the table is as it is now.
+    fn find(&self, wanted: impl Fn(String) -> Option<u32>) -> Option<u32> {
+        let file = self.opened();
+        let mut table = file.as_ref()?;
+        table.rewind().ok()?;
+        let mut rows = BufReader::new(table).lines().map_while(Result::ok);
+        rows.find_map(wanted)
+    }
 }
 
 /// As many as it takes to find a row that is there.

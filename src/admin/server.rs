@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::connection::{Secured, converse, greet};
 use super::connections::ConnectionLimiter;
 use super::handler::Handler;
-use super::peer::Peer;
+use super::peer::{self, Peer};
 use super::reserve::{AGAIN, Reserve, is_exhaustion};
 use super::{HandlerContext, socket};
 use crate::plan::AdminPlan;
@@ -93,6 +93,7 @@ impl AdminServer {
             .enable_all()
             .max_blocking_threads(RENDERERS)
             .build()?;
+        peer::hold_tables();
         let (end, ended) = oneshot::channel();
         let (unix, place) = self.unix.take().unzip();
         thread::Builder::new().name("admin".into()).spawn(move || {

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::support::{Frame, Howdah, Site, StandInListener, exchange, raw};
 
 /// Where a packet has arrived, with room for a busy machine.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(10);
 
 /// One listener with these keys before one server.
 fn config(global: &str, listener: &str, server: &StandInListener) -> String {
