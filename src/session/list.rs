@@ -1,6 +1,6 @@
 //! Who is there: the sessions of this worker that somebody asks for, copied in slices.
 //!
-//! [`list`] runs on the worker whose sessions it copies. It looks at so many of them as take some tens of microseconds,
+//! [`list`] runs on the worker whose sessions it copies. It looks at so many of them as take some ten microseconds,
 //! then lets the worker's sessions have their turn, so that thousands that are listed hold up none.
 
 use tokio::sync::oneshot;
@@ -64,7 +64,7 @@ mod tests {
             () = other => {}
         }
         answer.await.expect("answers");
-        let slices = places.len() / 512;
+        let slices = places.len() / registry::SLICE;
         assert!(turns.get() >= slices, "{} turns", turns.get());
     }
 }

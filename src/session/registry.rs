@@ -175,8 +175,8 @@ pub(super) fn slice(start: usize, now: Instant, mut show: impl FnMut(&Sight<'_>)
     })
 }
 
-/// Sessions looked at in one go: some tens of microseconds.
-pub(super) const SLICE: usize = 512;
+/// Sessions looked at in one go: some ten microseconds.
+pub(super) const SLICE: usize = 128;
 
 /// What a session takes there.
 #[cfg(test)]
