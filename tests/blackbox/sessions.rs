@@ -291,7 +291,7 @@ async fn thousands_are_listed_at_once_and_hold_nobody_up() {
 }
 
 /// For a machine that does other things too; a worker that is held up for a whole listing costs more.
-const ROOM: Duration = Duration::from_millis(2);
+const ROOM: Duration = Duration::from_millis(1);
 
 /// Asks for all sessions again and again, on a thread of its own: what it costs to read them is not howdah's.
 struct Lister {

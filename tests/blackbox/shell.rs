@@ -57,7 +57,7 @@ async fn each_command_has_a_page_that_man_reads() {
     assert!(output.status.success(), "{output:?}");
     for (name, says) in [
         ("howdah", "howdah\\-drain(1)"),
-        ("howdah-drain", "Example: howdah drain"),
+        ("howdah-drain", "Examples:\n  howdah drain"),
         ("howdah-reload", "\\-\\-dry\\-run"),
     ] {
         let page = pages.join(format!("{name}.1"));
