@@ -134,7 +134,10 @@ impl App {
             own.map(view(format!("pool \"{}\"", plan.name)))
         });
         let admin = self.plan.admin.tls.iter().map(view("admin".to_owned()));
-        listeners.chain(pools).chain(admin).collect()
+        let peers = self.plan.peers.iter().filter_map(|plan| plan.tls.as_ref());
+        let peers = peers.flat_map(|tls| &tls.accept.identities);
+        let peers = peers.map(view("peers".to_owned()));
+        listeners.chain(pools).chain(admin).chain(peers).collect()
     }
 
     /// A warning for each list whose signer should have written the next one.

@@ -295,6 +295,11 @@ async fn with_tls_both_sides_are_verified() {
     let (_open, home) = meet(&first, 1).await;
     eventually!(entries(&second).await == 1);
     assert_eq!(meet(&second, 1).await.1, home);
+    let (_, metrics) = second.http("GET", "/metrics", "").await;
+    let shown = metrics
+        .lines()
+        .any(|line| line.starts_with("howdah_tls_certificate_") && line.contains("peer.crt"));
+    assert!(shown, "its end is watched");
     drop(second);
     // Another authority: refused by both, and said.
     let stranger = Site::new();
