@@ -200,6 +200,13 @@ preempt = false
     return NET.start(node, "howdah", WORK, os.environ["HOWDAH_BINARY"], "run", "--config", file)
 
 
+def forget():
+    """The address that a kernel still has of a howdah that was killed."""
+    for node in NODES:
+        if NET.has(node, VIP):
+            NET.ip(node, "addr", "del", f"{VIP}/24", "dev", "eth0")
+
+
 def status(node):
     done = NET.run(node, os.environ["HOWDAH_BINARY"], "status", "--json")
     return json.loads(done.stdout) if done.returncode == 0 else {}
@@ -213,6 +220,7 @@ class Split(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.running = {}
+        forget()
 
     @classmethod
     def tearDownClass(cls):
@@ -470,6 +478,7 @@ class Death(unittest.TestCase):
 
     def setUp(self):
         self.running = {}
+        forget()
         self.addCleanup(lambda: [process.kill() for process in self.running.values()])
 
     def start(self, node):
