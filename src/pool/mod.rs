@@ -55,4 +55,4 @@ pub use self::snapshot::{Fall, Loss, Member, Snapshot};
 pub use self::standing::{Health, Order, Standing};
 pub use self::sticky::{StickyChange, StickyFeed};
 #[cfg(test)]
-pub(crate) use self::tests::plan_of;
+pub(crate) use self::tests::{plan_of, sticky_plan_of};

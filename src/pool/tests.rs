@@ -94,6 +94,13 @@ pub(crate) fn plan_of(name: &str, servers: &[&str]) -> Arc<PoolPlan> {
     })
 }
 
+/// The same, and clients stay where they were.
+pub(crate) fn sticky_plan_of(name: &str, servers: &[&str], max_entries: usize) -> Arc<PoolPlan> {
+    let plan = PoolPlan::clone(&plan_of(name, servers));
+    let sticky = sticky(max_entries);
+    Arc::new(PoolPlan { sticky, ..plan })
+}
+
 pub(super) fn probe() -> Option<ProbePlan> {
     Some(ProbePlan {
         ask: Ask::Tcp,

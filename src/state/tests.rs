@@ -274,3 +274,42 @@ async fn a_howdah_that_began_later_has_the_last_word() {
     let (_, memory) = StateFile::open(Some(&path), &metrics).expect("a thread");
     assert_eq!(memory, Some(newer));
 }
+
+/// Prints what a large table costs: `HOWDAH_TEST_STATE_CLIENTS=100000`.
+#[tokio::test]
+async fn a_large_table_is_written_and_read() {
+    let count = std::env::var("HOWDAH_TEST_STATE_CLIENTS");
+    let count: u32 = count.map_or(2_000, |count| count.parse().expect("a number"));
+    let metrics = Metrics::new();
+    let (pool, keeper) = Pool::new(
+        crate::pool::sticky_plan_of("p", &["a"], 1_000_000),
+        &metrics,
+    );
+    tokio::spawn(keeper.run());
+    for number in 0..count {
+        let client = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
+        let learned = pool.learn(
+            client.into(),
+            &ServerName::new("a"),
+            Duration::from_secs(50),
+        );
+        assert!(learned);
+    }
+    let began = Instant::now();
+    let memory = super::gather(&[Arc::clone(&pool)], 1);
+    let gathered = began.elapsed();
+    let bytes = encode(&memory);
+    let encoded = began.elapsed();
+    let folder = tempfile::tempdir().expect("a folder");
+    disk::write(&folder.path().join("state.json"), &bytes).expect("writes");
+    let written = began.elapsed();
+    let read = decode(&bytes).expect("ours");
+    println!(
+        "{count} clients: {} bytes; gathered {gathered:?}, encoded {:?}, written {:?}, read {:?}",
+        bytes.len(),
+        encoded - gathered,
+        written - encoded,
+        began.elapsed() - written
+    );
+    assert_eq!(read, memory);
+}
