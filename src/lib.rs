@@ -13,7 +13,7 @@
 //! | 4 house | [`app`] → [`config`], [`admin`] |
 //! | 3 data path | [`listener`] → [`session`] · [`doctor`], [`explain`] → `session` |
 //! | 2 rooms | [`availability`] → `pool` · [`state`] → `pool` · [`health`] → `pool`, `tls` · [`discovery`] → `pool`, `tls`, `wire`, `zookeeper` · [`alerts`] → `tls`, `wire` · [`cluster`] → `pool`, `zookeeper`, `tls`, `wire` · [`peers`] → `pool`, `tls`, `wire` · [`standin`] → `tls`, `wire` · [`vip`] → `wire` |
-//! | 1 truth and thought | [`pool`] → `balance` · [`zookeeper`] → `tls`, `wire` · [`tls`] · [`confine`] · [`balance`] · [`wire`] |
+//! | 1 truth and thought | [`pool`] → `balance` · [`zookeeper`] → `tls`, `wire` · [`tls`] · [`confine`] · [`handover`] · [`balance`] · [`wire`] |
 //! | 0 words | [`plan`] · [`telemetry`] · [`base`] |
 //!
 //! # A session
@@ -60,6 +60,7 @@ pub mod confine;
 pub mod discovery;
 pub mod doctor;
 pub mod explain;
+pub mod handover;
 pub mod health;
 pub mod listener;
 pub mod peers;

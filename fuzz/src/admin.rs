@@ -89,6 +89,7 @@ fn open() -> (Runtime, HandlerContext) {
         state: StateView::default(),
         plan: None,
         cluster: None,
+        predecessors: howdah::handover::predecessors::Predecessors::default(),
         admin: AdminPlan {
             bind: SocketAddr::from(([127, 0, 0, 1], 9600)),
             socket: None,

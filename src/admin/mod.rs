@@ -51,6 +51,7 @@ pub use self::path::encode;
 pub use self::server::{AdminServer, AdminThread, BindError};
 use crate::availability::Availability;
 use crate::cluster::Cluster;
+use crate::handover::predecessors::Predecessors;
 use crate::listener::Listener;
 use crate::listener::sessions::SessionTable;
 use crate::peers::PeersView;
@@ -93,6 +94,8 @@ pub struct RuntimeView {
     pub state: StateView,
     /// All of the configuration that runs; `None` before the first.
     pub plan: Option<Arc<Plan>>,
+    /// Howdahs that this one took over from, and that still have sessions.
+    pub predecessors: Predecessors,
 }
 
 /// A stop that is under way. How many sessions are left, [`Metrics::sessions_active`] says.

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as Listening};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener as UnixListening;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::connection::{Secured, converse, greet};
 use super::connections::ConnectionLimiter;
@@ -21,6 +22,8 @@ use super::handler::Handler;
 use super::peer::{self, Peer};
 use super::reserve::{AGAIN, Reserve, is_exhaustion};
 use super::{HandlerContext, socket};
+use crate::handover::inherited::Inherited;
+use crate::handover::message::Described;
 use crate::plan::AdminPlan;
 
 /// Bound, and ready to serve.
@@ -32,8 +35,16 @@ pub struct AdminServer {
 
 /// A server that answers; its drop ends it.
 pub struct AdminThread {
-    _end: oneshot::Sender<()>,
-    _place: Option<socket::Place>,
+    stage: watch::Sender<Stage>,
+    place: Option<socket::Place>,
+}
+
+/// How far a server is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Serves,
+    /// Its addresses are a successor's.
+    Yielded,
 }
 
 /// An address cannot be had: for the operator.
@@ -63,14 +74,30 @@ impl AdminServer {
     /// # Errors
     /// When an address is in use, is not of this machine, or needs a privilege.
     pub fn bind(plan: &AdminPlan) -> Result<Self, BindError> {
+        Self::inherit(plan, &mut Inherited::default())
+    }
+
+    /// The same; an address of the plan that is among `inherited` is taken from there.
+    ///
+    /// # Errors
+    /// As those of [`Self::bind`].
+    pub fn inherit(plan: &AdminPlan, inherited: &mut Inherited) -> Result<Self, BindError> {
         let address = plan.bind;
         let failed = |source| BindError::Tcp { address, source };
-        let listener = Listening::bind(address).map_err(failed)?;
+        let listener = match inherited.take_admin(address) {
+            Some(socket) => Ok(Listening::from(socket)),
+            None => Listening::bind(address),
+        };
+        let listener = listener.map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let unix = plan.socket.as_ref().map(|plan| {
             let path = plan.path.clone();
-            socket::open(plan).map_err(|source| BindError::Unix { path, source })
+            let opened = match inherited.take_admin_socket(&path) {
+                Some(socket) => socket::inherit(plan, socket),
+                None => socket::open(plan),
+            };
+            opened.map_err(|source| BindError::Unix { path, source })
         });
         Ok(Self {
             listener,
@@ -84,6 +111,22 @@ impl AdminServer {
         self.address
     }
 
+    /// Its sockets once more, to be handed over: whoever has them keeps the addresses open.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn share(&self, plan: &AdminPlan) -> io::Result<Vec<(Described, OwnedFd)>> {
+        let wanted = plan.bind;
+        let port = self.listener.as_fd().try_clone_to_owned()?;
+        let mut all = vec![(Described::Admin { wanted }, port)];
+        if let (Some((unix, _)), Some(plan)) = (&self.unix, &plan.socket) {
+            let path = plan.path.clone();
+            let socket = unix.as_fd().try_clone_to_owned()?;
+            all.push((Described::AdminSocket { path }, socket));
+        }
+        Ok(all)
+    }
+
     /// Answers on a thread of its own, until what this returns is dropped.
     ///
     /// # Errors
@@ -94,27 +137,29 @@ impl AdminServer {
             .max_blocking_threads(RENDERERS)
             .build()?;
         peer::hold_tables();
-        let (end, ended) = oneshot::channel();
+        let (stage, mut changed) = watch::channel(Stage::Serves);
         let (unix, place) = self.unix.take().unzip();
         thread::Builder::new().name("admin".into()).spawn(move || {
             // Of this thread alone, and of those that render for it. A system that refuses serves at the usual one.
             let _ = rustix::process::nice(LOWER);
             runtime.block_on(async {
-                tokio::select! {
+                let yielded = tokio::select! {
                     served = serve(self.listener, unix, context) => {
                         let Err(error) = served;
                         tracing::error!(%error, "the admin server cannot serve");
+                        false
                     }
-                    _ = ended => {}
+                    ended = changed.changed() => ended.is_ok(),
+                };
+                if yielded {
+                    // Who is being answered gets the answer; the next question is the successor's.
+                    let _ = tokio::time::timeout(FAREWELL, changed.changed()).await;
                 }
             });
             // A rendering that still runs is of no use to anybody.
             runtime.shutdown_background();
         })?;
-        Ok(AdminThread {
-            _end: end,
-            _place: place,
-        })
+        Ok(AdminThread { stage, place })
     }
 
     /// Answers on the runtime of a test, until dropped.
@@ -126,6 +171,23 @@ impl AdminServer {
             context,
         )
         .await
+    }
+}
+
+impl AdminThread {
+    /// A successor has the addresses, and answers there: nobody is accepted here any more, and the file stays.
+    pub fn yield_to_successor(&mut self) {
+        self.stage.send_replace(Stage::Yielded);
+        if let Some(place) = &mut self.place {
+            place.is_ours(false);
+        }
+    }
+
+    /// No predecessor has the addresses any more.
+    pub fn settle(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.is_ours(true);
+        }
     }
 }
 
@@ -260,5 +322,7 @@ const CONNECTIONS: usize = 64;
 const RENDERERS: usize = 2;
 /// Added to the niceness of the process; see nice(2): on Linux it is a thread's own.
 const LOWER: i32 = 5;
+/// For answers that are under way when a successor has the addresses.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// After an accept that failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);

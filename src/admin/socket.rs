@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -10,14 +11,26 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::plan::AdminSocket;
 
-/// Removes the file that it was made with.
+/// Removes the file, if that is this process's to do.
 #[derive(Debug)]
-pub(super) struct Place(PathBuf);
+pub(super) struct Place {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+impl Place {
+    /// Whether it is this process that removes the file at its end, or another.
+    pub(super) fn is_ours(&mut self, is_ours: bool) {
+        self.is_ours = is_ours;
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Gone already, or not ours to remove: either way nothing is left to do.
-        let _ = fs::remove_file(&self.0);
+        if self.is_ours {
+            // Gone already, or not ours to remove: either way nothing is left to do.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -29,7 +42,10 @@ pub(super) fn open(plan: &AdminSocket) -> io::Result<(UnixListener, Place)> {
     clear(&plan.path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(&plan.path)?)?;
-    let place = Place(plan.path.clone());
+    let place = Place {
+        path: plan.path.clone(),
+        is_ours: true,
+    };
     // Nobody connects before `listen`, so nobody comes in by a mode that is not the plan's.
     fs::set_permissions(&plan.path, fs::Permissions::from_mode(plan.mode))?;
     if let Some(group) = plan.group {
@@ -38,6 +54,24 @@ pub(super) fn open(plan: &AdminSocket) -> io::Result<(UnixListener, Place)> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok((socket.into(), place))
+}
+
+/// The socket of a predecessor, and its place, which is the predecessor's for now; mode and group are made those of the plan.
+///
+/// # Errors
+/// When they cannot be.
+pub(super) fn inherit(plan: &AdminSocket, socket: OwnedFd) -> io::Result<(UnixListener, Place)> {
+    let listener = UnixListener::from(socket);
+    listener.set_nonblocking(true)?;
+    fs::set_permissions(&plan.path, fs::Permissions::from_mode(plan.mode))?;
+    if let Some(group) = plan.group {
+        chown(&plan.path, None, Some(group))?;
+    }
+    let place = Place {
+        path: plan.path.clone(),
+        is_ours: false,
+    };
+    Ok((listener, place))
 }
 
 /// Takes away what a howdah left that was killed.

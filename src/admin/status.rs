@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{ListenerView, Refusal, RuntimeView};
 use crate::base::time::rfc3339;
 use crate::cluster::ClusterStatus;
+use crate::handover::predecessors::{Left, Predecessors};
 use crate::peers::PeerView;
 use crate::plan::{DiscoverPlan, Protocol};
 use crate::pool::{LastProbe, Member, Order, Origin, Pool, Server};
@@ -52,6 +53,9 @@ pub struct Status {
     /// What outlives a restart; absent where nothing is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_file: Option<StateFileStatus>,
+    /// Howdahs that this one took over from, and that still have sessions, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub predecessors: Vec<PredecessorStatus>,
     /// In the order of the file.
     pub listeners: Vec<ListenerStatus>,
     /// In the order of the file.
@@ -88,6 +92,72 @@ impl PeerStatus {
             entries_sent: peer.sent,
             entries_received: peer.received,
             why: peer.why,
+        }
+    }
+}
+
+/// A howdah that was taken over from, and drains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredecessorStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Of howdah.
+    pub version: String,
+    /// When it stopped accepting: RFC 3339, UTC.
+    pub since: String,
+    /// Open now.
+    pub sessions: u64,
+    /// Until those are ended.
+    pub seconds_left: u64,
+    /// Those that have some.
+    #[serde(default)]
+    pub pools: Vec<PredecessorPool>,
+}
+
+/// Sessions of a pool that a predecessor still has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredecessorPool {
+    /// Its name.
+    pub name: String,
+    /// Those that have some.
+    pub servers: Vec<PredecessorServer>,
+}
+
+/// Sessions of a server that a predecessor still has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredecessorServer {
+    /// Its name.
+    pub name: String,
+    /// Held now.
+    pub sessions_active: u64,
+}
+
+impl PredecessorStatus {
+    /// Process 1 of a container that has nothing left is no news.
+    fn all(predecessors: &Predecessors) -> Vec<Self> {
+        let list = predecessors.list().into_iter();
+        list.filter(|left| left.sessions > 0 || !left.stays)
+            .map(Self::of)
+            .collect()
+    }
+
+    fn of(left: Left) -> Self {
+        let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(left.since));
+        let server = |(name, sessions_active)| PredecessorServer {
+            name,
+            sessions_active,
+        };
+        let pools = left.pools.into_iter().map(|pool| PredecessorPool {
+            name: pool.name,
+            servers: pool.servers.into_iter().map(server).collect(),
+        });
+        Self {
+            pid: left.pid,
+            version: left.version,
+            since: rfc3339(since.unwrap_or(SystemTime::UNIX_EPOCH)).to_string(),
+            sessions: left.sessions,
+            seconds_left: left.seconds_left,
+            pools: pools.collect(),
         }
     }
 }
@@ -363,6 +433,7 @@ impl Status {
                 .map(|peer| PeerStatus::of(peer.look()))
                 .collect(),
             state_file: StateFileStatus::of(&view.state),
+            predecessors: PredecessorStatus::all(&view.predecessors),
             listeners: view.listeners.iter().map(ListenerStatus::of).collect(),
             pools: view.pools.iter().map(|pool| PoolStatus::of(pool)).collect(),
         }

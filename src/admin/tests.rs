@@ -188,6 +188,7 @@ async fn stage(token: Option<&str>) -> Stage {
         state: StateView::default(),
         plan: None,
         cluster: None,
+        predecessors: Predecessors::default(),
         admin: admin.clone(),
         vips: vip::Board::default(),
     };

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::admin::{self, Rejected};
 use crate::config;
+use crate::handover::link::LinkError;
 use crate::listener::bind::BindError;
 use crate::peers::PeersError;
 use crate::plan::ListenerName;
@@ -41,6 +42,17 @@ pub enum StartError {
     /// The plan cannot be put to work.
     #[error(transparent)]
     Plan(#[from] ReloadError),
+    /// Descriptors of sockets, to be handed over one day.
+    #[error("the sockets cannot be kept for a successor: {0}")]
+    Sockets(#[source] io::Error),
+}
+
+/// Why howdah ended otherwise than as told.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The one that it was to take over from goes on.
+    #[error("the howdah that runs goes on, and this one ends: {0}")]
+    NotTaken(#[source] LinkError),
 }
 
 /// Why a plan was not taken. Everything stays as it was.

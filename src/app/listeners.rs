@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::error::ReloadError;
 use super::step::{Handover, Opened, Step};
 use super::{App, ListenerRuntime, Socket};
+use crate::base::fate::Fate;
 use crate::cluster::Cluster;
 use crate::listener::bind::{self, BindError, Claim, Sockets};
 use crate::listener::{Listener, Owner};
@@ -43,17 +44,34 @@ impl App {
                 handovers.push((giver, listener.name.clone()));
                 continue;
             }
-            let sockets = self.sockets(place, listener, plan);
-            let sockets = sockets.map_err(|source| ReloadError::Bind {
+            let (wanted, protocol) = place;
+            let inherited = self.inherited.take(&listener.name, wanted, protocol);
+            let is_inherited = !inherited.is_empty();
+            let sockets = match is_inherited {
+                true => {
+                    let workers = self.handles.workers();
+                    bind::inherit(inherited, wanted, protocol, workers, listener.keepalive)
+                }
+                false => self.sockets(place, listener, plan),
+            };
+            let shared = sockets.and_then(|sockets| {
+                let shared = sockets.share().map_err(|source| BindError::Other {
+                    address: wanted,
+                    source,
+                })?;
+                Ok((sockets, shared))
+            });
+            let (sockets, shared) = shared.map_err(|source| ReloadError::Bind {
                 listener: listener.name.clone(),
                 source,
             })?;
-            let (wanted, protocol) = place;
             opened.push(Opened {
                 wanted,
                 bound: sockets.address().unwrap_or(wanted),
                 protocol,
                 sockets,
+                shared,
+                is_inherited,
             });
         }
         Ok(opened)
@@ -95,12 +113,13 @@ impl App {
         givers.next().filter(|_| place.0.port() != 0).cloned()
     }
 
-    /// Whether this process has the address, or one that stands in its way, and is about to leave it.
+    /// Whether this process has the address, or one that stands in its way, and is about to leave it; or a predecessor has.
     fn listens_on(&self, place: Place) -> bool {
         let present = self.listeners.values().flat_map(|runtime| &runtime.sockets);
+        let present = present.chain(&self.retiring).map(Socket::place);
         present
-            .chain(&self.retiring)
-            .any(|socket| overlap(socket.place(), place))
+            .chain(self.inherited.bound())
+            .any(|other| overlap(other, place))
     }
 
     /// Keeps the present configuration where the TLS settings are the same, so that its tickets stay good.
@@ -198,12 +217,14 @@ impl App {
             bound,
             protocol,
             sockets,
+            shared,
+            is_inherited,
         } in opened
         {
             let Some(runtime) = self.listeners.get_mut(listener) else {
                 return;
             };
-            let (retired, watch) = watch::channel(false);
+            let (retired, watch) = watch::channel(Fate::Open);
             let owner = Owner::new(&runtime.listener);
             self.handles.listen(sockets, &owner, &watch).await;
             let socket = Socket {
@@ -212,6 +233,8 @@ impl App {
                 protocol,
                 owner,
                 retired,
+                shared,
+                is_inherited,
             };
             announce(listener, &socket, self.metrics.journal());
             let late = self.retiring.iter();
@@ -224,7 +247,7 @@ impl App {
     }
 
     /// Who still comes to it belongs to whoever listens there now.
-    pub(super) fn retire_socket(&mut self, socket: Socket) {
+    pub(super) fn retire_socket(&mut self, mut socket: Socket) {
         let covers = |runtime: &&ListenerRuntime| {
             let mut own = runtime.sockets.iter();
             own.any(|other| overlap(other.place(), socket.place()))
@@ -234,7 +257,8 @@ impl App {
             socket.owner.hand_over(&heir.listener);
             shared = heir.sockets.iter().any(|other| other.splits(&socket));
         }
-        socket.retired.send_replace(true);
+        socket.shared.clear();
+        socket.retired.send_replace(Fate::Closing);
         tracing::info!(address = %socket.bound, "closed");
         let text = format!("closed {}", socket.bound);
         let event = Event::info(Kind::Listener, text).from("bound").to("closed");

@@ -9,6 +9,8 @@ mod changes;
 mod cluster;
 mod error;
 mod falls;
+mod handover;
+pub mod heritage;
 mod lead;
 mod listeners;
 mod pools;
@@ -23,9 +25,11 @@ mod step;
 mod stop;
 mod vips;
 mod waiting;
+mod yielding;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -36,7 +40,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-pub use self::error::{ReloadError, StartError};
+pub use self::error::{ReloadError, RunError, StartError};
+pub use self::heritage::Ended;
+use self::heritage::{Control, Giving, Heritage, answer_of, refuse_all};
 use self::reach::{REACH_EVERY, Reachability};
 use self::reloads::Reloads;
 use self::signal::Signal;
@@ -44,9 +50,15 @@ use self::step::{GLANCE, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, Configuration, HandlerContext, RuntimeView};
 use crate::alerts::{Alerts, Exists};
 use crate::availability::Availability;
+use crate::base::fate::Fate;
 use crate::cluster::Cluster;
 use crate::config;
 use crate::discovery::{Names, Sources};
+use crate::handover::claim::Claim;
+use crate::handover::inherited::Inherited;
+use crate::handover::manager::Manager;
+use crate::handover::message::Described;
+use crate::handover::predecessors::Predecessors;
 use crate::health::command::Programs;
 use crate::health::{Checkers, LoadReaders};
 use crate::listener::handles::WorkerHandles;
@@ -114,9 +126,23 @@ pub struct App {
     /// What the admin server shows.
     view: Arc<ArcSwap<RuntimeView>>,
     admin_address: SocketAddr,
-    /// Answers for as long as the app lives.
-    _admin: Option<AdminThread>,
+    /// Answers for as long as the app lives, or until a successor does.
+    admin: Option<AdminThread>,
+    /// Bound, and not yet answering.
+    doors: Option<(AdminServer, HandlerContext)>,
+    /// The admin server's sockets once more, for a successor.
+    admin_shared: Vec<(Described, OwnedFd)>,
     commands: mpsc::Receiver<Command>,
+    /// What came from elsewhere and was not taken yet.
+    inherited: Inherited,
+    /// To the predecessor, until this howdah serves.
+    claim: Option<Claim>,
+    /// The control socket.
+    control: Control,
+    predecessors: Predecessors,
+    manager: Manager,
+    /// A takeover that is under way.
+    giving: Option<Giving>,
 }
 
 /// The file that a plan was read from.
@@ -142,8 +168,12 @@ struct Socket {
     protocol: Protocol,
     /// Whose it is for the next connection.
     owner: Arc<Owner>,
-    /// Closes the address when it turns true.
-    retired: watch::Sender<bool>,
+    /// Closes the address.
+    retired: watch::Sender<Fate>,
+    /// The sockets once more, for a successor: they close with those of the workers, or before.
+    shared: Vec<OwnedFd>,
+    /// A predecessor has them too, as long as there is a claim.
+    is_inherited: bool,
 }
 
 /// A pool and what sessions need with it.
@@ -164,18 +194,44 @@ impl App {
         metrics: Metrics,
         programs: Programs,
     ) -> Result<Self, StartError> {
+        Self::start_with(plan, source, metrics, programs, Heritage::default()).await
+    }
+
+    /// The same, with what came from elsewhere.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub async fn start_with(
+        plan: Plan,
+        source: Option<Source>,
+        metrics: Metrics,
+        programs: Programs,
+        heritage: Heritage,
+    ) -> Result<Self, StartError> {
+        let Heritage {
+            mut inherited,
+            door,
+            manager,
+            user,
+            is_successor,
+        } = heritage;
         let (path, words) = source.map(|source| (source.path, source.words)).unzip();
         let words = words.unwrap_or_default();
         let configuration = Configuration::of(path.clone(), &words.text);
-        let server = AdminServer::bind(&plan.admin)?;
+        let server = AdminServer::inherit(&plan.admin, &mut inherited)?;
+        let admin_shared = server.share(&plan.admin).map_err(StartError::Sockets)?;
         let sink = AccessLog::open(&plan.log).map_err(StartError::AccessLog)?;
         let access = AccessLog::start(sink, &metrics).map_err(StartError::AccessLog)?;
         let cores = std::thread::available_parallelism();
         let workers = plan.global.workers.or(cores.ok()).map_or(1, usize::from);
         let (handles, threads) =
             WorkerHandles::start(workers, plan.global.cpu_affinity).map_err(StartError::Workers)?;
-        let availability =
-            Availability::start(&plan.history, &metrics).map_err(StartError::History)?;
+        let availability = match is_successor {
+            true => Availability::start_later(&plan.history, &metrics),
+            false => Availability::start(&plan.history, &metrics),
+        };
+        let availability = availability.map_err(StartError::History)?;
+        let predecessors = Predecessors::default();
         let fences = cluster::Fences::default();
         let vips = Vips::start(&plan.vips, &metrics, fences.clone().permission())
             .map_err(StartError::Vips)?;
@@ -202,6 +258,7 @@ impl App {
             vips: vips.board(),
             peers: peers.view(),
             state: state.view(),
+            predecessors: predecessors.clone(),
         }));
         let cluster = cluster::join(&plan, &view, server.address(), &metrics)?;
         fences.are_of(cluster.as_ref());
@@ -250,8 +307,16 @@ impl App {
             tasks: Tasks::default(),
             view,
             admin_address: server.address(),
-            _admin: None,
+            admin: None,
+            doors: None,
+            admin_shared,
             commands,
+            inherited,
+            claim: None,
+            control: Control::new(door, user),
+            predecessors,
+            manager,
+            giving: None,
             metrics,
         };
         let staged = app.prepare(plan, words)?;
@@ -262,8 +327,6 @@ impl App {
             app.tasks.spawn(cluster.run());
         }
         app.forget_the_rest();
-        // Only now, so that nobody sees a program without listeners, least of all one that is ready.
-        tracing::info!(address = %app.admin_address, "admin listening");
         let timelines = app.metrics.timelines().clone();
         app.tasks
             .spawn(sampler::sample(Arc::clone(&app.view), timelines));
@@ -275,23 +338,45 @@ impl App {
             schema: config::schema,
             availability,
         };
-        app._admin = Some(server.start(context).map_err(StartError::AdminThread)?);
+        // Only now, so that nobody sees a program without listeners, least of all one that is ready; a successor answers when it
+        // serves, as nobody may hear from it that it does not yet.
+        app.doors = Some((server, context));
+        if !is_successor {
+            app.answer().map_err(StartError::AdminThread)?;
+        }
         Ok(app)
     }
 
-    /// Serves until `signals` say stop, or their sender is gone. A second [`Signal::Stop`] hurries.
-    pub async fn run(mut self, mut signals: mpsc::Receiver<Signal>) {
+    /// Serves until `signals` say stop, or their sender is gone, or a successor serves. A second [`Signal::Stop`] hurries.
+    /// `serves` is called when every listener does.
+    ///
+    /// # Errors
+    /// When this one was to take over, and the old one goes on.
+    pub async fn run(
+        mut self,
+        signals: mpsc::Receiver<Signal>,
+        serves: impl FnOnce(),
+    ) -> Result<Ended, RunError> {
+        let mut serves = Some(serves);
         let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
         let mut glances = interval_at(Instant::now() + REACH_EVERY, REACH_EVERY);
         glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut signals, mut successors) = self.hear(signals);
         let mut told = false;
         let mut leads = self.cluster.as_ref().map(Cluster::leads);
         // Also where it was so before anybody looked.
         leads.iter_mut().for_each(watch::Receiver::mark_changed);
         loop {
             if self.waiting.is_empty() && !told {
+                if let Err(error) = self.enter().await {
+                    let access = self.access.clone();
+                    self.stop(stopped_twice(signals, access)).await;
+                    return Err(error);
+                }
                 self.tell_ready();
-                self.begin_vips(false).await;
+                if let Some(serves) = serves.take() {
+                    serves();
+                }
                 told = true;
             }
             self.next_reload();
@@ -308,24 +393,21 @@ impl App {
                 },
                 Some(command) = self.commands.recv() => self.obey(command),
                 Some(pool) = self.listed.recv() => self.look_after(&pool),
+                Some(successor) = successors.recv() => self.offer_to(successor, told),
+                answered = answer_of(&mut self.giving) => {
+                    if let Some(accepted) = self.judge(answered) {
+                        return Ok(Box::pin(self.yield_to(accepted, signals)).await);
+                    }
+                }
                 read = self.reloads.read() => self.reload(read).await,
                 () = cluster::turns(&mut leads), if self.waiting.is_empty() => self.follow_the_leader().await,
                 () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
             }
         }
+        refuse_all(successors);
         let access = self.access.clone();
-        let hurry = async move {
-            while let Some(signal) = signals.recv().await {
-                match signal {
-                    Signal::Stop => return,
-                    // Logs are rotated also while the last sessions take their hours.
-                    Signal::Reopen => reopen_logs(&access),
-                    Signal::Reload => {}
-                }
-            }
-            std::future::pending().await
-        };
-        self.stop(hurry).await;
+        self.stop(stopped_twice(signals, access)).await;
+        Ok(Ended::Stopped)
     }
 
     fn tell_of_the_start(&self) {
@@ -400,6 +482,18 @@ fn still_there(view: &Arc<ArcSwap<RuntimeView>>) -> Exists {
     })
 }
 
+/// Completes at the next stop; logs are opened again meanwhile, as they are rotated also while the last sessions take their hours.
+async fn stopped_twice(mut signals: mpsc::Receiver<Signal>, access: AccessLog) {
+    while let Some(signal) = signals.recv().await {
+        match signal {
+            Signal::Stop => return,
+            Signal::Reopen => reopen_logs(&access),
+            Signal::Reload => {}
+        }
+    }
+    std::future::pending().await
+}
+
 /// The writers do it, so that a disk which hangs holds nobody else.
 fn reopen_logs(access: &AccessLog) {
     tracing::info!("log files are opened again");
@@ -466,7 +560,7 @@ mod tests {
         let app = app.expect("starts");
         let view = Arc::clone(&app.view);
         let (sender, signals) = mpsc::channel(4);
-        let running = tokio::spawn(app.run(signals));
+        let running = tokio::spawn(app.run(signals, || {}));
         file(&path, "\"127.0.0.1:1\"");
         sender.send(Signal::Reload).await.expect("listens");
         while view.load().generation < 2 {
@@ -474,6 +568,7 @@ mod tests {
         }
         sender.send(Signal::Stop).await.expect("listens");
         let stopped = tokio::time::timeout(Duration::from_secs(4), running).await;
-        stopped.expect("hangs").expect("no panic");
+        let ended = stopped.expect("hangs").expect("no panic");
+        assert!(matches!(ended, Ok(Ended::Stopped)), "{ended:?}");
     }
 }

@@ -48,7 +48,9 @@ pub(super) struct Staged {
 impl App {
     /// Begins a reload if one is due and none runs.
     pub(super) fn next_reload(&mut self) {
-        if self.waiting.is_empty() && self.reloads.is_due() {
+        // A successor is being shown what runs: it stays so until that is over.
+        if self.waiting.is_empty() && self.giving.is_none() && self.reloads.is_due() {
+            self.manager.reloading();
             match self.path.clone() {
                 Some(path) => self.reloads.begin(path),
                 None => self.refuse(ReloadError::NoFile),
@@ -136,6 +138,7 @@ impl App {
             ..RuntimeView::clone(view)
         });
         self.reloads.refused(&why);
+        self.manager.reloaded();
     }
 
     /// The configuration's story, with one reload more.

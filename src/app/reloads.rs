@@ -57,6 +57,11 @@ impl Reloads {
         due
     }
 
+    /// Whether one was asked for, is being read, or is not complete.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.due || self.reading.is_some() || self.done.is_some()
+    }
+
     /// Reads the file, on a thread of its own, as disk may be slow.
     pub(super) fn begin(&mut self, path: PathBuf) {
         self.reading = Some(tokio::task::spawn_blocking(move || config::load(&path)));
@@ -85,11 +90,14 @@ impl Reloads {
         self.tell(&Err(why.clone()));
     }
 
-    /// Every listener follows the new plan.
-    pub(super) fn complete(&mut self) {
-        if let Some(done) = self.done.take() {
+    /// Every listener follows the new plan. True when that ends a reload.
+    pub(super) fn complete(&mut self) -> bool {
+        let done = self.done.take();
+        let ends = done.is_some();
+        if let Some(done) = done {
             self.tell(&Ok(done));
         }
+        ends
     }
 
     /// Who asked may have gone; the log has it.

@@ -1,6 +1,7 @@
 //! What a new plan means for one listener, which listeners take their steps together, and what they wait for.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub(super) struct Opened {
     pub(super) bound: SocketAddr,
     pub(super) protocol: Protocol,
     pub(super) sockets: Sockets,
+    /// The same once more, for a successor.
+    pub(super) shared: Vec<OwnedFd>,
+    /// A predecessor has them too, for now.
+    pub(super) is_inherited: bool,
 }
 
 /// Steps that are taken together, and the pools that they wait for.

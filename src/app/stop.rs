@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::App;
 use crate::admin::{Command, Draining, Rejected, RuntimeView};
+use crate::base::fate::Fate;
 use crate::plan::Protocol;
 use crate::session::Reason;
 use crate::session::registry::Who;
@@ -17,6 +18,7 @@ impl App {
     /// Says that it is not ready, and goes on for `shutdown_delay`, so that whatever stands in front moves away. Then
     /// takes no new sessions, and waits for the present ones until they have ended, until `drain_timeout` is over, or
     /// until `hurry` completes; then ends what is left.
+    /// Sockets that a predecessor serves too, which goes on, are left to it.
     pub(super) async fn stop(mut self, hurry: impl Future<Output = ()>) {
         let mut hurry = pin!(hurry);
         let closing = Instant::now() + self.plan.global.shutdown_delay;
@@ -34,6 +36,12 @@ impl App {
         if !hurried {
             self.wait_until(deadline, hurry, Until::Empty).await;
         }
+        self.predecessors.hurry();
+        self.end_what_is_left().await;
+    }
+
+    /// Ends the sessions that are there, and all else.
+    pub(super) async fn end_what_is_left(self) {
         self.handles.cut(Who::All, Reason::Shutdown).await;
         if timeout(LAST_WORDS, self.empty()).await.is_err() {
             tracing::warn!(sessions = self.handles.sessions(), "sessions did not end");
@@ -62,6 +70,7 @@ impl App {
             "draining"
         );
         let sessions = self.handles.sessions();
+        self.manager.stopping(sessions);
         let event = Event::info(Kind::Stop, format!("draining, {sessions} sessions open"));
         let event = event.from("running").to("draining");
         (self.metrics.journal()).tell(event.lasted(Some(self.view.load().started.elapsed())));
@@ -80,9 +89,13 @@ impl App {
             .listeners
             .drain()
             .flat_map(|(_, runtime)| runtime.sockets);
-        let sockets: Vec<_> = sockets.collect();
-        for socket in &sockets {
-            socket.retired.send_replace(true);
+        let mut sockets: Vec<_> = sockets.collect();
+        for socket in &mut sockets {
+            socket.shared.clear();
+            socket.retired.send_replace(match socket.is_inherited {
+                true => Fate::Given,
+                false => Fate::Closing,
+            });
         }
         let (connections, datagrams): (Vec<_>, Vec<_>) =
             (sockets.into_iter()).partition(|socket| socket.protocol == Protocol::Tcp);
@@ -101,7 +114,7 @@ impl App {
         until: Until,
     ) -> bool {
         loop {
-            if until == Until::Empty && self.handles.sessions() == 0 {
+            if until == Until::Empty && self.is_over() {
                 return false;
             }
             tokio::select! {
@@ -113,9 +126,30 @@ impl App {
         }
     }
 
+    /// No session is left, here or with a predecessor: systemd kills what is left of a service whose main process has ended, and
+    /// a container ends with its own.
+    fn is_over(&self) -> bool {
+        self.handles.sessions() == 0 && self.predecessors.have_ended()
+    }
+
+    /// True when `deadline` has come; goes on with what cannot wait, for a second at most.
+    pub(super) async fn rest(&mut self, deadline: Instant) -> bool {
+        let second = deadline.min(Instant::now() + Duration::from_secs(1));
+        loop {
+            if self.handles.sessions() == 0 {
+                return true;
+            }
+            tokio::select! {
+                () = sleep_until(second) => return Instant::now() >= deadline,
+                Some(command) = self.commands.recv() => obey_while_stopping(command),
+                () = sleep(LOOK) => {}
+            }
+        }
+    }
+
     /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.
     async fn empty(&self) {
-        while self.handles.sessions() > 0 {
+        while !self.is_over() {
             sleep(LOOK).await;
         }
     }

@@ -64,7 +64,9 @@ impl App {
             for name in std::mem::take(&mut self.leaving) {
                 self.remove_pool(&name).await;
             }
-            self.reloads.complete();
+            if self.reloads.complete() {
+                self.manager.reloaded();
+            }
         }
         self.show_house();
     }

@@ -58,6 +58,8 @@ struct Shared {
     changed: Arc<Notify>,
     store: Store,
     flush: Duration,
+    /// Opens the file, which a predecessor has until it is told to drain.
+    gate: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 impl Availability {
@@ -66,12 +68,45 @@ impl Availability {
     /// # Errors
     /// When the system has no thread left.
     pub fn start(plan: &HistoryPlan, metrics: &Metrics) -> std::io::Result<Self> {
+        Self::start_behind(plan, metrics, None, None)
+    }
+
+    /// The same, while another howdah has the file: until [`Self::begin`], what is asked and written waits.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start_later(plan: &HistoryPlan, metrics: &Metrics) -> std::io::Result<Self> {
+        let (gate, opened) = oneshot::channel();
+        Self::start_behind(plan, metrics, Some(gate), Some(opened))
+    }
+
+    fn start_behind(
+        plan: &HistoryPlan,
+        metrics: &Metrics,
+        gate: Option<oneshot::Sender<()>>,
+        opened: Option<oneshot::Receiver<()>>,
+    ) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Shared {
             present: Mutex::new(Present::new(SystemTime::now(), Instant::now(), metrics)),
             changed: Arc::new(Notify::new()),
-            store: Store::start(plan.file.clone(), metrics)?,
+            store: Store::start(plan.file.clone(), metrics, opened)?,
             flush: plan.flush,
+            gate: Mutex::new(gate),
         })))
+    }
+
+    /// Nobody else has the file any more: what was counted by two so far is counted by this one from now on.
+    pub fn begin(&self) {
+        let gate = self.gate().take();
+        if let Some(gate) = gate {
+            self.0.lock().begin_again(SystemTime::now(), Instant::now());
+            // The thread waits for it.
+            let _ = gate.send(());
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Option<oneshot::Sender<()>>> {
+        self.0.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on these are watched, and no others.
@@ -87,6 +122,10 @@ impl Availability {
 
     /// The last word, which tells the next start that this was a stop by order. Waits for the disk, at most `patience`.
     pub async fn stop(&self, patience: Duration) {
+        // It is another's, or was given up.
+        if self.gate().is_some() || self.0.lock().has_stopped() {
+            return;
+        }
         let written = async {
             let place = self.0.store.reserve().await?;
             let (reply, done) = oneshot::channel();

@@ -25,6 +25,7 @@ pub(super) struct Present {
     /// Totals of sessions that the model knows of.
     counters: HashMap<Target, (u64, u64)>,
     stopping: bool,
+    stopped: bool,
     journal: Journal,
     /// The number of the last event that went into a batch.
     told: u64,
@@ -43,6 +44,7 @@ impl Present {
             watched: Vec::new(),
             counters: HashMap::new(),
             stopping: false,
+            stopped: false,
             journal: metrics.journal().clone(),
             told: 0,
             timelines: metrics.timelines().clone(),
@@ -76,6 +78,19 @@ impl Present {
 
     pub(super) fn stop(&mut self) {
         self.stopping = true;
+        self.look();
+    }
+
+    /// True from the second time on: the last word is said once.
+    pub(super) fn has_stopped(&mut self) -> bool {
+        std::mem::replace(&mut self.stopped, true)
+    }
+
+    /// Forgets what was counted so far, which another howdah has counted too, and counts from `wall` on.
+    pub(super) fn begin_again(&mut self, wall: SystemTime, steady: Instant) {
+        self.began = wall.into();
+        self.model = Model::new(self.began);
+        self.clock = Clock::new(wall, steady);
         self.look();
     }
 

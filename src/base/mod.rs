@@ -2,6 +2,7 @@
 
 pub mod caught;
 pub mod connect;
+pub mod fate;
 pub mod keepalive;
 pub mod lease;
 pub mod passwd;

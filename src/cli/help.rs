@@ -21,11 +21,25 @@ pub(super) const RUN: &str = "\
 Examples:
   howdah check --config conf/hive.toml --connect
   howdah run --config conf/hive.toml
+  howdah run --takeover --config conf/hive.toml
+
+With --takeover the howdah that runs with this file hands its sockets over and drains; no session notices. Where none runs it starts as \
+without, and where it fails the old one goes on. `howdah upgrade` does that in the background.
 
 Signals: HUP reads the file again, as `howdah reload` does. TERM and INT (Ctrl-C) take no new sessions and wait for the present ones, at \
 most global.drain_timeout; a second one stops at once. USR1 opens log files anew.
 
 Exit codes: 0 stopped as told, 1 failed (a port is taken, say), 2 usage, 78 faulty configuration.";
+
+pub(super) const UPGRADE: &str = "\
+Examples:
+  howdah upgrade
+  howdah upgrade --force --config conf/hive.toml
+
+No connection is refused or cut: the sockets are handed over, and the old howdah lives until its last session has ended, at most \
+global.drain_timeout; `howdah status` shows what it has left. Where the new one fails the old one goes on.
+
+Exit codes: 0 the new one serves, or runs already, 1 failed, 2 usage, 78 faulty configuration.";
 
 pub(super) const CHECK: &str = "\
 Examples:

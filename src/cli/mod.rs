@@ -5,6 +5,7 @@ mod budget;
 pub mod check;
 pub mod ctl;
 pub mod demo;
+mod detached;
 mod exit;
 mod help;
 pub mod pages;
@@ -13,6 +14,7 @@ pub mod run;
 pub mod schema;
 mod summary;
 pub mod top;
+pub mod upgrade;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,7 +45,16 @@ enum Command {
         /// The configuration file
         #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
         config: PathBuf,
+        /// Take the sockets over from the howdah that runs with this file, which then drains and ends
+        #[arg(long)]
+        takeover: bool,
+        /// What `upgrade` starts
+        #[arg(long, hide = true)]
+        detached: bool,
     },
+    /// Let this program take over from the howdah that runs, in the background; no session notices
+    #[command(after_help = help::UPGRADE)]
+    Upgrade(upgrade::UpgradeArgs),
     /// What `run` starts for probes of type command
     #[command(name = crate::health::command::runner::WORD, hide = true)]
     RunCommands,
@@ -97,7 +108,12 @@ enum Command {
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run { config } => run::run(&config),
+        Command::Run {
+            config,
+            takeover,
+            detached,
+        } => run::run(&config, run::Way { takeover, detached }),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::RunCommands => crate::health::command::runner::serve(),
         Command::Check(args) => check::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -3,20 +3,40 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use rustix::process::getuid;
 use tokio::sync::mpsc;
 
+use super::detached::Parent;
 use super::{DONE, FAILED, FAULTY, budget, check};
+use crate::app::heritage::Heritage;
 use crate::app::signal::Signals;
-use crate::app::{App, Source};
+use crate::app::{App, Ended, Source};
 use crate::config::{self, Loaded};
 use crate::confine;
 use crate::doctor::System;
+use crate::handover::claim::claim;
+use crate::handover::door::Door;
+use crate::handover::manager::{self, Manager};
+use crate::handover::report::Outlived;
+use crate::handover::{claim::Claim, place};
 use crate::health::command::{Runner, commands};
+use crate::plan::Plan;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
-/// Runs until a signal ends it. Exit codes: 0 stopped as told, 1 could not start, 78 faulty configuration.
-pub fn run(path: &Path) -> ExitCode {
+/// How to begin.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Way {
+    /// From a howdah that runs with the same configuration.
+    pub takeover: bool,
+    /// In a session of its own, as `howdah upgrade` starts it.
+    pub detached: bool,
+}
+
+/// Runs until a signal ends it, or a successor takes over. Exit codes: 0 stopped as told, 1 could not start, 78 faulty
+/// configuration.
+pub fn run(path: &Path, way: Way) -> ExitCode {
+    let parent = way.detached.then(Parent::leave);
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -25,16 +45,25 @@ pub fn run(path: &Path) -> ExitCode {
         }
     };
     check::show_warnings(&loaded.warnings);
-    match serve(loaded, path) {
-        Ok(()) => DONE.into(),
+    match serve(loaded, path, way, parent.as_ref()) {
+        Ok(Ended::Stopped | Ended::Yielded | Ended::Outlived(Outlived::Stopped)) => DONE.into(),
+        Ok(Ended::Outlived(Outlived::Lost)) => FAILED.into(),
         Err(error) => {
             eprintln!("error: {error}");
+            if let Some(parent) = &parent {
+                parent.hears_why(&error.to_string());
+            }
             FAILED.into()
         }
     }
 }
 
-fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(
+    loaded: Loaded,
+    path: &Path,
+    way: Way,
+    parent: Option<&Parent>,
+) -> Result<Ended, Box<dyn std::error::Error>> {
     let (plan, words) = (loaded.plan, loaded.words);
     let source = Source {
         path: path.to_owned(),
@@ -44,11 +73,37 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
     let files = budget::raise_open_files();
     // What the doctor will say of this machine: the locks hide it.
     System::here();
+    // What is found and bound by who we are now; and what came with the process.
+    let former = way.takeover.then(|| place::find(path)).flatten();
+    let door = door(&plan, path, former.as_ref().map(|(_, path)| path.as_path()));
+    let mut heritage = Heritage {
+        inherited: manager::given(),
+        manager: Manager::of_this_process(),
+        user: getuid().as_raw(),
+        ..Heritage::default()
+    };
     // Before the first thread, the log's: threads inherit what their maker is.
     let settled = confine::settle(&plan)?;
     // From the next line on nothing starts programs.
     let runner = Runner::start(commands(&plan))?;
-    let confined = settled.lock(&plan, path, &loaded.files);
+    let folder = door.as_ref().ok().and_then(|door| door.path().parent());
+    let confined = settled.lock(&plan, path, &loaded.files, folder);
+    // Reloads and commands are rare and small: one thread is enough for all that is not a session.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let claimed = match former {
+        Some((stream, _)) => Some(runtime.block_on(claim(stream)).map_err(NotTaken)?),
+        None => None,
+    };
+    let claimed = claimed.map(|(claim, inherited)| {
+        heritage.inherited = inherited;
+        heritage.is_successor = true;
+        claim
+    });
+    if way.detached {
+        adopt_outputs(&mut heritage);
+    }
     let log = Log::start(&plan.log, &metrics)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -57,23 +112,74 @@ fn serve(loaded: Loaded, path: &Path) -> Result<(), Box<dyn std::error::Error>> 
         "howdah starts"
     );
     confined.tell();
-    // Reloads and commands are rare and small: one thread is enough for all that is not a session.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     budget::tell(files, &plan);
+    match door {
+        Ok(door) => heritage.door = Some(door),
+        Err(error) => {
+            tracing::warn!(%error, "no control socket: nobody will be able to take over from this howdah");
+        }
+    }
+    if way.takeover && claimed.is_none() {
+        tracing::info!("nobody runs with this configuration: started as without --takeover");
+    }
     let ended = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let programs = runner.map(Runner::attend).transpose()?;
         let programs = programs.unwrap_or_default();
         let (sender, received) = mpsc::channel(1);
-        let app = App::start(plan, Some(source), metrics, programs).await?;
+        let app = App::start_with(plan, Some(source), metrics, programs, heritage).await;
+        let app = match (app, claimed) {
+            (Ok(mut app), Some(claim)) => {
+                app.succeed(claim);
+                app
+            }
+            (Ok(app), None) => app,
+            (Err(error), claim) => {
+                give_up(claim, &error.to_string()).await;
+                return Err(error.into());
+            }
+        };
         tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
-        app.run(received).await;
+        let serves = || parent.into_iter().for_each(Parent::hears_that_it_serves);
+        let ended = Box::pin(app.run(received, serves)).await?;
         log.flush(std::time::Duration::from_secs(1));
-        Ok(())
+        Ok(ended)
     });
     // A silent name server holds a look-up, and the thread that it blocks, for many seconds: nobody waits for that.
     runtime.shutdown_background();
     ended
 }
+
+/// Beside that of a predecessor, or where the next one will look.
+fn door(plan: &Plan, config: &Path, former: Option<&Path>) -> std::io::Result<Door> {
+    let owner = plan.global.user.as_ref().map(|user| (user.uid, user.gid));
+    match former {
+        Some(former) => Door::bind(former, true, owner),
+        None => Door::bind(
+            &place::folder(owner)?.join(place::name(config)),
+            false,
+            owner,
+        ),
+    }
+}
+
+/// Logs go where those of the predecessor go: a terminal may be gone soon.
+fn adopt_outputs(heritage: &mut Heritage) {
+    let (output, errors) = heritage.inherited.take_outputs();
+    if let Some(output) = output {
+        let _ = rustix::stdio::dup2_stdout(output);
+    }
+    if let Some(errors) = errors {
+        let _ = rustix::stdio::dup2_stderr(errors);
+    }
+}
+
+async fn give_up(claim: Option<Claim>, why: &str) {
+    if let Some(claim) = claim {
+        claim.failed(why).await;
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot take over, and the howdah that runs goes on: {0}")]
+struct NotTaken(#[source] crate::handover::link::LinkError);

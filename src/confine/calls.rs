@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 use std::fs;
+use std::process;
 
 use seccompiler::{
     BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
@@ -44,6 +45,7 @@ fn forbid() -> Result<(), Error> {
 
 fn restrict(packets: bool) -> Result<(), Error> {
     let mut rules: Rules = (ALLOWED.iter().chain(OLD))
+        .chain(if process::id() == 1 { FIRST } else { &[] })
         .map(|call| (*call, Vec::new()))
         .collect();
     // A thread, not a process. clone3 has its flags in memory, where no filter can look: the C library falls back.
@@ -277,6 +279,9 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getgroups,
     libc::SYS_capget,
 ];
+
+/// Process 1 of a container ends when the last of it has, and takes in whoever has lost its parent.
+const FIRST: &[i64] = &[libc::SYS_wait4, libc::SYS_waitid];
 
 /// Forms of the same that newer architectures no longer have.
 #[cfg(target_arch = "x86_64")]

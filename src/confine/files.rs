@@ -50,8 +50,13 @@ fn restrict(reach: &Reach) -> Result<RulesetStatus, RulesetError> {
     Ok(status.ruleset)
 }
 
-/// What `plan` needs for as long as it runs, reloads included.
-pub(super) fn reach(plan: &Plan, config: &Path, files: &[PathBuf]) -> Reach {
+/// What `plan` needs for as long as it runs, reloads included; `control` is the folder of the control socket.
+pub(super) fn reach(
+    plan: &Plan,
+    config: &Path,
+    files: &[PathBuf],
+    control: Option<&Path>,
+) -> Reach {
     let mut reach = Reach::default();
     for file in files.iter().map(PathBuf::as_path).chain([config]) {
         // Where the name stands, and where links lead: certbot and Kubernetes change the link.
@@ -63,6 +68,9 @@ pub(super) fn reach(plan: &Plan, config: &Path, files: &[PathBuf]) -> Reach {
     }
     for path in written(plan) {
         add(&mut reach.write, around(&real(path)));
+    }
+    if let Some(folder) = control {
+        add(&mut reach.write, real(folder));
     }
     let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
     let named = named.into_iter().flatten().map(PathBuf::from);

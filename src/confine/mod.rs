@@ -48,12 +48,18 @@ pub fn settle(plan: &Plan) -> Result<Settled, ConfineError> {
 
 impl Settled {
     /// Locks this process in, as far as `plan` and the kernel go. `config` is the file the plan was read from, `files` are
-    /// those it names.
-    pub fn lock(self, plan: &Plan, config: &Path, files: &[PathBuf]) -> Confined {
+    /// those it names, `control` is the folder of the control socket.
+    pub fn lock(
+        self,
+        plan: &Plan,
+        config: &Path,
+        files: &[PathBuf],
+        control: Option<&Path>,
+    ) -> Confined {
         let out_of_reach = files::out_of_reach(plan, config, files);
         let wanted = plan.global.confine;
         let locked = match wanted.files() {
-            true => files::lock(files::reach(plan, config, files)),
+            true => files::lock(files::reach(plan, config, files, control)),
             false => Lock::NotWanted,
         };
         let calls = match wanted.calls() {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::spread::Local;
 use super::{Listener, Owner};
 use crate::base::caught::caught;
+use crate::base::fate::Fate;
 use crate::base::word::words;
 
 /// Accepted in one go before the sessions already here get their turn.
@@ -37,7 +38,8 @@ words! {
     }
 }
 
-/// Accepts until `retired` turns true; then for a moment more, until nothing waits, and closes the socket.
+/// Accepts until the socket is retired; then for a moment more, until nothing waits, and closes it. One that was given to another
+/// process closes here at once.
 ///
 /// # Errors
 /// Only when the runtime cannot watch the socket at all; whatever happens to a connection is counted and passed over.
@@ -45,7 +47,7 @@ pub(super) async fn accept(
     socket: std::net::TcpListener,
     owner: Arc<Owner>,
     local: Local,
-    mut retired: watch::Receiver<bool>,
+    mut retired: watch::Receiver<Fate>,
 ) -> io::Result<()> {
     let socket = TcpListener::from_std(socket)?;
     let welcome = |accepted: io::Result<(TcpStream, SocketAddr)>| {
@@ -65,6 +67,9 @@ pub(super) async fn accept(
         listener.metrics.accept_panicked();
         sleep(FIRST_PAUSE).await;
     }
+    if *retired.borrow() == Fate::Given {
+        return Ok(());
+    }
     // Closing resets what waits: so nothing must.
     if let Err(error) = rest(&socket, &welcome).await {
         exhausted(&owner.load(), &error, FIRST_PAUSE);
@@ -76,14 +81,17 @@ async fn until_retired(
     socket: &TcpListener,
     owner: &Owner,
     welcome: &impl Fn(io::Result<(TcpStream, SocketAddr)>),
-    retired: &mut watch::Receiver<bool>,
+    retired: &mut watch::Receiver<Fate>,
 ) {
     let mut pause = FIRST_PAUSE;
     let mut until: Option<Instant> = None;
     loop {
         let taken = tokio::select! {
             taken = poll_fn(|cx| poll_batch(socket, welcome, cx)) => taken,
-            _ = retired.wait_for(|retired| *retired), if until.is_none() => {
+            fate = retired.wait_for(|fate| *fate != Fate::Open), if until.is_none() => {
+                if fate.is_ok_and(|fate| *fate == Fate::Given) {
+                    return;
+                }
                 until = Some(Instant::now() + GRACE);
                 continue;
             }

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::keepalive;
+use crate::plan::Protocol as Spoken;
 use crate::session::datagram;
 
 /// Connections that wait while a worker is busy. The kernel caps it at `net.core.somaxconn`.
@@ -18,7 +20,10 @@ const ROOM: usize = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process, or another listener, has it.
-    #[error("{0} is in use: stop what listens there (`ss -ltnp` shows it), or choose another port")]
+    #[error(
+        "{0} is in use: stop what listens there (`ss -ltnp` shows it), or choose another port; a howdah that runs with the same \
+         configuration is taken over by `howdah run --takeover`"
+    )]
     InUse(SocketAddr),
     /// Below 1024 without the right.
     #[error(
@@ -70,6 +75,23 @@ impl Claim {
 }
 
 impl Sockets {
+    /// The same once more, to be handed over: whoever has them keeps the address open.
+    ///
+    /// # Errors
+    /// When there are no descriptors left.
+    pub fn share(&self) -> io::Result<Vec<OwnedFd>> {
+        match self {
+            Self::Tcp(all) => all
+                .iter()
+                .map(|one| one.as_fd().try_clone_to_owned())
+                .collect(),
+            Self::Udp(all) => all
+                .iter()
+                .map(|one| one.as_fd().try_clone_to_owned())
+                .collect(),
+        }
+    }
+
     /// Where they are.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
@@ -101,6 +123,64 @@ pub fn open(
         .chain(others)
         .collect::<io::Result<_>>()
         .map_err(explain)
+}
+
+/// Sockets of one address that came from elsewhere, for `workers`. For connections every worker has one: where there are too few,
+/// some share one. No socket is added to those of the address: what the kernel would put there waits for nobody, should this
+/// howdah fail before it serves. More sockets than workers are served all the same.
+///
+/// # Errors
+/// When a socket is not what it was said to be.
+pub fn inherit(
+    sockets: Vec<OwnedFd>,
+    address: SocketAddr,
+    protocol: Spoken,
+    workers: usize,
+    patience: Duration,
+) -> Result<Sockets, BindError> {
+    let explain = |source| BindError::of(address, source);
+    let sockets: Vec<Socket> = sockets.into_iter().map(Socket::from).collect();
+    for socket in &sockets {
+        judge(socket, address, protocol).map_err(explain)?;
+    }
+    match protocol {
+        Spoken::Udp => {
+            for socket in &sockets {
+                datagram::tell_destinations(socket, address).map_err(explain)?;
+            }
+            Ok(Sockets::Udp(
+                sockets.into_iter().map(Socket::into).collect(),
+            ))
+        }
+        Spoken::Tcp => {
+            let given = sockets.len();
+            let mut all = sockets;
+            for place in given..workers {
+                let shared = all[place % given].try_clone().map_err(explain)?;
+                all.push(shared);
+            }
+            for socket in &all {
+                dress(socket, patience).map_err(explain)?;
+            }
+            Ok(Sockets::Tcp(all.into_iter().map(Socket::into).collect()))
+        }
+    }
+}
+
+fn judge(socket: &Socket, address: SocketAddr, protocol: Spoken) -> io::Result<()> {
+    let kind = match protocol {
+        Spoken::Tcp => Type::STREAM,
+        Spoken::Udp => Type::DGRAM,
+    };
+    let bound = socket.local_addr()?.as_socket();
+    let port = |bound: SocketAddr| address.port() == 0 || bound.port() == address.port();
+    let is_it = bound.is_some_and(|bound| bound.ip() == address.ip() && port(bound));
+    if socket.r#type()? != kind || !is_it {
+        return Err(io::Error::other(
+            "another socket was handed over in its place",
+        ));
+    }
+    socket.set_nonblocking(true)
 }
 
 /// `SO_REUSEPORT` lets two howdahs of one user share a port without a word, each taking half of the sessions.
@@ -154,6 +234,13 @@ fn udp_socket(address: SocketAddr, shared: bool, claim: Claim) -> io::Result<Udp
 }
 
 /// Accepted sockets inherit what is set here, at no cost to a session.
+fn dress(socket: &Socket, patience: Duration) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    keepalive::set(socket, patience)?;
+    // A byte that a client marks urgent keeps its place in the stream instead of leaving it.
+    socket.set_out_of_band_inline(true)
+}
+
 fn socket(
     address: SocketAddr,
     shared: bool,
@@ -170,10 +257,7 @@ fn socket(
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
-    socket.set_tcp_nodelay(true)?;
-    keepalive::set(&socket, patience)?;
-    // A byte that a client marks urgent keeps its place in the stream instead of leaving it.
-    socket.set_out_of_band_inline(true)?;
+    dress(&socket, patience)?;
     claim.apply(&socket, address)?;
     socket.bind(&address.into())?;
     if shared {

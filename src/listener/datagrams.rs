@@ -12,6 +12,7 @@ use super::Owner;
 use super::inbox::Counted;
 use super::spread::Local;
 use crate::base::caught::caught;
+use crate::base::fate::Fate;
 use crate::session::datagram::{Carried, Newcomer, carry};
 
 /// Carries what comes to `socket`. A panic ends the sessions that were there, and the socket goes on.
@@ -19,7 +20,7 @@ pub(super) async fn relay(
     socket: UdpSocket,
     owner: Arc<Owner>,
     local: Local,
-    mut retired: watch::Receiver<bool>,
+    mut retired: watch::Receiver<Fate>,
 ) {
     let socket = Arc::new(socket);
     let welcome = || Newcomer {

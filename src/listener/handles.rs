@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Owner;
 use super::bind::Sockets;
@@ -14,6 +14,7 @@ use super::inbox::{Command, Counts, INBOX};
 use super::sessions::SessionTable;
 use super::spread::{Local, Peers};
 use super::worker::work;
+use crate::base::fate::Fate;
 use crate::plan::CpuAffinity;
 use crate::session::Reason;
 use crate::session::registry::Who;
@@ -83,12 +84,12 @@ impl WorkerHandles {
         SessionTable::of(&self.inboxes)
     }
 
-    /// Gives each worker one of `sockets`, which must be as many.
+    /// Gives the workers `sockets`, one to each in turn.
     pub async fn listen(
         &self,
         sockets: Sockets,
         owner: &Arc<Owner>,
-        retired: &watch::Receiver<bool>,
+        retired: &watch::Receiver<Fate>,
     ) {
         let shared = || (Arc::clone(owner), retired.clone());
         let connections = |socket| {
@@ -111,7 +112,7 @@ impl WorkerHandles {
             Sockets::Tcp(sockets) => sockets.into_iter().map(connections).collect(),
             Sockets::Udp(sockets) => sockets.into_iter().map(datagrams).collect(),
         };
-        for (inbox, command) in self.inboxes.iter().zip(commands) {
+        for (inbox, command) in self.inboxes.iter().cycle().zip(commands) {
             self.tell(inbox, command).await;
         }
     }
@@ -120,6 +121,22 @@ impl WorkerHandles {
     pub async fn cut(&self, who: Who, reason: Reason) {
         for inbox in self.inboxes.iter() {
             self.tell(inbox, Command::Cut { who, reason }).await;
+        }
+    }
+
+    /// Completes when every worker has answered.
+    pub async fn echo(&self) {
+        let mut answers = Vec::with_capacity(self.inboxes.len());
+        for inbox in self.inboxes.iter() {
+            let (reply, answer) = oneshot::channel();
+            self.tell(inbox, Command::Echo { reply }).await;
+            answers.push(answer);
+        }
+        for answer in answers {
+            // A worker that is gone never answers.
+            if answer.await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{oneshot, watch};
 
 use super::{Listener, Owner};
+use crate::base::fate::Fate;
 use crate::session::Reason;
 use crate::session::ended::Ended;
 use crate::session::listing::{Filter, Listing, Query};
@@ -20,23 +21,23 @@ pub(super) const INBOX: usize = 1024;
 
 /// What a worker is told.
 pub(super) enum Command {
-    /// Accept on this socket until `retired` turns true.
+    /// Accept on this socket until it is retired.
     Listen {
         /// Bound and listening.
         socket: TcpListener,
         /// Whose it is.
         owner: Arc<Owner>,
-        /// Turns true when the address leaves the plan.
-        retired: watch::Receiver<bool>,
+        /// Says when the address leaves the plan, or this process.
+        retired: watch::Receiver<Fate>,
     },
-    /// Relay the datagrams of this socket until `retired` turns true, and then those of the sessions that are there.
+    /// Relay the datagrams of this socket until it is retired, and then those of the sessions that are there.
     Datagrams {
         /// Bound.
         socket: UdpSocket,
         /// Whose it is.
         owner: Arc<Owner>,
-        /// Turns true when the address leaves the plan; its sender's end ends the sessions too.
-        retired: watch::Receiver<bool>,
+        /// Says when the address leaves the plan, or this process; its sender's end ends the sessions too.
+        retired: watch::Receiver<Fate>,
     },
     /// A connection that another worker accepted.
     Serve(Newcomer),
@@ -60,6 +61,11 @@ pub(super) enum Command {
         query: Query,
         /// Takes the answer.
         reply: oneshot::Sender<Listing>,
+    },
+    /// Are you alive?
+    Echo {
+        /// Takes the answer.
+        reply: oneshot::Sender<()>,
     },
     /// Who ended last?
     Ended {

@@ -55,6 +55,7 @@ pub(super) async fn work(mut inbox: mpsc::Receiver<Command>, local: Local) {
             Command::List { query, reply } => {
                 tokio::spawn(list(query, reply));
             }
+            Command::Echo { reply } => drop(reply.send(())),
             Command::Ended { filter, reply } => drop(reply.send(ended::list(&filter))),
         }
     }

@@ -13,6 +13,8 @@ words! {
         Reload = "reload",
         /// A configuration was read again and is faulty: the old one runs on.
         ReloadRefused = "reload-refused",
+        /// A howdah took over from another that ran with the same configuration, or tried to.
+        Takeover = "takeover",
         /// Somebody ordered a server to drain, into maintenance, or back to work.
         Order = "order",
         /// Somebody changed the weight of a server.

@@ -97,7 +97,7 @@ fn no_files_use_each_other() {
 }
 
 /// Each room with its floor.
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("cli", 5),
     ("app", 4),
     ("config", 4),
@@ -119,6 +119,7 @@ const FLOORS: [(&str, u8); 26] = [
     ("tls", 1),
     ("zookeeper", 1),
     ("confine", 1),
+    ("handover", 1),
     ("balance", 1),
     ("wire", 1),
     ("plan", 0),
@@ -139,7 +140,7 @@ const ARROWS: [(&str, &str); 8] = [
 ];
 
 /// Rooms that see less than everything below them.
-const NARROW: [(&str, &[&str]); 17] = [
+const NARROW: [(&str, &[&str]); 18] = [
     ("availability", &["pool", "plan", "telemetry", "base"]),
     ("config", &["plan", "base"]),
     (
@@ -177,6 +178,7 @@ const NARROW: [(&str, &[&str]); 17] = [
     ("pool", &["balance", "plan", "telemetry", "base"]),
     ("zookeeper", &["tls", "wire", "plan", "base"]),
     ("confine", &["plan", "base"]),
+    ("handover", &["plan", "base"]),
     ("balance", &["base"]),
     ("wire", &["base"]),
     ("plan", &["base"]),

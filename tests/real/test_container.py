@@ -53,6 +53,12 @@ servers = ["127.0.0.1:{kit.free_port()}"]
         inside = self.images.podman("exec", "howdah-test")
         self.assertIn("hive", self.images.run(*inside, "howdah", "status"))
         self.assertEqual(re.search(r"^Uid:\s+(\d+)", self.images.run(*inside, "cat", "/proc/1/status"), re.M)[1], "10001")
+        # A successor in place: process 1 stays for it, and passes the stop on.
+        said = self.images.run(*inside, "howdah", "upgrade", "--force")
+        self.assertIn("took over from process 1", said)
+        kit.until("the admin address to be the new one's", lambda: "predecessor" not in self.images.run(*inside, "howdah", "status", "--json"), 10, 0.2)
+        self.assertTrue(process.running())
+        self.assertIn("nothing to do", self.images.run(*inside, "howdah", "upgrade"))
         self.images.run(*self.images.podman("stop", "--time", "20", "howdah-test"))
         kit.until("the container to end", lambda: not process.running(), 20)
         self.assertEqual(process.child.returncode, 0, process.tail())

@@ -170,17 +170,26 @@ class Package(unittest.TestCase):
         self.addCleanup(session.kill)
         self.say(session, "before")
         said = self.does("dpkg", "-i", "/packages/1.deb")
-        self.assertIn("systemctl restart howdah", said)
+        self.assertIn("the new version serves", said)
         self.assertIn("0.1.0-2", self.does("dpkg-query", "-W", "howdah"))
-        # The sessions of the running one go on, and the operator's file is as it was.
-        self.assertEqual(self.process(), before)
+        # It is the one that systemd watches; the sessions of the old one go on, and the operator's file is as it was.
+        after = self.process()
+        self.assertNotEqual(after, before)
+        self.assertEqual(self.asks("systemctl", "is-active", "howdah")[1].strip(), "active")
         self.say(session, "after")
+        self.assertIn(f"process {before}", self.does("howdah", "status"))
+        self.assertEqual(self.served("by the new one"), "by the new one")
         self.assertIn('bind = "127.0.0.1:99"', self.does("cat", "/etc/howdah/howdah.toml"))
         session.stdin.close()
         session.wait(20)
+        kit.until("the old one to end", lambda: self.asks("test", "-d", f"/proc/{before}")[0] != 0, 20, 0.2)
+        self.assertEqual(self.asks("systemctl", "is-active", "howdah")[1].strip(), "active")
+        # The same program: a reload is one of the file alone.
+        self.does("systemctl", "reload", "howdah")
+        self.assertEqual(self.process(), after)
         self.does("systemctl", "restart", "howdah")
         self.await_up()
-        self.assertNotEqual(self.process(), before)
+        self.assertNotEqual(self.process(), after)
         self.assertEqual(self.served("the new one"), "the new one")
 
     def say(self, session, line):

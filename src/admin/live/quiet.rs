@@ -19,6 +19,9 @@ pub(super) fn head(status: &Status) -> Status {
             .iter_mut()
             .for_each(|one| one.seconds = 0.0);
     }
+    for predecessor in &mut quiet.predecessors {
+        predecessor.seconds_left = 0;
+    }
     quiet
 }
 

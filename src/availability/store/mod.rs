@@ -22,6 +22,7 @@ use std::thread;
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::mpsc::{self, Permit};
+use tokio::sync::oneshot;
 
 pub(crate) use self::keep::Keep;
 #[cfg(test)]
@@ -38,8 +39,13 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Starts the thread, which opens the file; without a file it keeps all in memory.
-    pub(crate) fn start(file: Option<PathBuf>, metrics: &Metrics) -> std::io::Result<Self> {
+    /// Starts the thread, which opens the file; without a file it keeps all in memory. Where there is a `gate`, another howdah
+    /// has the file until it opens; one that never opens ends the thread.
+    pub(crate) fn start(
+        file: Option<PathBuf>,
+        metrics: &Metrics,
+        gate: Option<oneshot::Receiver<()>>,
+    ) -> std::io::Result<Self> {
         let (messages, queue) = mpsc::channel(QUEUE);
         let recent = Arc::new(ArcSwap::default());
         let keep = match file {
@@ -50,6 +56,9 @@ impl Store {
         let thread = thread::Builder::new().name("history".into());
         thread.spawn(move || {
             let _ = rustix::process::nice(LOWER);
+            if gate.is_some_and(|gate| gate.blocking_recv().is_err()) {
+                return;
+            }
             Writer::new(file, keep, shown, failures).run(queue);
         })?;
         Ok(Self {

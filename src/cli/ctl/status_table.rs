@@ -50,6 +50,16 @@ fn notices(status: &Status, width: usize) -> String {
     if let Some(cluster) = &status.cluster {
         say(cluster_table::headline(cluster));
     }
+    for one in &status.predecessors {
+        let left = span(Duration::from_secs(one.seconds_left));
+        say(format!(
+            "process {} (howdah {}), taken over from at {}, has {} sessions left, and ends with them or in {left}",
+            one.pid,
+            clean(&one.version),
+            clean(&one.since),
+            one.sessions
+        ));
+    }
     if !status.needs_restart.is_empty() {
         let keys = clean(&status.needs_restart.join(", "));
         say(format!("waits for a restart: {keys}"));
@@ -375,7 +385,8 @@ const NAMED: usize = 3;
 mod tests {
     use super::*;
     use crate::admin::status::{
-        DrainStatus, ListenerStatus, PeerStatus, ProbeStatus, RefusedStatus, StateFileStatus,
+        DrainStatus, ListenerStatus, PeerStatus, PredecessorStatus, ProbeStatus, RefusedStatus,
+        StateFileStatus,
     };
     use crate::vip;
 
@@ -414,6 +425,7 @@ mod tests {
             generation: 3,
             state: "running".into(),
             draining: None,
+            predecessors: Vec::new(),
             needs_restart: Vec::new(),
             cluster: None,
             refused_reload: None,
@@ -557,6 +569,14 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
                 sessions_left: 120,
                 seconds_left: 90.0,
             }),
+            predecessors: vec![PredecessorStatus {
+                pid: 4711,
+                version: "0.1.0".into(),
+                since: "2027-01-15T07:00:00.000Z".into(),
+                sessions: 12,
+                seconds_left: 90,
+                pools: Vec::new(),
+            }],
             needs_restart: vec!["admin.bind".into(), "log.format".into()],
             refused_reload: Some(RefusedStatus {
                 at: "2027-01-15T08:00:00.000Z".into(),
@@ -594,6 +614,7 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
         };
         let expected = "\
 DRAINING: takes no new sessions, has 120 left, and ends with them or in 1 min
+process 4711 (howdah 0.1.0), taken over from at 2027-01-15T07:00:00.000Z, has 12 sessions left, and ends with them or in 1 min
 waits for a restart: admin.bind, log.format
 the reload at 2027-01-15T08:00:00.000Z was refused: the configuration is faulty; nothing has changed
 vip front (192.0.2.10): backup since 2027-01-15T08:00:00.000Z, it takes part

@@ -105,7 +105,8 @@ fn show(every: Duration) -> Result<(), DemoError> {
             }
             std::future::pending().await
         });
-        app.run(received).await;
+        // Nobody takes over from a demo, nor it from anybody.
+        let _ = Box::pin(app.run(received, || {})).await;
         play.shutdown().await;
         // A terminal that is gone needs no farewell.
         let _ = writeln!(io::stdout(), "\nThe demo is over.");

@@ -53,6 +53,7 @@ use self::port::Port;
 use super::end::Reason;
 use super::registry::Who;
 use crate::base::caught::caught;
+use crate::base::fate::Fate;
 
 /// Why [`carry`] is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,15 +64,15 @@ pub enum Carried {
     Panicked,
 }
 
-/// Relays what comes to `socket`: until `retired` turns true and the last session has ended, or until its sender is
-/// gone, which ends the sessions too. Each new session is one of `welcome`'s.
+/// Relays what comes to `socket`: until it is retired and the last session has ended, or until the sender of `retired` is
+/// gone, which ends the sessions too. Of a socket that was given to another process nothing is read any more: answers go on. Each new session is one of `welcome`'s.
 ///
 /// # Errors
 /// Only when the runtime cannot watch the sockets at all.
 pub async fn carry<G: Send>(
     socket: Arc<UdpSocket>,
     welcome: &(impl Fn() -> Newcomer<G> + Sync),
-    retired: &mut watch::Receiver<bool>,
+    retired: &mut watch::Receiver<Fate>,
 ) -> io::Result<Carried> {
     let mut port = Port::new(Arc::clone(&socket))?;
     let rounds = rounds(&mut port, socket, welcome, retired);
@@ -86,14 +87,14 @@ async fn rounds<G: Send>(
     port: &mut Port<G>,
     socket: Arc<UdpSocket>,
     welcome: &(impl Fn() -> Newcomer<G> + Sync),
-    retired: &mut watch::Receiver<bool>,
+    retired: &mut watch::Receiver<Fate>,
 ) -> io::Result<()> {
     let (clients, servers) = (watched(socket)?, watched(port.watch())?);
     let orders = Orders::enter();
     let mut timer = pin!(sleep_until(Instant::now()));
     let mut armed = false;
-    let mut closing = *retired.borrow();
-    while !(closing && port.is_empty()) {
+    let mut fate = *retired.borrow();
+    while !(fate != Fate::Open && port.is_empty()) {
         if let Some(due) = port.due()
             && (!armed || due < timer.deadline())
         {
@@ -116,7 +117,10 @@ async fn rounds<G: Send>(
                 if told.is_err() {
                     port.cut(Who::All, Reason::Drained);
                 }
-                closing = true;
+                fate = match *retired.borrow_and_update() {
+                    Fate::Given => Fate::Given,
+                    _ => Fate::Closing,
+                };
                 false
             }
             ready = servers.readable() => {
@@ -127,9 +131,9 @@ async fn rounds<G: Send>(
                 }
                 more
             }
-            ready = clients.readable() => {
+            ready = clients.readable(), if fate != Fate::Given => {
                 let mut ready = ready?;
-                let more = port.take_questions(welcome, closing);
+                let more = port.take_questions(welcome, fate != Fate::Open);
                 if !more {
                     ready.clear_ready();
                 }

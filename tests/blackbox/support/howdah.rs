@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -19,7 +20,7 @@ use super::lines::{Lines, POLL};
 /// A running howdah.
 pub(crate) struct Howdah {
     child: Child,
-    dir: TempDir,
+    dir: Arc<TempDir>,
     log: Lines,
     access: Lines,
     /// Access lines already handed out.
@@ -111,17 +112,25 @@ impl Howdah {
         if let Some(folder) = full {
             command = mounting(&command, FULL, &folder);
         }
+        command.arg("run").arg("--config").arg(&path);
+        let howdah = Self::spawn(command, Arc::new(dir));
+        howdah
+            .log
+            .find(0, |line| address_in(line, "listening"))
+            .await;
+        howdah
+    }
+
+    /// Its control socket lies beside its configuration.
+    fn spawn(mut command: Command, dir: Arc<TempDir>) -> Self {
         let mut child = command
-            .arg("run")
-            .arg("--config")
-            .arg(&path)
+            .env("RUNTIME_DIRECTORY", dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let access = Lines::of(child.stdout.take().unwrap());
         let log = Lines::of(child.stderr.take().unwrap());
-        log.find(0, |line| address_in(line, "listening")).await;
         Self {
             child,
             dir,
@@ -129,6 +138,32 @@ impl Howdah {
             access,
             ended: 0,
         }
+    }
+
+    /// Another one with the same file, that takes over from this one, or from whoever has by now.
+    pub(crate) fn takeover(&self) -> Self {
+        let mut command = program();
+        command
+            .args(["run", "--takeover", "--config"])
+            .arg(self.configuration());
+        Self::spawn(command, Arc::clone(&self.dir))
+    }
+
+    /// The same, and it serves.
+    pub(crate) async fn successor(&self) -> Self {
+        let successor = self.takeover();
+        successor.serves().await;
+        successor
+    }
+
+    /// Waits until every listener does.
+    pub(crate) async fn serves(&self) {
+        let ready = |line: &Value| (text_of(line, "message")? == "howdah is ready").then_some(());
+        self.log.find(0, ready).await;
+    }
+
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.dir().join("howdah.toml")
     }
 
     /// Where that listener listens now: the last address that the log announced for it.

@@ -1,0 +1,209 @@
+//! A successor serves: this howdah accepts no more, gives up what only one can have, and drains.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use rustix::process::{WaitOptions, wait};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::heritage::Ended;
+use super::signal::Signal;
+use super::{App, reopen_logs};
+use crate::admin::{Draining, RuntimeView};
+use crate::base::fate::Fate;
+use crate::handover::message::Order;
+use crate::handover::offer::Accepted;
+use crate::handover::predecessors::{Left, PoolLeft};
+use crate::handover::report::Reporter;
+use crate::pool::Pool;
+use crate::telemetry::journal::{Event, Kind};
+
+impl App {
+    /// Accepts no more, lets the successor know, and lives on until the last session ends, `drain_timeout` is over, or somebody
+    /// hurries: a signal, or the successor. As process 1 it stays until its successors have ended, which would end with it.
+    pub(super) async fn yield_to(
+        mut self,
+        accepted: Accepted,
+        signals: mpsc::Receiver<Signal>,
+    ) -> Ended {
+        let (pid, version) = (accepted.hello.pid, accepted.hello.version.clone());
+        let deadline = Instant::now() + self.plan.global.drain_timeout;
+        self.give_up(&accepted, deadline).await;
+        tracing::info!(
+            pid,
+            version,
+            sessions = self.handles.sessions(),
+            "taken over: draining"
+        );
+        let sessions = self.handles.sessions();
+        let text = format!(
+            "process {pid} (howdah {version}) took over; draining, {sessions} sessions open"
+        );
+        let event = Event::info(Kind::Takeover, text)
+            .from("running")
+            .to("draining");
+        self.metrics.journal().tell(event);
+        if let Err(error) = accepted.draining().await {
+            tracing::warn!(pid, %error, "the successor went silent, and has the sockets all the same");
+        }
+        let path = self.control.open.take().map(|open| open.path().to_owned());
+        self.finish(path.unwrap_or_default(), signals, deadline)
+            .await
+    }
+
+    /// What only one can have: connections that wait, virtual addresses, the place in the cluster, the admin address, the files of history and state, alerts.
+    async fn give_up(&mut self, accepted: &Accepted, deadline: Instant) {
+        let given = self.given(&accepted.kept);
+        let sockets = self
+            .listeners
+            .values_mut()
+            .flat_map(|runtime| &mut runtime.sockets);
+        for socket in sockets {
+            let is_given = given.contains(&(socket.bound, socket.protocol));
+            socket.shared.clear();
+            socket.retired.send_replace(match is_given {
+                true => Fate::Given,
+                false => Fate::Closing,
+            });
+        }
+        self.vips.end(true).await;
+        self.peers.end();
+        if let Some(cluster) = &self.cluster {
+            cluster.leave().await;
+        }
+        self.admin_shared.clear();
+        if let Some(admin) = &mut self.admin {
+            admin.yield_to_successor();
+        }
+        self.alerts.reconcile(&[]);
+        self.metrics.draining();
+        let until = deadline.into_std();
+        self.view.rcu(|view| RuntimeView {
+            draining: Some(Draining { until }),
+            ..RuntimeView::clone(view)
+        });
+        self.availability.stopping();
+        self.availability.stop(HISTORY).await;
+        self.state.close(HISTORY).await;
+    }
+
+    async fn finish(
+        mut self,
+        path: PathBuf,
+        signals: mpsc::Receiver<Signal>,
+        deadline: Instant,
+    ) -> Ended {
+        let is_first = std::process::id() == 1;
+        let (left, told) = watch::channel(Left::now());
+        let (orders, to_pass_on) = mpsc::channel(ORDERS);
+        let mut reporter = Reporter::new(path, told, to_pass_on);
+        let (hurry, mut hurried) = mpsc::channel(1);
+        if is_first {
+            tokio::spawn(bury());
+        }
+        let access = self.access.clone();
+        tokio::spawn(listen(signals, is_first.then_some(orders), hurry, access));
+        {
+            let mut told_to_hurry = pin!(reporter.hurried());
+            let mut done = self.handles.sessions() == 0;
+            while !done {
+                self.show_what_is_left(&left, deadline);
+                done = tokio::select! {
+                    () = told_to_hurry.as_mut() => true,
+                    Some(()) = hurried.recv() => true,
+                    done = self.rest(deadline) => done,
+                };
+            }
+        }
+        self.show_what_is_left(&left, deadline);
+        self.end_what_is_left().await;
+        if !is_first {
+            return Ended::Yielded;
+        }
+        left.send_modify(|left| {
+            (left.stays, left.sessions) = (true, 0);
+            left.pools.clear();
+        });
+        Ended::Outlived(reporter.outlive().await)
+    }
+
+    fn show_what_is_left(&self, left: &watch::Sender<Left>, deadline: Instant) {
+        let pools: Vec<PoolLeft> = self
+            .pools()
+            .iter()
+            .filter_map(|pool| sessions_of(pool))
+            .collect();
+        let (sessions, seconds) = (self.handles.sessions(), deadline - Instant::now());
+        left.send_if_modified(|left| {
+            let before = left.clone();
+            left.sessions = u64::from(sessions);
+            left.seconds_left = seconds.as_secs();
+            left.pools = pools;
+            left.sessions != before.sessions
+        });
+    }
+}
+
+/// Signals of a process that has a successor: a stop hurries; as process 1, which is the one that a container is stopped by,
+/// they are the successor's.
+async fn listen(
+    mut signals: mpsc::Receiver<Signal>,
+    orders: Option<mpsc::Sender<Order>>,
+    hurry: mpsc::Sender<()>,
+    access: crate::telemetry::access::AccessLog,
+) {
+    while let Some(signal) = signals.recv().await {
+        if signal == Signal::Reopen {
+            reopen_logs(&access);
+        }
+        let order = match signal {
+            Signal::Stop => Order::Stop,
+            Signal::Reload => Order::Reload,
+            Signal::Reopen => Order::Reopen,
+        };
+        match &orders {
+            Some(orders) => drop(orders.try_send(order)),
+            None if signal == Signal::Stop => drop(hurry.try_send(())),
+            None => {}
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Whoever has lost its parent is a child of process 1, successors too.
+async fn bury() {
+    let Ok(mut ended) = signal(SignalKind::child()) else {
+        return;
+    };
+    while ended.recv().await.is_some() {
+        while wait(WaitOptions::NOHANG).is_ok_and(|one| one.is_some()) {}
+    }
+}
+
+fn sessions_of(pool: &Pool) -> Option<PoolLeft> {
+    let snapshot = pool.load();
+    let members = snapshot.members().iter().map(|member| &member.server);
+    let count = |name: String, sessions: u32| (sessions > 0).then(|| (name, u64::from(sessions)));
+    let mut servers: Vec<_> = members
+        .filter_map(|server| count(server.name().to_string(), server.sessions_active()))
+        .collect();
+    let departed = snapshot.departed();
+    servers.extend(
+        departed.filter_map(|server| count(server.name().to_string(), server.sessions_active())),
+    );
+    servers.truncate(SHOWN);
+    (!servers.is_empty()).then(|| PoolLeft {
+        name: pool.name().to_string(),
+        servers,
+    })
+}
+
+/// For the last of the history, and of the state, to be written.
+const HISTORY: Duration = Duration::from_secs(5);
+/// Signals that wait for the successor.
+const ORDERS: usize = 16;
+/// Servers of a pool that a report names.
+const SHOWN: usize = 200;

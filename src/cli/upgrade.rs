@@ -1,0 +1,74 @@
+//! `howdah upgrade`: this program takes over from the howdah that runs, in the background.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::detached::{Began, start};
+use super::{DEFAULT_CONFIG, DONE, FAILED};
+use crate::app::heritage::program;
+use crate::handover::claim::look;
+use crate::handover::message::Welcome;
+use crate::handover::place;
+
+/// Of `howdah upgrade`.
+#[derive(clap::Args)]
+pub struct UpgradeArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Also where this very program runs already, for settings that wait for a start
+    #[arg(long)]
+    force: bool,
+}
+
+/// Exit codes: 0 it serves, or there was nothing to do; 1 the one that ran goes on, or none did; 78 faulty configuration.
+pub fn run(args: &UpgradeArgs) -> ExitCode {
+    let former = match former(args) {
+        Ok(former) => former,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return FAILED.into();
+        }
+    };
+    let (pid, version) = (former.pid, former.version);
+    if !args.force && !former.program.is_empty() && former.program == program() {
+        println!("process {pid} runs this very program (howdah {version}): nothing to do");
+        return DONE.into();
+    }
+    match start(&args.config) {
+        Ok(Began::Serves) => {
+            let new = env!("CARGO_PKG_VERSION");
+            println!("howdah {new} took over from process {pid} (howdah {version}), which drains");
+            DONE.into()
+        }
+        Ok(Began::Ended(code, why)) => {
+            eprintln!("error: the new howdah did not take over, and process {pid} goes on: {why}");
+            code.and_then(|code| u8::try_from(code).ok())
+                .filter(|code| *code != DONE)
+                .unwrap_or(FAILED)
+                .into()
+        }
+        Err(error) => {
+            eprintln!(
+                "error: the new howdah cannot be started, and process {pid} goes on: {error}"
+            );
+            FAILED.into()
+        }
+    }
+}
+
+fn former(args: &UpgradeArgs) -> Result<Welcome, String> {
+    let Some((stream, _)) = place::find(&args.config) else {
+        return Err(format!(
+            "no howdah that can be taken over from runs with {}: start one by `howdah run`",
+            args.config.display()
+        ));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime
+        .block_on(look(stream))
+        .map_err(|error| error.to_string())
+}
