@@ -69,6 +69,8 @@ async fn a_pool_that_was_killed_for_a_measured_time_shows_that_outage_and_its_ca
     let howdah = Howdah::start(&config(&named("hs2", server.address()), None)).await;
     howdah.healthy("hive", "hs2", "up").await;
     session(&howdah).await;
+    // It has ended by the time that its server dies.
+    eventually!(seconds(&of(&howdah, "pool", "hive").await["sessions_served"]) >= 1.0);
     let before = Instant::now();
     server.switch().set(Fault::Dead);
     // Whoever watches the pools sees it a moment after the status does.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::eventually;
-use crate::support::{Fault, Frame, Howdah, Site, program, run};
+use crate::support::{Fault, Frame, Howdah, Site, free_address, program, run};
 use wire::{Datagrams, Wire, bytes};
 
 /// Exit codes of `howdah probe`.
@@ -1007,7 +1007,7 @@ async fn sentry() {
 
 /// A service that has no way to say that it is alive.
 async fn connected(service: &str) {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = TcpListener::bind(free_address()).await.unwrap();
     let address = server.local_addr().unwrap().to_string();
     expect(&[service, &address], (UP, "up")).await;
     drop(server);
