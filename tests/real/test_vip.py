@@ -346,12 +346,27 @@ vrrp_instance front {{
         kit.until("the name to be missed", lambda: self.state("a") == "fault", 5)
         self.assertIn('"lb-2.example.invalid" of unicast_peers does not resolve', self.status("a")["why"])
 
-    def test_sessions_live_on_while_the_lease_is_renewed(self):
+    def test_a_takeover_keeps_the_address_and_its_sessions(self):
+        self.start("b", "howdah")
         self.start("a", "howdah", server=f"{OWN['client'][0]}:7003")
+        self.holds("a")
         held = self.net.start("client", "held", self.work, sys.executable, "-c", ECHO, V4)
         self.addCleanup(held.kill)
-        kit.until(f"every byte to come back: {held.tail()}", lambda: not held.running(), 20)
+        kit.until("the session to be there", lambda: "holds" in held.text(), 5)
+        seen = self.running["b"][0].text().count("-> master")
+        second = self.net.start("a", "howdah-2", self.work, os.environ["HOWDAH_BINARY"], "run", "--takeover", "--config", self.work / "howdah-a.toml")
+        self.running["a"].append(second)
+        kit.until(f"the second to be master: {second.tail()}", lambda: "init -> master" in second.text(), 10)
+        self.says("a", "master -> init, the howdah after it has it")
+
+        # Longer than a lease, and every byte comes back.
+        def ended():
+            self.assertTrue(self.net.has("a", V4), "the address went")
+            return not held.running()
+        kit.until(f"the session to end: {held.tail()}", ended, 20)
         self.assertEqual(held.child.returncode, 0, held.tail())
+        self.assertEqual(self.running["b"][0].text().count("-> master"), seen, "the other node noticed")
+        self.assertEqual(self.state("a"), "master")
 
     @unittest.skipUnless(os.environ.get("HOWDAH_TEST_FAILOVER"), "the long form: HOWDAH_TEST_FAILOVER=20")
     def test_failover_beside_keepalived_and_haproxy(self):
