@@ -444,7 +444,11 @@ mod tests {
     #[test]
     fn waiting_ends_when_howdah_does() {
         let target: Target = "hive/hs2".parse().expect("valid");
-        let client = saying(Vec::new());
+        // Of an address that no other test has: nobody listens there once this is dropped.
+        let listener = TcpListener::bind("127.0.53.18:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        drop(listener);
+        let client = Client::new(&url, None, None).expect("an address");
         let said = wait(&client, &target, server("draining", 2));
         assert!(matches!(said, Err(CtlError::Nobody(..))));
     }
