@@ -53,7 +53,7 @@ fn notices(status: &Status, width: usize) -> String {
     for one in &status.predecessors {
         let left = span(Duration::from_secs(one.seconds_left));
         say(format!(
-            "process {} (howdah {}), taken over from at {}, has {} sessions left, and ends with them or in {left}",
+            "process {} (howdah {}), taken over from at {}, drains: {} sessions, {left} at most",
             one.pid,
             clean(&one.version),
             clean(&one.since),
@@ -614,7 +614,7 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
         };
         let expected = "\
 DRAINING: takes no new sessions, has 120 left, and ends with them or in 1 min
-process 4711 (howdah 0.1.0), taken over from at 2027-01-15T07:00:00.000Z, has 12 sessions left, and ends with them or in 1 min
+process 4711 (howdah 0.1.0), taken over from at 2027-01-15T07:00:00.000Z, drains: 12 sessions, 1 min at most
 waits for a restart: admin.bind, log.format
 the reload at 2027-01-15T08:00:00.000Z was refused: the configuration is faulty; nothing has changed
 vip front (192.0.2.10): backup since 2027-01-15T08:00:00.000Z, it takes part
