@@ -45,7 +45,7 @@ impl Peer {
         } else {
             SECOND.mul_f64(0.5 + fastrand::f64() / 2.0)
         };
-        let (mut failures, mut minor) = (0, MINOR);
+        let (mut failures, mut minor) = (0_u32, MINOR);
         let mut next = None;
         loop {
             let link = match next.take() {
@@ -54,13 +54,20 @@ impl Peer {
             };
             let (why, detail) = match link {
                 Ok(link) => {
-                    failures = 0;
+                    let began = Instant::now();
                     let (end, following) = self.converse(link).await;
+                    // One that ends as soon as it has begun, again and again, is no better than none.
+                    let lasted = began.elapsed() >= LONGEST || following.is_some();
+                    failures = if lasted {
+                        0
+                    } else {
+                        failures.saturating_add(1)
+                    };
                     next = following;
                     end
                 }
                 Err(failed) => {
-                    failures += 1;
+                    failures = failures.saturating_add(1);
                     minor = if failed.0 == Closed::Version {
                         0
                     } else {
@@ -70,8 +77,7 @@ impl Peer {
                 }
             };
             self.told(why, &detail);
-            let whole = SECOND.mul_f64(2_f64.powi(failures - 2)).min(LONGEST);
-            pause = whole.mul_f64(0.5 + fastrand::f64() / 2.0) + SHORTEST;
+            pause = pause_after(failures).mul_f64(0.5 + fastrand::f64() / 2.0) + SHORTEST;
         }
     }
 
@@ -150,7 +156,27 @@ impl Peer {
     }
 }
 
+/// Before the next attempt, where so many in a row have come to nothing: at most.
+fn pause_after(failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures);
+    (SECOND / 4).saturating_mul(doubled).min(LONGEST)
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 /// Between two attempts.
 const LONGEST: Duration = Duration::from_secs(5);
 const SHORTEST: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_longest_and_stay_there_however_long_a_peer_is_away() {
+        assert_eq!(pause_after(0), SECOND / 4);
+        assert_eq!(pause_after(2), SECOND);
+        for failures in [5, 66, 2_000, u32::MAX] {
+            assert_eq!(pause_after(failures), LONGEST);
+        }
+    }
+}
