@@ -91,9 +91,12 @@ impl Conversation {
         Ok(Some((heard, length)))
     }
 
+    /// The end of what nobody asked for is nothing.
     fn lesson_is_over(&mut self, everything: bool) -> Heard {
-        self.learning = false;
-        Heard::Told(everything)
+        match std::mem::take(&mut self.learning) {
+            true => Heard::Told(everything),
+            false => Heard::Nothing,
+        }
     }
 
     /// Another definition by the same number, or of the same table, takes the place of the former one.
@@ -157,9 +160,10 @@ impl Conversation {
         keys.peek().is_some() && keys.all(|key| key == KeyKind::Ipv6)
     }
 
-    /// How long entries live with the peer, where its table says so.
+    /// How long entries live with the peer, where its table says so. In HAProxy's word, those of time 0 live for ever.
     pub(super) fn expire(&self, table: &str) -> Option<Duration> {
-        let expire = self.defined(table).filter_map(|own| own.expire).min();
+        let expire = self.defined(table).filter_map(|own| own.expire);
+        let expire = expire.filter(|expire| *expire > 0).min();
         expire.map(Duration::from_millis)
     }
 

@@ -30,7 +30,9 @@ pub(super) struct Session<'a> {
     out: Vec<u8>,
     /// What is still to be told of what was known before.
     owed: VecDeque<Batch>,
-    /// The peer asked for everything, and hears when that was it.
+    /// The peer asked for everything, which the next tick begins with: many questions at once are one.
+    asked: bool,
+    /// It is told everything, and hears when that was it.
     answering: bool,
     /// What changes is told as it happens, and not late.
     caught_up: bool,
@@ -49,6 +51,7 @@ impl<'a> Session<'a> {
             telling: Telling::new(minor),
             out: Vec::new(),
             owed: VecDeque::new(),
+            asked: false,
             answering: false,
             caught_up: false,
             heard_at: now,
@@ -61,7 +64,8 @@ impl<'a> Session<'a> {
     pub(super) async fn run(mut self, link: Link) -> End {
         self.bond.state.connected(false);
         let end = self.converse(link).await;
-        if !self.telling.is_settled() || !self.owed.is_empty() || self.answering {
+        let owes = self.asked || self.answering || !self.owed.is_empty();
+        if owes || !self.telling.is_settled() {
             for feed in &mut self.bond.feeds {
                 feed.owes_all = true;
             }
@@ -171,7 +175,7 @@ impl<'a> Session<'a> {
                 }
             }
             Heard::Ignored(why, table) => self.ignored(why, &table, ""),
-            Heard::Request => self.teach(),
+            Heard::Request => self.asked = true,
             Heard::Told(everything) => {
                 let now = Instant::now();
                 let name = &self.bond.plan.name;
@@ -222,13 +226,19 @@ impl<'a> Session<'a> {
         if now.saturating_duration_since(self.heard_at) > SILENCE {
             return true;
         }
+        if std::mem::take(&mut self.asked) {
+            self.teach();
+        }
         let name = &self.bond.plan.name;
         if self.bond.mesh.lesson().ask(name) {
             put_control(&mut self.out, Control::ResyncRequest);
             self.conversation.learning = true;
             self.bond.state.connected(true);
         }
-        self.conversation.put_acks(&mut self.out);
+        // A peer that talks and does not read is told no more than has room.
+        if self.out.len() < ENOUGH {
+            self.conversation.put_acks(&mut self.out);
+        }
         if self.owed.is_empty() && !self.answering {
             self.owe(now);
         }
@@ -250,7 +260,7 @@ impl<'a> Session<'a> {
             let all = feed.owes_all && now >= self.owe_at;
             if all || now >= feed.refresh_at {
                 let theirs = self.conversation.expire(&feed.table.name);
-                let life = theirs.map_or(ttl, |theirs| theirs.min(ttl));
+                let life = theirs.map_or(ttl, |theirs| theirs.max(LIFE_MIN).min(ttl));
                 feed.refresh_at = now + (life / 2).max(TICK);
                 feed.owes_all &= !all;
                 self.owed.extend(feed.table.batches(!all));
@@ -336,6 +346,8 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(10);
 /// HAProxy asks at once after the handshake, or not at all.
 const ASKED_BY: Duration = Duration::from_millis(500);
+/// A table of the peer whose entries live for less is none that clients can be kept in.
+const LIFE_MIN: Duration = Duration::from_secs(2);
 /// Bytes on their way: more are not made before those are gone.
 const ENOUGH: usize = 64 * 1024;
 /// Changes of one table that are told in one go.

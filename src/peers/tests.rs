@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::conversation::{Conversation, Heard};
 use super::reason::Ignored;
 use super::telling::{Entry, Telling};
-use crate::wire::peers::{Control, Hello, Message, Status, message};
+use crate::wire::peers::{Control, Definition, Hello, KeyKind, Message, Status, message};
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
@@ -262,4 +262,29 @@ fn controls_are_understood() {
         Heard::Faulted,
     ];
     assert_eq!(listen(&bytes, 1, true), expected);
+}
+
+#[test]
+fn the_end_of_a_lesson_that_nobody_asked_for_is_not_answered() {
+    let mut bytes = Vec::new();
+    for _ in 0..3 {
+        message::put_control(&mut bytes, Control::ResyncFinished);
+    }
+    let over = [Heard::Told(true), Heard::Nothing, Heard::Nothing];
+    assert_eq!(listen(&bytes, 100, true), over);
+    assert!(
+        listen(&bytes, 100, false)
+            .iter()
+            .all(|one| *one == Heard::Nothing)
+    );
+}
+
+#[test]
+fn a_table_whose_entries_have_no_end_has_no_time() {
+    let mut bytes = Vec::new();
+    message::put_definition(&mut bytes, &Definition::new(1, "hive", KeyKind::Ipv4, 0));
+    let mut conversation = Conversation::default();
+    let heard = conversation.hear(&bytes, |_| true).expect("good");
+    assert!(heard.is_some());
+    assert_eq!(conversation.expire("hive"), None);
 }
