@@ -105,7 +105,8 @@ pub(super) fn bounded(text: &str) -> String {
 
 /// ZooKeeper takes a million with everything around it.
 const CONTENT_MAX: usize = 900_000;
-const TEXT_MAX: usize = 1024;
+/// Of a text that somebody else wrote.
+pub(super) const TEXT_MAX: usize = 1024;
 const SHOWN: usize = 128;
 
 #[cfg(test)]

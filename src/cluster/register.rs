@@ -5,7 +5,11 @@
 //! the clocks say; of two that were given out of each other's sight the later one stands, as far as clocks agree. Merging is
 //! the same in any order and any number of times, so that nothing has to come exactly once, or in turn.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
+
+use super::member::TEXT_MAX;
 
 /// An order, by whom and where it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +27,7 @@ pub(super) struct Given<T> {
 }
 
 /// A weight, and what the file gave the server when it was ordered: a file that says something else now is newer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Weight {
     pub(super) weight: u16,
     pub(super) planned: u16,
@@ -39,15 +43,32 @@ pub(super) struct Entry {
     pub(super) weight: Option<Given<Weight>>,
 }
 
-impl<T: PartialEq> Given<T> {
-    /// Of two that were stamped alike and differ, one and the same everywhere.
-    fn beats(&self, other: &Self) -> bool {
-        let tie = self.stamp == other.stamp && self.value != other.value;
-        self.stamp > other.stamp || tie && self.from > other.from
+impl<T: Ord> Given<T> {
+    /// Of two that were stamped alike and differ in anything, one and the same everywhere: else each would write its own over
+    /// the other's for ever. A giver who is named at first hand goes before "alice via lb-1", out of a memory.
+    fn rank(&self) -> impl Ord {
+        let Self {
+            value,
+            stamp,
+            by,
+            from,
+            until,
+        } = self;
+        (*stamp, Reverse(by.len()), from, by, value, until)
+    }
+
+    fn is_sane(&self) -> bool {
+        self.stamp <= STAMP_MAX && self.by.len() <= TEXT_MAX && self.from.len() <= TEXT_MAX
     }
 }
 
 impl Entry {
+    /// Whether howdahs write such: no clock shows a stamp that no later one could outdo.
+    pub(super) fn is_sane(&self) -> bool {
+        let order = self.order.as_ref().is_none_or(Given::is_sane);
+        order && self.weight.as_ref().is_none_or(Given::is_sane)
+    }
+
     /// Takes what is newer of the other. Whether that was anything.
     pub(super) fn merge(&mut self, other: &Self) -> bool {
         let order = take(&mut self.order, other.order.as_ref());
@@ -56,11 +77,11 @@ impl Entry {
     }
 }
 
-fn take<T: Clone + PartialEq>(own: &mut Option<Given<T>>, other: Option<&Given<T>>) -> bool {
+fn take<T: Clone + Ord>(own: &mut Option<Given<T>>, other: Option<&Given<T>>) -> bool {
     let newer = match (own.as_ref(), other) {
         (_, None) => false,
         (None, Some(_)) => true,
-        (Some(own), Some(other)) => other.beats(own),
+        (Some(own), Some(other)) => other.rank() > own.rank(),
     };
     if newer {
         *own = other.cloned();
@@ -81,6 +102,8 @@ pub(super) fn stamp(at: u64, now: u64, known: Option<u64>) -> u64 {
 
 /// Milliseconds: an order is seen here well before.
 const FRESH: u64 = 10_000;
+/// The end of the year 9999.
+const STAMP_MAX: u64 = 253_402_300_799_999;
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +165,31 @@ mod tests {
         }
         let mut again = wanted.clone();
         assert!(!again.merge(&wanted), "the same again is no news");
+    }
+
+    #[test]
+    fn two_that_order_the_same_in_the_same_moment_come_to_rest_on_one() {
+        let (mut first, mut second) = (given("draining", 7, "lb-1"), given("draining", 7, "lb-2"));
+        let later = second.clone();
+        let news = [second.merge(&first), first.merge(&later)];
+        assert_eq!(first, second);
+        assert_eq!(news.iter().filter(|news| **news).count(), 1);
+        // As lb-3 recalls it from its state file.
+        let mut recalled = given("draining", 7, "lb-3");
+        if let Some(order) = &mut recalled.order {
+            order.by = "alice via lb-2".into();
+        }
+        assert!(!first.merge(&recalled));
+        assert!(recalled.merge(&first));
+        assert_eq!(recalled, first);
+    }
+
+    #[test]
+    fn a_stamp_that_nothing_could_outdo_is_not_of_ours() {
+        assert!(given("draining", STAMP_MAX, "lb-1").is_sane());
+        assert!(!given("draining", u64::MAX, "lb-1").is_sane());
+        assert!(!given("draining", 7, &"x".repeat(2000)).is_sane());
+        assert!(!weight(3, u64::MAX).is_sane());
     }
 
     #[test]

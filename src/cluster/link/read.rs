@@ -175,7 +175,12 @@ fn entry(data: &[u8]) -> Result<Entry, String> {
     if data.len() > ENTRY_MAX {
         return Err(format!("{} bytes are too many for an order", data.len()));
     }
-    serde_json::from_slice(data).map_err(|error| format!("no order: {error}"))
+    let entry: Entry =
+        serde_json::from_slice(data).map_err(|error| format!("no order: {error}"))?;
+    match entry.is_sane() {
+        true => Ok(entry),
+        false => Err("no order: a time after the year 9999, or a name that is too long".into()),
+    }
 }
 
 /// Of one order.
