@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::register::{Entry, Given, Weight, stamp};
+use crate::pool::Order;
 
 /// Pool and server.
 pub(super) type Key = (String, String);
@@ -48,6 +49,16 @@ pub(super) struct Local {
     /// As the file gives it.
     pub(super) planned: u16,
     pub(super) weighed: Option<Mark>,
+}
+
+impl Local {
+    /// Whether the server is as ordered. A drain that was ordered again may end at another time than the one before.
+    fn obeys(&self, given: &Given<String>, name: &str) -> bool {
+        let told = |mark: &Mark| mark.at == given.stamp && mark.by == via(given);
+        let endless = self.until.is_none() && given.until.is_none();
+        let known = given.from == name || self.ordered.as_ref().is_some_and(told);
+        given.value == self.order && (endless || known || self.order != Order::Drain.as_str())
+    }
 }
 
 /// What a pool is still to be told of a server.
@@ -108,7 +119,7 @@ impl Book {
         let order = slot.entry.order.clone();
         let weight = slot.entry.weight.clone();
         Due {
-            order: order.filter(|one| one.value != local.order),
+            order: order.filter(|one| !local.obeys(one, &self.name)),
             // Where the file says something else than it did then, the file is newer.
             weight: weight.filter(|one| {
                 one.value.planned == local.planned && one.value.weight != local.weight
@@ -254,6 +265,25 @@ pub(super) mod tests {
             .order
             .expect("an order");
         assert_eq!((due.value.as_str(), due.by.as_str()), ("ready", "bob"));
+    }
+
+    #[test]
+    fn a_drain_that_is_ordered_again_with_another_end_ends_then_everywhere() {
+        let (mut here, mut there) = (Book::of("lb-1"), Book::of("lb-2"));
+        here.look(&key(), &local("draining", Some(("alice", 1000))), 1000);
+        there.learn(key(), &entry(&here));
+        let obeyed = local("draining", Some(("alice via lb-1", 1000)));
+        assert_eq!(there.look(&key(), &obeyed, 1100), Due::default());
+        let mut again = local("draining", Some(("bob", 2000)));
+        again.until = Some(9000);
+        assert_eq!(here.look(&key(), &again, 2000), Due::default());
+        there.learn(key(), &entry(&here));
+        let due = there.look(&key(), &obeyed, 2100).order.expect("an order");
+        assert_eq!((due.by.as_str(), due.until), ("bob", Some(9000)));
+        let mut obeyed = local("draining", Some(("bob via lb-1", 2000)));
+        obeyed.until = Some(9001);
+        assert_eq!(there.look(&key(), &obeyed, 2200), Due::default());
+        assert_eq!(entry(&there), entry(&here));
     }
 
     #[test]
