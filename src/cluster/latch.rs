@@ -1,10 +1,13 @@
 //! Who leads: of the numbered znodes below `latch` the one with the smallest number. Pure.
+//!
+//! One that no session holds, made by hand, would lead for ever and serve nobody: it does not count.
 
 use super::mirror::Znode;
 
 /// The znode of whoever leads.
 pub(super) fn first<'a>(all: impl Iterator<Item = (&'a str, &'a Znode)>) -> Option<&'a Znode> {
-    let numbered = all.filter_map(|(path, znode)| Some((number(path)?, znode)));
+    let held = all.filter(|(_, znode)| znode.owner != 0);
+    let numbered = held.filter_map(|(path, znode)| Some((number(path)?, znode)));
     numbered
         .min_by_key(|(number, _)| *number)
         .map(|(_, znode)| znode)
@@ -32,8 +35,9 @@ mod tests {
             version: 0,
             owner,
         };
-        let [a, b, c, junk] = [1, 2, 3, 4].map(znode);
+        let [a, b, c, junk, nobodys] = [1, 2, 3, 4, 0].map(znode);
         let all = [
+            ("/h/latch/n-0000000000", &nobodys),
             ("/h/latch/n-0000000012", &b),
             ("/h/latch/n-0000000009", &a),
             ("/h/latch/n-2147483647", &c),

@@ -120,13 +120,15 @@ impl Mirror {
 
     /// That is what it holds; `None`: it is gone, or not for us.
     pub(super) fn read(&mut self, path: &str, held: Option<Held<'_>>) {
+        let much = held.is_some_and(|held| self.is_too_much(held.data.len()));
         let Some(place) = self.znodes.get_mut(path) else {
             return;
         };
+        self.overfull |= much;
         match held {
             Some(held) => {
                 *place = Some(Znode {
-                    data: held.data.to_vec(),
+                    data: if much { Vec::new() } else { held.data.to_vec() },
                     version: held.version,
                     owner: held.owner,
                 });
@@ -135,6 +137,15 @@ impl Mirror {
                 self.znodes.remove(path);
             }
         }
+    }
+
+    /// Whether there is no room for one of this length beside the others.
+    fn is_too_much(&self, length: usize) -> bool {
+        let kept = || -> usize {
+            let known = self.znodes.values().flatten();
+            known.map(|znode| znode.data.len()).sum()
+        };
+        length > SMALL && kept() + length > BYTES_MAX
     }
 
     /// A watch fired there, or we changed it.
@@ -189,6 +200,10 @@ impl Mirror {
 const BATCH: usize = 256;
 /// All that is kept; more are not servers of one front.
 const ZNODES_MAX: usize = 20_000;
+/// Bytes of a znode that has room in any case: an order has some hundreds.
+const SMALL: usize = 4096;
+/// Of all that are larger: words of some hundred howdahs.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Of one folder, however many others hold.
 const NAMES_MIN: usize = 64;
 
@@ -237,6 +252,24 @@ mod tests {
         assert_eq!(mirror.next_znodes(), [""; 0], "an answer for what is gone");
         mirror.doubt_all();
         assert_eq!(mirror.next_folder().as_deref(), Some("/m"));
+    }
+
+    #[test]
+    fn many_that_hold_much_have_no_room() {
+        let mut mirror = mirror();
+        let names: Vec<String> = (0..100).map(|number| format!("{number:02}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        mirror.list("/m", &names);
+        let much = "x".repeat(900_000);
+        for path in mirror.next_znodes() {
+            mirror.read(&path, Some(held(&much, 1)));
+        }
+        assert!(mirror.take_overfull());
+        let kept: usize = mirror.below("/m").map(|(_, one)| one.data.len()).sum();
+        assert!(kept <= BYTES_MAX, "{kept}");
+        mirror.doubt("/m/00");
+        mirror.read("/m/00", Some(held("an order", 2)));
+        assert_eq!(mirror.get("/m/00").map(|one| one.data.len()), Some(8));
     }
 
     #[test]

@@ -123,6 +123,13 @@ impl Link<'_> {
                 Err(why) => junk.push((path.to_owned(), why)),
             }
         }
+        let seats = [&self.names.latch, &self.names.vips];
+        for (path, znode) in seats.iter().flat_map(|folder| self.mirror.below(folder)) {
+            if znode.owner == 0 {
+                let why = "no session holds it: delete it".to_owned();
+                junk.push((path.to_owned(), why));
+            }
+        }
         let before = state.others.len();
         state.others.retain(|name, _| present.contains(name));
         *news |= state.others.len() != before;
