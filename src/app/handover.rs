@@ -56,9 +56,14 @@ impl App {
         self.availability.begin();
         self.open_the_door();
         self.manager.ready();
-        if let Some(yielded) = yielded {
+        if let Some(mut yielded) = yielded {
+            if let Some(memory) = yielded.memory.take() {
+                self.recall_the_last(&memory).await;
+            }
             yielded.settled().await;
         }
+        self.has_entered = true;
+        self.keep_state();
         self.keep_alive();
         Ok(())
     }
@@ -238,7 +243,7 @@ impl App {
         }
         Ok(Offer {
             sockets,
-            memory: None,
+            memory: Some(self.remember()),
         })
     }
 

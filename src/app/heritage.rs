@@ -25,6 +25,8 @@ pub struct Heritage {
     pub user: u32,
     /// A predecessor has the history's file, and the admin address, until this one serves.
     pub is_successor: bool,
+    /// What a predecessor's pools remember.
+    pub memory: Option<Vec<u8>>,
 }
 
 /// The control socket of a howdah that runs.
@@ -50,6 +52,7 @@ impl Default for Heritage {
             manager: Manager::default(),
             user: getuid().as_raw(),
             is_successor: false,
+            memory: None,
         }
     }
 }

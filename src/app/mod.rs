@@ -9,6 +9,7 @@ mod changes;
 mod cluster;
 mod error;
 mod falls;
+mod former;
 mod handover;
 pub mod heritage;
 mod lead;
@@ -41,6 +42,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 pub use self::error::{ReloadError, RunError, StartError};
+use self::former::Former;
 pub use self::heritage::Ended;
 use self::heritage::{Control, Giving, Heritage, answer_of, refuse_all};
 use self::reach::{REACH_EVERY, Reachability};
@@ -67,7 +69,7 @@ use crate::peers::Peers;
 use crate::plan::{ListenerName, Plan, PoolName, Protocol, ServerName};
 use crate::pool::Pool;
 use crate::session::Limit;
-use crate::state::{Memory, StateFile};
+use crate::state::StateFile;
 use crate::telemetry::Metrics;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::journal::{Event, Kind};
@@ -110,7 +112,7 @@ pub struct App {
     stands_by: bool,
     state: StateFile,
     /// What a former howdah left, until the pools of the start have it.
-    memory: Option<Memory>,
+    memory: Option<Former>,
     reach: Reachability,
     alerts: Alerts,
     peers: Peers,
@@ -137,6 +139,8 @@ pub struct App {
     inherited: Inherited,
     /// To the predecessor, until this howdah serves.
     claim: Option<Claim>,
+    /// No predecessor serves any more.
+    has_entered: bool,
     /// The control socket.
     control: Control,
     predecessors: Predecessors,
@@ -214,6 +218,7 @@ impl App {
             manager,
             user,
             is_successor,
+            memory,
         } = heritage;
         let (path, words) = source.map(|source| (source.path, source.words)).unzip();
         let words = words.unwrap_or_default();
@@ -235,8 +240,10 @@ impl App {
         let fences = cluster::Fences::default();
         let vips = Vips::start(&plan.vips, &metrics, fences.clone().permission())
             .map_err(StartError::Vips)?;
-        let (state, memory) =
+        let (state, filed) =
             StateFile::open(plan.state.file.as_deref(), &metrics).map_err(StartError::State)?;
+        let memory = memory.and_then(|bytes| Former::handed_over(&bytes, &metrics));
+        let memory = memory.or(filed.map(Former::of_file));
         let (orders, commands) = mpsc::channel(COMMANDS);
         let (sources, listed) = Sources::new(|path, pool| {
             config::members(path, pool).map_err(|report| report.to_string())
@@ -313,6 +320,7 @@ impl App {
             commands,
             inherited,
             claim: None,
+            has_entered: !is_successor,
             control: Control::new(door, user),
             predecessors,
             manager,

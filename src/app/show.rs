@@ -45,9 +45,15 @@ impl App {
             plan: Some(Arc::new(self.plan.clone())),
             ..RuntimeView::clone(view)
         });
-        let file = self.plan.state.file.as_deref();
-        self.state.follow(file, &self.view.load().pools);
+        self.keep_state();
         self.availability.follow(self.watched());
+    }
+
+    /// The state file is a predecessor's until this one serves.
+    pub(super) fn keep_state(&self) {
+        let file = self.plan.state.file.as_deref();
+        let file = file.filter(|_| self.has_entered);
+        self.state.follow(file, &self.view.load().pools);
     }
 
     /// Everything whose availability counts.

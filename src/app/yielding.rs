@@ -46,7 +46,8 @@ impl App {
             .from("running")
             .to("draining");
         self.metrics.journal().tell(event);
-        if let Err(error) = accepted.draining().await {
+        let memory = self.remember();
+        if let Err(error) = accepted.draining(Some(&memory)).await {
             tracing::warn!(pid, %error, "the successor went silent, and has the sockets all the same");
         }
         let path = self.control.open.take().map(|open| open.path().to_owned());

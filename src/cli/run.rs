@@ -96,8 +96,9 @@ fn serve(
         Some((stream, _)) => Some(runtime.block_on(claim(stream)).map_err(NotTaken)?),
         None => None,
     };
-    let claimed = claimed.map(|(claim, inherited)| {
+    let claimed = claimed.map(|(mut claim, inherited)| {
         heritage.inherited = inherited;
+        heritage.memory = claim.memory.take();
         heritage.is_successor = true;
         claim
     });

@@ -33,6 +33,8 @@ pub enum Confirmed {
 #[derive(Debug)]
 pub struct Yielded {
     link: Link,
+    /// What its pools remember by now.
+    pub memory: Option<Vec<u8>>,
 }
 
 /// Who answers there.
@@ -88,12 +90,19 @@ impl Claim {
             let serving = Message::Serving { kept };
             self.link.send(&serving, &[], PATIENCE).await?;
             match self.link.receive(PATIENCE).await?.0 {
-                Message::Draining => Ok(()),
+                Message::Draining { memory: false } => Ok(None),
+                // It drains, whatever comes of the rest.
+                Message::Draining { memory: true } => {
+                    Ok(self.link.receive_bytes(PATIENCE).await.ok())
+                }
                 other => Err(unexpected(&other)),
             }
         };
         match answered.await {
-            Ok(()) => Confirmed::Yielded(Yielded { link: self.link }),
+            Ok(memory) => Confirmed::Yielded(Yielded {
+                link: self.link,
+                memory,
+            }),
             Err(error @ LinkError::Silent(_)) => Confirmed::Alone(error),
             Err(error) => match UnixStream::connect(path) {
                 Ok(_) => Confirmed::GoesOn(error),

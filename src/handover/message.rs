@@ -44,8 +44,12 @@ pub enum Message {
         /// One sentence.
         why: String,
     },
-    /// The old one accepts no more.
-    Draining,
+    /// The old one accepts no more. `memory`: what pools remember by now comes next, as bytes.
+    Draining {
+        /// Bytes follow.
+        #[serde(default)]
+        memory: bool,
+    },
     /// The new one has the control socket's path, and the service manager knows it.
     Settled,
     /// What a predecessor still has, once a second.

@@ -73,12 +73,19 @@ pub async fn refuse(mut successor: Successor, why: &str) {
 }
 
 impl Accepted {
-    /// Tells that nothing is accepted any more, and waits until the successor has the control socket's path.
+    /// Tells that nothing is accepted any more, and what pools remember by now; waits until the successor has the control
+    /// socket's path.
     ///
     /// # Errors
     /// See [`LinkError`]: the successor serves all the same.
-    pub async fn draining(mut self) -> Result<(), LinkError> {
-        self.link.send(&Message::Draining, &[], PATIENCE).await?;
+    pub async fn draining(mut self, memory: Option<&[u8]>) -> Result<(), LinkError> {
+        let draining = Message::Draining {
+            memory: memory.is_some(),
+        };
+        self.link.send(&draining, &[], PATIENCE).await?;
+        if let Some(memory) = memory {
+            self.link.send_bytes(memory, PATIENCE).await?;
+        }
         match self.link.receive(PATIENCE).await?.0 {
             Message::Settled => Ok(()),
             other => Err(unexpected(&other)),

@@ -106,7 +106,7 @@ async fn everything_is_handed_over_in_batches_and_each_side_knows_when() {
     let giving = async {
         let accepted = give(&mut stage, given, PATIENCE).await.expect("served");
         assert_eq!(accepted.kept.len(), addresses.len() - 1);
-        accepted.draining().await.expect("settled");
+        accepted.draining(Some(b"more")).await.expect("settled");
     };
     soon(async { tokio::join!(taking, giving) }).await;
 }

@@ -115,6 +115,53 @@ async fn sticky_clients_orders_and_weights_outlive_a_howdah_that_was_killed() {
     );
 }
 
+/// Also what is ordered, and who comes, while the new one prepares; and its file is the old one's for as long as that serves.
+#[tokio::test]
+async fn a_takeover_hands_over_what_pools_remember() {
+    let kept = TempDir::new().unwrap();
+    let file = kept.path().join("state.json");
+    let (a, b, c) = (named("a"), named("b"), named("c"));
+    let with_file = config(
+        &file,
+        &[("a", &a), ("b", &b), ("c", &c)],
+        "probe = \"none\"",
+    );
+    let table = format!("[state]\nfile = {file:?}\n");
+    assert!(with_file.contains(&table));
+    let mut first = Howdah::start(&with_file.replace(&table, "")).await;
+    first.ctl_ok(&["drain", "back/c", "--timeout", "2h"]).await;
+    let front = first.address("front").await;
+    let mut homes = BTreeMap::new();
+    for number in 1..=12 {
+        homes.insert(number, visit(front, client(number)).await);
+    }
+    first.ctl_ok(&["weight", "back/a", "7"]).await;
+
+    let mut second = first.successor().await;
+    assert!(first.exit().await.success());
+    for (number, home) in &homes {
+        assert_eq!(visit(front, client(*number)).await, *home, "{number}");
+    }
+    let drained = second.server("back", "c").await;
+    assert_eq!(drained["admin"], "draining", "{drained}");
+    assert_eq!(second.server("back", "a").await["weight"], 7);
+    let (_, events) = second.http("GET", "/api/v1/events", "").await;
+    assert!(events.contains("(from the howdah before)"), "{events}");
+
+    // This one has a file by its configuration, and cannot serve: nothing is written.
+    second.configure(&with_file.replace("\"127.0.0.1:0\"", "[\"127.0.0.1:0\", \"192.0.2.1:7\"]"));
+    assert!(!second.takeover().exit().await.success());
+    assert!(!file.exists());
+    second.configure(&with_file);
+    let third = second.successor().await;
+    assert!(second.exit().await.success());
+    at_once(async {
+        eventually!(fs::read_to_string(&file).is_ok_and(|text| text.contains("\"weight\":7")));
+    })
+    .await;
+    assert_eq!(third.server("back", "c").await["admin"], "draining");
+}
+
 #[tokio::test]
 async fn the_first_session_after_a_restart_waits_for_no_verdict() {
     let kept = TempDir::new().unwrap();

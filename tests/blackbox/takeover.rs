@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::howdah::handover::claim::{Claim, claim};
+use ::howdah::handover::claim::{Claim, Confirmed, claim};
 use ::howdah::handover::inherited::Inherited;
 use ::howdah::handover::place;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -144,6 +144,22 @@ async fn one_at_a_time_and_none_while_it_stops() {
         .filter(|name| name.to_string_lossy().contains(".sock"))
         .collect();
     assert!(names.is_empty(), "{names:?}");
+}
+
+#[tokio::test]
+async fn what_is_ordered_while_the_new_one_prepares_is_handed_over_too() {
+    let (howdah, _server) = front("").await;
+    let (claim, inherited) = hanging(&howdah).await;
+    let server = howdah.status().await["pools"][0]["servers"][0]["name"].clone();
+    let server = format!("front/{}", server.as_str().unwrap());
+    howdah.ctl_ok(&["drain", &server]).await;
+    let path = howdah.dir().join(place::name(&howdah.configuration()));
+    let Confirmed::Yielded(mut yielded) = claim.serving(inherited.settle(), &path).await else {
+        panic!("the old one goes on");
+    };
+    let memory = ::howdah::state::decode(&yielded.memory.take().unwrap()).unwrap();
+    assert_eq!(memory.pools["front"].orders[0].admin, "draining");
+    yielded.settled().await;
 }
 
 /// `STOP` of the newest waits for what the older ones still carry; a second one hurries them all.
