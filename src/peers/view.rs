@@ -30,7 +30,7 @@ pub struct PeerState {
     name: Arc<str>,
     address: Address,
     now: Mutex<Now>,
-    pub(super) counters: PeerMetrics,
+    pub(super) counters: Arc<PeerMetrics>,
 }
 
 struct Now {
@@ -60,10 +60,12 @@ pub struct PeerView {
 }
 
 impl PeerState {
-    pub(super) fn new(plan: &PeerPlan, counters: PeerMetrics) -> Self {
+    pub(super) fn new(plan: &PeerPlan, counters: Arc<PeerMetrics>) -> Self {
         let closed: Vec<_> = Closed::ALL.iter().map(|why| why.as_str()).collect();
         let ignored: Vec<_> = Ignored::ALL.iter().map(|why| why.as_str()).collect();
         counters.know(&closed, &ignored);
+        // One of the same name may have had a connection.
+        counters.connected(false);
         Self {
             name: Arc::clone(&plan.name),
             address: plan.address.clone(),

@@ -26,6 +26,7 @@ pub struct Metrics {
     listeners: Arc<Living<ListenerName, ListenerMetrics>>,
     pools: Arc<Living<PoolName, PoolMetrics>>,
     servers: Arc<Living<(PoolName, ServerName), ServerMetrics>>,
+    peers: Arc<Living<String, PeerMetrics>>,
     journal: Journal,
     timelines: Timelines,
 }
@@ -65,6 +66,7 @@ impl Metrics {
             listeners: Arc::default(),
             pools: Arc::default(),
             servers: Arc::default(),
+            peers: Arc::default(),
         }
     }
 
@@ -106,8 +108,11 @@ impl Metrics {
     }
 
     /// The counters of a peer.
-    pub fn peer(&self, name: &str) -> PeerMetrics {
-        PeerMetrics::new(&self.families, name)
+    pub fn peer(&self, name: &str) -> Arc<PeerMetrics> {
+        let Self {
+            families, peers, ..
+        } = self;
+        peers.handle(name.to_owned(), families, PeerMetrics::new)
     }
 
     /// A connection to the address of peers was refused: it is nobody's, or speaks something else.
@@ -384,6 +389,20 @@ mod tests {
         new.leased();
         let line = "howdah_server_sessions_total{pool=\"hive\",server=\"hs2-1:10000\"} 2";
         assert!(metrics.render().contains(line));
+    }
+
+    #[test]
+    fn a_peer_that_begins_anew_before_the_former_has_gone_keeps_its_series() {
+        let metrics = Metrics::new();
+        let former = metrics.peer("lb-2");
+        former.know(&["lost"], &[]);
+        let anew = metrics.peer("lb-2");
+        drop(former);
+        anew.connected(true);
+        let text = metrics.render();
+        assert!(text.contains("howdah_peers_connected{peer=\"lb-2\"} 1"));
+        drop(anew);
+        assert!(!metrics.render().contains("lb-2"), "still in");
     }
 
     #[test]

@@ -1,39 +1,37 @@
 //! What went to one peer, what came from it, and how connections to it ended.
 
-use std::sync::Arc;
-
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
-use super::super::families::Families;
+use super::living::Registered;
 
 /// Of one peer of `[cluster.peers]`; its series leave `/metrics` with it.
 pub struct PeerMetrics {
-    name: String,
-    families: Arc<Families>,
     connected: IntGauge,
     sent: IntCounter,
     received: IntCounter,
     reasons: std::sync::Mutex<[Vec<&'static str>; 2]>,
+    registered: Registered<String, Self>,
 }
 
 impl PeerMetrics {
-    pub(in crate::telemetry) fn new(families: &Arc<Families>, name: &str) -> Self {
+    pub(in crate::telemetry) fn new(registered: Registered<String, Self>) -> Self {
+        let (families, name) = (&registered.families, registered.name.as_str());
         Self {
-            name: name.to_owned(),
             connected: families.peers_connected.with_label_values(&[name]),
             sent: families.peers_sent.with_label_values(&[name]),
             received: families.peers_received.with_label_values(&[name]),
-            families: Arc::clone(families),
             reasons: std::sync::Mutex::default(),
+            registered,
         }
     }
 
     /// The words that [`Self::closed`] and [`Self::ignored`] will count by; all of them are shown from now on.
     pub fn know(&self, closed: &[&'static str], ignored: &[&'static str]) {
-        let families = [&self.families.peers_closed, &self.families.peers_ignored];
+        let Registered { name, families, .. } = &self.registered;
+        let families = [&families.peers_closed, &families.peers_ignored];
         for (family, words) in families.into_iter().zip([closed, ignored]) {
             for word in words {
-                family.with_label_values(&[self.name.as_str(), word]);
+                family.with_label_values(&[name.as_str(), word]);
             }
         }
         let mut reasons = (self.reasons.lock()).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -67,35 +65,35 @@ impl PeerMetrics {
 
     /// A connection ended, or was not to be had.
     pub fn closed(&self, reason: &'static str) {
-        self.count(&self.families.peers_closed, reason);
+        self.count(&self.registered.families.peers_closed, reason);
     }
 
     /// Something that it told was not taken.
     pub fn ignored(&self, reason: &'static str) {
-        self.count(&self.families.peers_ignored, reason);
+        self.count(&self.registered.families.peers_ignored, reason);
     }
 
     fn count(&self, family: &IntCounterVec, reason: &str) {
         family
-            .with_label_values(&[self.name.as_str(), reason])
+            .with_label_values(&[self.registered.name.as_str(), reason])
             .inc();
     }
 }
 
 impl Drop for PeerMetrics {
     fn drop(&mut self) {
-        let name = self.name.as_str();
-        let families = &self.families;
-        let _ = families.peers_connected.remove_label_values(&[name]);
-        let _ = families.peers_sent.remove_label_values(&[name]);
-        let _ = families.peers_received.remove_label_values(&[name]);
-        let reasons = self.reasons.get_mut();
-        let reasons = reasons.unwrap_or_else(std::sync::PoisonError::into_inner);
-        let known = [&families.peers_closed, &families.peers_ignored];
-        for (family, words) in known.into_iter().zip(reasons) {
-            for word in words {
-                let _ = family.remove_label_values(&[name, word]);
+        let name = self.registered.name.as_str();
+        let reasons = (self.reasons.lock()).unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.registered.leave(|families| {
+            let _ = families.peers_connected.remove_label_values(&[name]);
+            let _ = families.peers_sent.remove_label_values(&[name]);
+            let _ = families.peers_received.remove_label_values(&[name]);
+            let known = [&families.peers_closed, &families.peers_ignored];
+            for (family, words) in known.into_iter().zip(reasons.iter()) {
+                for word in words {
+                    let _ = family.remove_label_values(&[name, word]);
+                }
             }
-        }
+        });
     }
 }
