@@ -95,12 +95,16 @@ impl Mesh {
         self.expected().get(name).cloned()
     }
 
+    /// The others are peers no more: nobody waits for what they were asked.
     pub(super) fn retain(&self, wanted: impl Fn(&Arc<str>) -> bool) {
-        self.expected().retain(|name, _| wanted(name));
+        let mut expected = self.expected();
+        for (gone, _) in expected.extract_if(|name, _| !wanted(name)) {
+            self.lesson().lost(&gone, Instant::now());
+        }
     }
 
     pub(super) fn forget_all(&self) {
-        self.expected().clear();
+        self.retain(|_| false);
         self.setup.store(None);
     }
 
@@ -121,3 +125,21 @@ impl Connectors {
 const SAID_AGAIN: Duration = Duration::from_secs(600);
 /// Different things in that time; more are counted, and not said.
 const SAID_MOST: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_is_taken_out_while_it_is_asked_leaves_the_question_to_another() {
+        let mesh = Mesh::new(&Metrics::new());
+        let [a, b]: [Arc<str>; 2] = ["a".into(), "b".into()];
+        for name in [&a, &b] {
+            mesh.expect(name, mpsc::channel(1).0);
+        }
+        assert!(mesh.lesson().ask(&a) && !mesh.lesson().ask(&b));
+        mesh.retain(|name| *name == b);
+        assert!(mesh.expects("a").is_none() && mesh.expects("b").is_some());
+        assert!(mesh.lesson().ask(&b));
+    }
+}
