@@ -1,6 +1,7 @@
 //! Where each thing is kept below `path`, and names as a znode can bear them.
 //!
-//! A slash, a control character, a percent sign and a leading dot are written `%` and two digits.
+//! A slash, a control character, a percent sign, a leading dot, and what ZooKeeper takes in no name (all from U+D800 on) are
+//! written `%` and two digits a byte. A name that is written in another way is none: one thing would have two znodes.
 
 use std::fmt::Write;
 
@@ -65,7 +66,8 @@ impl Names {
 fn written(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for (place, c) in name.chars().enumerate() {
-        let special = c.is_control() || matches!(c, '/' | '%') || place == 0 && c == '.';
+        let special =
+            c.is_control() || matches!(c, '/' | '%' | '\u{e000}'..) || place == 0 && c == '.';
         if !special {
             out.push(c);
             continue;
@@ -93,7 +95,7 @@ fn read(name: &str) -> Option<String> {
     }
     String::from_utf8(bytes)
         .ok()
-        .filter(|name| !name.is_empty())
+        .filter(|read| !read.is_empty() && written(read) == name)
 }
 
 #[cfg(test)]
@@ -110,6 +112,7 @@ mod tests {
             "a/b",
             "50%",
             "ä\u{85}ö",
+            "\u{1f41d}-1\u{fffd}",
         ] {
             let path = names.order("hive", server);
             assert_eq!(path.matches('/').count(), 5, "{path}");
@@ -117,6 +120,11 @@ mod tests {
         }
         assert_eq!(names.ordered("/a/b/orders/hive"), None);
         assert_eq!(names.ordered("/a/b/orders/hive/%zz"), None);
+        for other in ["%41", "a%2fb", "%C3%A4"] {
+            let path = format!("/a/b/orders/hive/{other}");
+            assert_eq!(names.ordered(&path), None, "{other}");
+        }
+        assert!(names.order("hive", "\u{1f41d}").is_ascii());
         assert_eq!(names.who(&names.member("lb-1")), Some("lb-1".into()));
         let folders = [
             "/a",
