@@ -58,6 +58,10 @@ impl State {
             }
         }
         self.recollection.times = Some(times);
+        // What comes later without verdicts makes none of the former live longer.
+        if count.verdicts > 0 {
+            self.recollection.verdicts_until = Some(now + MINUTE);
+        }
         self.recollect(now);
         self.tell_recalled(count, &recall.source);
         // Who asked may have gone.
@@ -142,7 +146,7 @@ impl State {
 
     /// Until when verdicts count that nobody has confirmed.
     pub(super) fn recalled_until(&self) -> Option<Instant> {
-        self.recollection.times.map(|times| times.at + MINUTE)
+        self.recollection.verdicts_until
     }
 
     /// The minute is over: true when somebody has no verdict now.
@@ -150,6 +154,7 @@ impl State {
         if self.recalled_until().is_none_or(|until| until > now) {
             return false;
         }
+        self.recollection.verdicts_until = None;
         self.recollection.verdicts = HashMap::new();
         if self.recollection.sticky.is_empty() {
             self.recollection.times = None;

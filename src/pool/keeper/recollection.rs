@@ -13,8 +13,10 @@ use crate::pool::memory::VerdictMemo;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Recollection {
-    /// When it was recalled, how old it was then, and until when its verdicts count.
+    /// When it was recalled, and how old it was then.
     pub(super) times: Option<Times>,
+    /// Until when its verdicts count; `None`: none counts any more.
+    pub(super) verdicts_until: Option<Instant>,
     pub(super) verdicts: HashMap<ServerName, VerdictMemo>,
     pub(super) sticky: HashMap<ServerName, Vec<(IpAddr, Option<u64>)>>,
     /// For the sticky table: of servers that are known.

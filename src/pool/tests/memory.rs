@@ -229,6 +229,36 @@ async fn what_belongs_to_servers_that_are_not_listed_yet_waits_for_them() {
     drop(lease);
 }
 
+#[test]
+fn a_source_that_never_lists_keeps_nobody_busy() {
+    let (done, waits) = std::sync::mpsc::channel();
+    // One that spins holds its clock still, and so this one.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.expect("a runtime").block_on(async move {
+            let before = former().await;
+            drop(before.choose(client(7), &[], Instant::now()));
+            let pool = open(PoolPlan {
+                discover: Some(DiscoverPlan::DnsSrv {
+                    name: "_hive._tcp.example.com".into(),
+                }),
+                ..lasting([])
+            });
+            assert_eq!(recall(&pool, before.remember(), SOON).await.sticky, 1);
+            sleep(Duration::from_secs(90)).await;
+            let roster = ["a"].map(|name| Arc::new(server(name))).into();
+            pool.send(Change::Roster(roster)).await.expect("a keeper");
+            assert_eq!(seat(&pool, "a").health, Health::Unknown, "too late");
+            done.send(()).expect("somebody waits");
+        });
+    });
+    let rested = waits.recv_timeout(Duration::from_secs(8));
+    assert!(rested.is_ok(), "the keeper has no rest");
+}
+
 #[tokio::test]
 async fn sticky_clients_meet_their_servers_again() {
     let before = former().await;
