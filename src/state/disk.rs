@@ -22,7 +22,7 @@ pub(super) enum Unread {
 
 /// The memory in the file; `None`: there is no file. What cannot be read is set aside.
 pub(super) fn load(path: &Path) -> Result<Option<Memory>, Unread> {
-    let file = match File::open(path) {
+    let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -45,9 +45,16 @@ pub(super) fn load(path: &Path) -> Result<Option<Memory>, Unread> {
 /// Who wrote what is there now; `None`: nobody, or something else is.
 pub(super) fn author(path: &Path) -> Option<Head> {
     let mut start = Vec::new();
-    let file = File::open(path).ok()?;
+    let file = open(path).ok()?;
     file.take(HEAD).read_to_end(&mut start).ok()?;
     head(&start)
+}
+
+/// Waits for nobody: what is there may be no file, but a pipe.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).custom_flags(libc::O_NONBLOCK);
+    options.open(path)
 }
 
 /// All of it, or the former file stays. On return it outlives a loss of power.
@@ -73,10 +80,11 @@ pub(super) fn tidy(path: &Path) {
 }
 
 fn fill(new: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Of a howdah that had this number; and where somebody else has put a link, nobody follows it.
+    let _ = fs::remove_file(new);
     let open = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(new);
     let mut file = open?;

@@ -28,6 +28,7 @@ use tokio::time::timeout;
 pub use self::format::{Damage, Memory, decode, encode};
 pub use self::gather::gather;
 pub use self::shown::{Shown, StateView};
+pub use self::writer::bounded;
 use self::writer::{Wanted, Writer};
 use crate::base::time::millis;
 use crate::pool::Pool;

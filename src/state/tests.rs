@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use tokio::sync::{mpsc, watch};
 
 use super::format::Damage;
-use super::{Memory, StateFile, decode, disk, encode};
+use super::writer::{Wanted, Writer};
+use super::{Memory, StateFile, StateView, decode, disk, encode};
 use crate::plan::ServerName;
 use crate::pool::{Change, Order, OrderMemo, Origin, Pool, Remembered, StickyMemo, Who};
 use crate::telemetry::Metrics;
@@ -273,6 +275,66 @@ async fn a_howdah_that_began_later_has_the_last_word() {
     // And whoever begins after that goes on from there.
     let (_, memory) = StateFile::open(Some(&path), &metrics).expect("a thread");
     assert_eq!(memory, Some(newer));
+}
+
+/// In containers that share a disk each is process 1.
+#[tokio::test]
+async fn a_howdah_of_the_same_number_that_began_later_has_the_last_word_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let metrics = Metrics::new();
+    let pool = pool(&metrics);
+    let (state, _) = StateFile::open(Some(&path), &metrics).expect("a thread");
+    let view = state.view();
+    state.follow(Some(&path), &[Arc::clone(&pool)]);
+    soon("the file", || view.now().saved_at.is_some()).await;
+    let former = disk::author(&path).expect("ours");
+    let newer = Memory {
+        generation: former.generation + 1,
+        pid: former.pid,
+        ..memory(&[])
+    };
+    disk::write(&path, &encode(&newer)).expect("writes");
+    order(&pool, Order::Drain).await;
+    soon("the word of another", || view.now().error.is_some()).await;
+    assert_eq!(disk::load(&path).ok().flatten(), Some(newer));
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_of_a_pool_do_not_put_the_file_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let metrics = Metrics::new();
+    let pool = pool(&metrics);
+    let (wanted, follows) = watch::channel(Wanted::default());
+    let (_closes, closing) = mpsc::channel(1);
+    let writer = Writer::new(7, StateView::default(), &metrics);
+    tokio::spawn(writer.serve(follows, closing));
+    wanted.send_replace(Wanted {
+        file: Some(path.clone()),
+        pools: vec![Arc::clone(&pool)],
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    fs::remove_file(&path).expect("it was written");
+    for _ in 0..40 {
+        let plan = Arc::clone(pool.load().plan());
+        pool.send(Change::Plan(plan)).await.expect("a keeper");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(path.exists(), "for twenty seconds");
+}
+
+#[test]
+fn a_pipe_in_its_place_holds_nobody_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let kind = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).expect("a pipe");
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send((disk::load(&path).is_err(), disk::author(&path))));
+    let read = waits.recv_timeout(Duration::from_secs(4));
+    assert_eq!(read, Ok((true, None)));
 }
 
 /// Prints what a large table costs: `HOWDAH_TEST_STATE_CLIENTS=100000`.

@@ -30,8 +30,10 @@ pub(super) struct Writer {
     metrics: StateMetrics,
     journal: Journal,
     wanted: Wanted,
-    /// What was written last; `None`: nothing was, or not there.
+    /// What was written last, or should have been; `None`: nothing was, or not there.
     written: Option<Written>,
+    /// The last attempt failed.
+    is_owed: bool,
     /// Not before then, but for an order.
     rests_until: Instant,
     /// What was said last of a failure.
@@ -56,6 +58,7 @@ impl Writer {
             journal: metrics.journal().clone(),
             wanted: Wanted::default(),
             written: None,
+            is_owed: false,
             rests_until: Instant::now(),
             trouble: None,
             yielded_to: None,
@@ -78,7 +81,7 @@ impl Writer {
         }
     }
 
-    async fn serve(
+    pub(super) async fn serve(
         mut self,
         mut follows: watch::Receiver<Wanted>,
         mut closes: mpsc::Receiver<oneshot::Sender<()>>,
@@ -95,14 +98,14 @@ impl Writer {
                     self.follow(wanted);
                 }
                 Some(reply) = closes.recv() => {
-                    self.save_if(Written::ne);
+                    self.save();
                     let _ = reply.send(());
                 }
                 () = told.notified() => {
                     sleep(TOGETHER).await;
                     self.save_if(|was, is| was.orders != is.orders);
                 }
-                () = sleep_until(self.rests_until) => self.save_if(Written::ne),
+                () = sleep_until(self.rests_until) => self.save(),
             }
             // Those of pools that are gone.
             while listening.try_join_next().is_some() {}
@@ -114,6 +117,7 @@ impl Writer {
         self.wanted = wanted;
         if moved {
             (self.written, self.trouble, self.yielded_to) = (None, None, None);
+            self.is_owed = false;
             let file = self.wanted.file.clone();
             if let Some(file) = &file {
                 disk::tidy(file);
@@ -125,10 +129,19 @@ impl Writer {
         self.save_if(|was, is| was.orders != is.orders);
     }
 
-    /// Writes what was never written, or what is `due` by what was and what is.
+    /// Whatever has changed, and what is owed.
+    fn save(&mut self) {
+        // News of verdicts alone put this off for nobody.
+        self.rests_until = Instant::now() + EVERY;
+        if std::mem::take(&mut self.is_owed) {
+            self.written = None;
+        }
+        self.save_if(Written::ne);
+    }
+
+    /// Writes what was never tried, or what is `due` by what was and what is.
     fn save_if(&mut self, due: impl Fn(&Written, &Written) -> bool) {
         let began = Instant::now();
-        self.rests_until = began + EVERY;
         let Some(file) = self.wanted.file.clone() else {
             return;
         };
@@ -140,15 +153,12 @@ impl Writer {
             return;
         }
         let bytes = encode(&bounded(gather(&self.wanted.pools, self.generation)));
-        match disk::write(&file, &bytes) {
-            Ok(()) => {
-                self.written = Some(present);
-                self.saved(&file, bytes.len(), began.elapsed());
-            }
-            Err(error) => {
-                self.written = None;
-                self.failed(&file, &error);
-            }
+        let written = disk::write(&file, &bytes);
+        self.written = Some(present);
+        self.is_owed = written.is_err();
+        match written {
+            Ok(()) => self.saved(&file, bytes.len(), began.elapsed()),
+            Err(error) => self.failed(&file, &error),
         }
         // A slow disk, or a large table, is asked less often.
         self.rests_until = Instant::now() + EVERY.max(began.elapsed() * REST);
@@ -156,8 +166,12 @@ impl Writer {
 
     /// A howdah that began later has the last word.
     fn is_ours(&mut self, file: &Path) -> bool {
-        let other = disk::author(file).filter(|author| author.pid != std::process::id());
-        let newer = other.filter(|author| author.generation >= self.generation);
+        // In containers that share a disk, each is process 1.
+        let newer = disk::author(file).filter(|author| {
+            let is_another = author.pid != std::process::id();
+            author.generation > self.generation
+                || is_another && author.generation == self.generation
+        });
         let pid = newer.map(|author| author.pid);
         if let Some(pid) = pid.filter(|_| self.yielded_to != pid) {
             let path = file.display();
@@ -233,7 +247,7 @@ fn listen(pools: &[Arc<Pool>], told: &Arc<Notify>) -> JoinSet<()> {
 }
 
 /// Nobody reads more than [`MOST`] bytes: of a table that is larger, the clients with the longest time stay.
-fn bounded(mut memory: Memory) -> Memory {
+pub fn bounded(mut memory: Memory) -> Memory {
     let lists = || memory.pools.values().flat_map(|pool| &pool.sticky);
     let clients: usize = lists().map(|list| list.clients.len()).sum();
     if clients > CLIENTS {
