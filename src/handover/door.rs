@@ -5,13 +5,16 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::net::{UnixListener as Listening, UnixStream as Stream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{Mode, fchmod};
 use rustix::process::{geteuid, getuid};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -79,13 +82,11 @@ impl Door {
         let at = PathBuf::from(name);
         // Of a howdah that had this number and was killed.
         let _ = fs::remove_file(&at);
-        let listener = Listening::bind(&at)?;
-        // Whoever connects before this is asked who it is all the same.
-        fs::set_permissions(&at, fs::Permissions::from_mode(0o600))?;
+        let listener = listen(&at)?;
+        // The folder may be of that user, who may have put a link there meanwhile.
         if let Some((uid, gid)) = owner.filter(|_| geteuid().is_root()) {
-            chown(&at, Some(uid), Some(gid))?;
+            lchown(&at, Some(uid), Some(gid))?;
         }
-        listener.set_nonblocking(true)?;
         let found = fs::symlink_metadata(&at)?;
         let mut place = Place {
             path: path.to_owned(),
@@ -125,6 +126,15 @@ impl Door {
         let place = self.place;
         Ok(Open { place, task })
     }
+}
+
+/// Nobody's but ours from the first moment: what is bound has the mode of its socket.
+fn listen(at: &Path) -> io::Result<Listening> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    socket.bind(&SockAddr::unix(at)?)?;
+    socket.listen(BACKLOG)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 impl Open {
@@ -266,6 +276,8 @@ impl House {
 
 /// At once: predecessors, and one who asks.
 const CONNECTIONS: usize = 96;
+/// That wait to be answered.
+const BACKLOG: i32 = 128;
 /// A predecessor tells each second.
 const SILENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(200);

@@ -32,9 +32,19 @@ fn hash(bytes: &[u8]) -> u64 {
 
 /// A howdah that runs with `config`, and where it answers.
 pub fn find(config: &Path) -> Option<(UnixStream, PathBuf)> {
-    let name = name(config);
-    let folders = folders().into_iter().map(|(folder, _)| folder);
-    let mut paths = folders.map(|folder| folder.join(&name));
+    found(folders(), &name(config))
+}
+
+fn found(
+    folders: impl IntoIterator<Item = (PathBuf, Made)>,
+    name: &str,
+) -> Option<(UnixStream, PathBuf)> {
+    // Anybody may make a folder in the temporary one, and listen there for who wants to take over.
+    let ours = |(folder, made): &(PathBuf, Made)| {
+        *made != Made::Private || fs::symlink_metadata(folder).is_ok_and(|one| is_private(&one))
+    };
+    let folders = folders.into_iter().filter(ours);
+    let mut paths = folders.map(|(folder, _)| folder.join(name));
     paths.find_map(|path| Some((UnixStream::connect(&path).ok()?, path)))
 }
 
@@ -112,11 +122,13 @@ fn make(folder: &Path, mode: u32) -> io::Result<bool> {
 }
 
 fn is_private(folder: &Metadata) -> bool {
-    folder.uid() == geteuid().as_raw() && folder.mode() & 0o077 == 0
+    folder.is_dir() && folder.uid() == geteuid().as_raw() && folder.mode() & 0o077 == 0
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -146,5 +158,22 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&closed, &link).expect("linked");
         assert!(usable(&link, Made::Private, None).is_err());
+    }
+
+    #[test]
+    fn nobody_is_found_in_a_folder_of_somebody_else() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let all = [(dir.path().join("howdah"), Made::Private)];
+        make(&all[0].0, 0o700).expect("made");
+        let _listens = std::os::unix::net::UnixListener::bind(all[0].0.join("c")).expect("binds");
+        assert!(found(all.clone(), "c").is_some());
+        fs::set_permissions(&all[0].0, fs::Permissions::from_mode(0o777)).expect("opened");
+        assert!(
+            found(all.clone(), "c").is_none(),
+            "anybody may listen there"
+        );
+        fs::rename(&all[0].0, dir.path().join("away")).expect("renamed");
+        std::os::unix::fs::symlink(dir.path().join("away"), &all[0].0).expect("linked");
+        assert!(found(all, "c").is_none(), "a link");
     }
 }
