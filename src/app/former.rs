@@ -1,8 +1,14 @@
 //! What a former howdah knew, and where it comes from: its file, or its own mouth at a takeover.
 
+use std::collections::BTreeMap;
+
+use crate::pool::OrderMemo;
 use crate::state::{self, Memory};
 use crate::telemetry::Metrics;
 use crate::telemetry::journal::{Event, Kind};
+
+/// What is ordered, by the name of the pool.
+pub(super) type Orders = BTreeMap<String, Vec<OrderMemo>>;
 
 /// What a former howdah knew, until its pools are there.
 pub(super) struct Former {
@@ -26,6 +32,14 @@ impl Former {
                 None
             }
         }
+    }
+
+    /// What is in force by it.
+    pub(super) fn orders(&self) -> Orders {
+        let pools = self.memory.pools.iter();
+        pools
+            .map(|(pool, known)| (pool.clone(), known.orders.clone()))
+            .collect()
     }
 
     pub(super) fn of_file(memory: Memory) -> Self {

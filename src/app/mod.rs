@@ -42,7 +42,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 pub use self::error::{ReloadError, RunError, StartError};
-use self::former::Former;
+use self::former::{Former, Orders};
 pub use self::heritage::Ended;
 use self::heritage::{Control, Giving, Heritage, answer_of, refuse_all};
 use self::reach::{REACH_EVERY, Reachability};
@@ -113,6 +113,8 @@ pub struct App {
     state: StateFile,
     /// What a former howdah left, until the pools of the start have it.
     memory: Option<Former>,
+    /// What was in force when a predecessor told it.
+    handed: Orders,
     reach: Reachability,
     alerts: Alerts,
     peers: Peers,
@@ -243,6 +245,7 @@ impl App {
         let (state, filed) =
             StateFile::open(plan.state.file.as_deref(), &metrics).map_err(StartError::State)?;
         let memory = memory.and_then(|bytes| Former::handed_over(&bytes, &metrics));
+        let handed = memory.as_ref().map(Former::orders).unwrap_or_default();
         let memory = memory.or(filed.map(Former::of_file));
         let (orders, commands) = mpsc::channel(COMMANDS);
         let (sources, listed) = Sources::new(|path, pool| {
@@ -304,6 +307,7 @@ impl App {
             stands_by,
             state,
             memory,
+            handed,
             reach: Reachability::default(),
             checkers: Checkers::new(programs.clone()),
             programs,

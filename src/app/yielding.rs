@@ -31,7 +31,7 @@ impl App {
     ) -> Ended {
         let (pid, version) = (accepted.hello.pid, accepted.hello.version.clone());
         let deadline = Instant::now() + self.plan.global.drain_timeout;
-        self.give_up(&accepted, deadline).await;
+        let memory = self.give_up(&accepted, deadline).await;
         tracing::info!(
             pid,
             version,
@@ -46,7 +46,6 @@ impl App {
             .from("running")
             .to("draining");
         self.metrics.journal().tell(event);
-        let memory = self.remember();
         if let Err(error) = accepted.draining(Some(&memory)).await {
             tracing::warn!(pid, %error, "the successor went silent, and has the sockets all the same");
         }
@@ -56,7 +55,9 @@ impl App {
     }
 
     /// What only one can have: connections that wait, virtual addresses, the place in the cluster, the admin address, the files of history and state, alerts.
-    async fn give_up(&mut self, accepted: &Accepted, deadline: Instant) {
+    ///
+    /// What pools remember then.
+    async fn give_up(&mut self, accepted: &Accepted, deadline: Instant) -> Vec<u8> {
         let given = self.given(&accepted.kept);
         let sockets = self
             .listeners
@@ -70,11 +71,6 @@ impl App {
                 false => Fate::Closing,
             });
         }
-        self.vips.end(true).await;
-        self.peers.end();
-        if let Some(cluster) = &self.cluster {
-            cluster.leave().await;
-        }
         self.admin_shared.clear();
         if let Some(admin) = &mut self.admin {
             admin.yield_to_successor();
@@ -87,8 +83,17 @@ impl App {
             ..RuntimeView::clone(view)
         });
         self.availability.stopping();
-        self.availability.stop(HISTORY).await;
-        self.state.close(HISTORY).await;
+        tokio::join!(self.availability.stop(HISTORY), self.state.close(HISTORY));
+        // The file is the successor's from now on.
+        self.state.follow(None, &[]);
+        let memory = self.remember();
+        // Last, as the kernel keeps an address for three seconds, and partners wait for less: a slow disk must not cost it.
+        self.vips.end(true).await;
+        self.peers.end();
+        if let Some(cluster) = &self.cluster {
+            cluster.leave().await;
+        }
+        memory
     }
 
     async fn finish(
