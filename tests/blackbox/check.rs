@@ -133,3 +133,43 @@ async fn faults_are_json_for_programs() {
     );
     assert!(fault["fix"].to_string().contains("hiveserver2"), "{fault}");
 }
+
+#[tokio::test]
+async fn what_outlives_it_and_what_it_has_with_others_is_shown() {
+    let site = Site::new();
+    let more = r#"
+[state]
+file = "state.json"
+
+[vip.front]
+addresses = ["192.0.2.10/24"]
+interface = "eth0"
+router_id = 51
+priority = 150
+advert_interval = "200ms"
+track = ["hive"]
+
+[cluster]
+name = "lb-1"
+zookeeper = ["zk1.example.com:2181"]
+path = "/howdah/front"
+
+[cluster.peers]
+bind = "127.0.0.1:1024"
+peers = { lb-2 = "192.0.2.2:1024" }
+"#;
+    let sticky = "sticky = { by = \"source-ip\", ttl = \"30m\" }";
+    let servers = "servers = [\"hs2-1.example.com\"]";
+    let config = listed("hive", "hiveserver2", servers, sticky) + more;
+    site.write("howdah.toml", &config);
+    let (code, out, err) = check(&site, &[]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    for line in [
+        "vip          front: 192.0.2.10/24 on eth0, router id 51, priority 150, every 200ms, while hive can serve\n",
+        "cluster      lb-1, active-active by ZooKeeper\n",
+        "peers        lb-1 on 127.0.0.1:1024, with lb-2 at 192.0.2.2:1024\n",
+    ] {
+        assert!(out.contains(line), "{line}{out}");
+    }
+    assert!(out.contains("/state.json\n"), "{out}");
+}

@@ -2,6 +2,7 @@
 
 mod probe;
 mod row;
+mod together;
 
 use std::fmt::{self, Display};
 
@@ -270,6 +271,7 @@ fn show_rest(f: &mut fmt::Formatter<'_>, plan: &Plan) -> fmt::Result {
         "sessions",
         format_args!("at most {}, drain for {drain}", global.max_connections),
     )?;
+    together::show(f, plan)?;
     show_admin(f, &plan.admin)?;
     let log = &plan.log;
     let access = log
