@@ -29,7 +29,7 @@ pub struct Remembered {
 pub struct OrderMemo {
     /// By its name.
     pub server: String,
-    /// The word of an [`Order`].
+    /// The word of an [`Order`](super::Order).
     pub admin: String,
     /// Who gave the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]

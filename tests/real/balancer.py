@@ -28,7 +28,8 @@ class Howdah(kit.Process):
             self.head += f'[global]\nrelay = "{way}"\n\n'
         self.config.write_text(self.head + config)
         names = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolver] if resolver else []
-        super().__init__(name, [*self.inside, *names, BINARY, "run", "--config", self.config], home)
+        super().__init__(name, [*self.inside, *names, BINARY, "run", "--config", self.config], home,
+                         env={**os.environ, "RUNTIME_DIRECTORY": str(home)})
         kit.until(f"{name} to answer at {self.admin}", self._serves, 20)
 
     def _serves(self):
