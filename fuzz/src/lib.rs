@@ -29,14 +29,14 @@ pub use self::load::{agent, gauges};
 pub use self::peers::peers;
 pub use self::secure::client_hello;
 pub use self::state::state;
-pub use self::vrrp::vrrp;
+pub use self::vrrp::{netlink, vrrp};
 pub use self::zookeeper::{znode, zookeeper};
 
 /// A decoder's name, and what its bytes go through.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 22] = [
     ("thrift", thrift),
     ("hive", hive),
     ("sasl", sasl),
@@ -55,6 +55,7 @@ pub const TARGETS: [Target; 21] = [
     ("gauges", gauges),
     ("peers", peers),
     ("vrrp", vrrp),
+    ("netlink", netlink),
     ("state", state),
     ("config", config),
     ("admin", admin),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use howdah::wire::netlink;
 use howdah::wire::vrrp::{Advert, Fault, GROUP_V4, GROUP_V6, HOPS, Packet, emit, packet_v4, parse};
 
-/// A packet is read or blamed; what is written is read the same; netlink ends however its lengths are.
+/// A packet is read or blamed; what is written is read the same.
 pub fn vrrp(bytes: &[u8]) {
     if let Ok(packet) = packet_v4(bytes) {
         assert!(bytes.ends_with(packet.message));
@@ -19,7 +19,6 @@ pub fn vrrp(bytes: &[u8]) {
         message: bytes,
     });
     written(bytes);
-    assert!(netlink::replies(bytes).count() <= bytes.len() / 16 + 1);
 }
 
 fn read(packet: &Packet<'_>) {
@@ -59,4 +58,10 @@ fn written(bytes: &[u8]) {
         message,
     };
     assert_eq!(parse(&packet), Ok(advert));
+}
+
+/// However long messages say that they are, each takes a head of bytes that are there.
+pub fn netlink(bytes: &[u8]) {
+    let replies = netlink::replies(bytes).count();
+    assert!(replies * 16 <= bytes.len());
 }
