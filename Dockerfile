@@ -8,7 +8,8 @@ FROM rust:1-slim-bookworm AS build
 ARG PROFILE=release
 WORKDIR /src
 COPY . .
-RUN cargo build --locked --profile "$PROFILE" --bin howdah && install -D "target/$PROFILE/howdah" /out/howdah
+RUN cargo build --locked --profile "$PROFILE" --bin howdah && install -D "target/$PROFILE/howdah" /out/howdah \
+    && strip --strip-debug /out/howdah
 
 FROM debian:bookworm-slim
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
