@@ -18,6 +18,8 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
+use super::turns::InTurns;
+
 /// An answer: whole, or a stream.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -172,7 +174,11 @@ pub(super) fn json(value: &impl Serialize) -> Answer {
 /// JSON with a line's end.
 pub(super) fn lines(value: &impl Serialize) -> Vec<u8> {
     // What is shown here are strings, numbers and lists of them: that always serialises.
-    let mut body = serde_json::to_vec(value).unwrap_or_else(|_| b"null".to_vec());
+    let mut turns = InTurns::default();
+    let mut body = match serde_json::to_writer(&mut turns, value) {
+        Ok(()) => turns.into_body(),
+        Err(_) => b"null".to_vec(),
+    };
     body.push(b'\n');
     body
 }

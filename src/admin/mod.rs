@@ -35,6 +35,7 @@ mod socket;
 pub mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod write_timeout;
 
 use std::collections::VecDeque;

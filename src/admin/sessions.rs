@@ -1,15 +1,19 @@
 //! Sessions as `GET /api/v1/sessions` shows them and `howdah sessions` reads them: field by field part of the face that
 //! users see.
 
+use std::cell::Cell;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::status::seconds;
 use crate::base::time::rfc3339;
 use crate::plan::TlsVersion;
 use crate::pool::Pick;
 use crate::session::ended;
-use crate::session::listing::{Listing, Row};
+use crate::session::listing::Row;
+use crate::session::listings::Listings;
 
 /// Who is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -103,12 +107,27 @@ pub struct EndedSession {
     pub protocol: String,
 }
 
-impl SessionList {
-    pub(super) fn of(listing: Listing) -> Self {
-        Self {
-            total: listing.total,
-            sessions: listing.into_rows().map(Session::of).collect(),
-        }
+/// Is written as a [`SessionList`], once: of thousands of sessions, one is there at a time.
+pub(super) fn written(all: Listings) -> impl Serialize {
+    Written(all.total(), Cell::new(Some(all.into_rows())))
+}
+
+struct Written<I>(u64, Cell<Option<I>>);
+
+impl<I: Iterator<Item = Row>> Serialize for Written<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_struct("SessionList", 2)?;
+        list.serialize_field("total", &self.0)?;
+        list.serialize_field("sessions", &Rows(&self.1))?;
+        list.end()
+    }
+}
+
+struct Rows<'a, I>(&'a Cell<Option<I>>);
+
+impl<I: Iterator<Item = Row>> Serialize for Rows<'_, I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten().map(Session::of))
     }
 }
 
@@ -167,4 +186,19 @@ fn shown(id: u64) -> String {
 pub(super) fn read(id: &str) -> Option<u64> {
     let digits = id.len() == 16 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
     u64::from_str_radix(id, 16).ok().filter(|_| digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::listing::Listing;
+
+    #[test]
+    fn what_is_written_is_a_list_of_sessions() {
+        let all = || Listings::of(vec![Listing::one(Row::sample(7))], 10);
+        let text = serde_json::to_string(&written(all())).unwrap();
+        let sessions: Vec<Session> = all().into_rows().map(Session::of).collect();
+        let list = SessionList { total: 1, sessions };
+        assert_eq!(text, serde_json::to_string(&list).unwrap());
+    }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::connections::Worker;
+use super::turns::turn;
 
 /// Ends clients that ask and do not read.
 pub(super) struct WriteTimeout<S> {
@@ -74,6 +75,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let bytes = &bytes[..turn(bytes.len())];
         let progress = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, progress)
     }
@@ -83,6 +85,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let total = bytes.iter().map(|slice| slice.len()).sum();
+        if turn(total) < total {
+            let first = bytes.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |slice| slice));
+        }
         let progress = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         self.judge(cx, progress)
     }

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::inbox::Command;
 use crate::session::ended::{Ended, KEPT};
-use crate::session::listing::{Filter, Listing, Query, Row};
+use crate::session::listing::{Filter, Query, Row};
+use crate::session::listings::Listings;
 
 /// See the module. Cheap to clone.
 #[derive(Clone)]
@@ -42,18 +43,14 @@ impl SessionTable {
     ///
     /// # Errors
     /// See [`Busy`].
-    pub async fn list(&self, query: Query) -> Result<Listing, Busy> {
+    pub async fn list(&self, query: Query) -> Result<Listings, Busy> {
         let _turn = self.turn().await?;
         let most = query.most;
         let ask = |reply| Command::List {
             query: query.clone(),
             reply,
         };
-        let mut all = Listing::default();
-        for listing in self.ask(ask).await? {
-            all.merge(listing, most);
-        }
-        Ok(all)
+        Ok(Listings::of(self.ask(ask).await?, most))
     }
 
     /// The last thousand that ended and that `filter` means, the newest first.
@@ -122,6 +119,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
     use tokio::time::Instant;
+
+    use crate::session::listing::Listing;
 
     /// A worker that has one session, and that answers the order to end it so, or not at all.
     fn worker(ended: Option<usize>) -> SessionTable {

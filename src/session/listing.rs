@@ -114,19 +114,16 @@ impl Listing {
     }
 
     /// Both, with `most` rows at most.
-    pub fn merge(&mut self, other: Self, most: usize) {
+    pub(super) fn merge(&mut self, other: Self, most: usize) {
         self.total += other.total;
         for ByAge(row) in other.rows {
             self.keep(row, most);
         }
     }
 
-    /// Who began first comes first.
-    pub fn into_rows(self) -> impl Iterator<Item = Row> {
-        self.rows
-            .into_sorted_vec()
-            .into_iter()
-            .map(|ByAge(row)| row)
+    /// In no order.
+    pub(super) fn into_rows(self) -> impl Iterator<Item = Row> {
+        self.rows.into_vec().into_iter().map(|ByAge(row)| row)
     }
 
     fn keep(&mut self, row: Row, most: usize) {
@@ -256,25 +253,28 @@ impl Ord for ByAge {
     }
 }
 
+/// Sessions of these numbers, of which `most` are kept.
+#[cfg(test)]
+pub(super) fn listing(ids: &[u64], most: usize) -> Listing {
+    let mut listing = Listing::default();
+    for id in ids {
+        listing.total += 1;
+        listing.keep(Row::sample(*id), most);
+    }
+    listing
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn listing(ids: &[u64], most: usize) -> Listing {
-        let mut listing = Listing::default();
-        for id in ids {
-            listing.total += 1;
-            listing.keep(Row::sample(*id), most);
-        }
-        listing
-    }
 
     #[test]
     fn of_too_many_those_that_began_first_are_kept_and_all_are_counted() {
         let mut first = listing(&[9, 3, 7, 1], 3);
         first.merge(listing(&[2, 8, 4], 3), 3);
         assert_eq!(first.total, 7);
-        let ids: Vec<u64> = first.into_rows().map(|row| row.id).collect();
+        let mut ids: Vec<u64> = first.into_rows().map(|row| row.id).collect();
+        ids.sort_unstable();
         assert_eq!(ids, [1, 2, 3]);
     }
 }

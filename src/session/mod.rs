@@ -32,6 +32,7 @@ mod line;
 mod link;
 pub mod list;
 pub mod listing;
+pub mod listings;
 mod meter;
 mod outcome;
 mod refuse;

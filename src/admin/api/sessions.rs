@@ -4,7 +4,7 @@ use crate::admin::answer::{Answer, Fault, JSON, json, lines, with};
 use crate::admin::call::Call;
 use crate::admin::endpoint::{Endpoint, Given, Verb, schema};
 use crate::admin::query::{Kind, Parameter, Query};
-use crate::admin::sessions::{EndedList, EndedSession, Session, SessionList, read};
+use crate::admin::sessions::{EndedList, EndedSession, Session, SessionList, read, written};
 use crate::listener::sessions::Busy;
 use crate::plan::{Address, Host};
 use crate::session::Reason;
@@ -105,9 +105,9 @@ async fn list(call: Call) -> Result<Answer, Fault> {
             .and_then(|most| usize::try_from(most).ok())
             .unwrap_or(USUAL),
     };
-    let listing = call.handler.context.sessions.list(query).await?;
+    let found = call.handler.context.sessions.list(query).await?;
     // Thousands take some milliseconds to write, in which the admin server answers others.
-    let print = tokio::task::spawn_blocking(move || lines(&SessionList::of(listing)));
+    let print = tokio::task::spawn_blocking(move || lines(&written(found)));
     Ok(with(JSON, print.await.map_err(Fault::of)?))
 }
 
