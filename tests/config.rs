@@ -920,3 +920,61 @@ mod whatever_is_written {
         }
     }
 }
+
+/// The examples of the book, each with its page: what stands between the fences of TOML.
+fn examples(folder: &Path, all: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            examples(&path, all);
+        } else if path.extension().is_some_and(|own| own == "md") {
+            let page = fs::read_to_string(&path).unwrap();
+            let blocks = page.split("```toml\n").skip(1);
+            all.extend(blocks.map(|block| {
+                let example = block.split("```").next().unwrap();
+                (path.clone(), example.to_owned())
+            }));
+        }
+    }
+}
+
+/// A key that was renamed, a value that is refused: no page shows it any more. What is shown whole is whole; a part of a
+/// file lacks the rest, and files that it names are on no machine.
+#[test]
+fn the_book_shows_what_can_be_written() {
+    const OF_A_MACHINE: [&str; 5] = [
+        " cannot be read",
+        " cannot be written",
+        " names no file that could be written",
+        " that this machine does not have",
+        "nobody knows where the KDC of",
+    ];
+    const OF_A_PART: [&str; 6] = [
+        "there is no pool in the file",
+        "there is no listener in the file",
+        " lacks \"",
+        " that is not in the file",
+        "a listener stands in single brackets",
+        "nothing of howdah's is in it",
+    ];
+    let (root, mut all) = (Path::new(env!("CARGO_MANIFEST_DIR")), Vec::new());
+    examples(&root.join("docs"), &mut all);
+    assert!(all.len() > 50, "the book was not found");
+    let mut wrong = String::new();
+    for (page, example) in all {
+        let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        fs::write(file.path(), &example).unwrap();
+        let (result, text) = load(file.path());
+        let has = |table: &str| example.lines().any(|line| line.starts_with(table));
+        let is_whole = has("[[listener]]") && has("[pool.");
+        let may = |fault: &str| {
+            OF_A_MACHINE.iter().any(|words| fault.contains(words))
+                || (!is_whole && OF_A_PART.iter().any(|words| fault.contains(words)))
+        };
+        let mut faults = text.lines().filter(|line| line.starts_with("error: "));
+        if result.is_err() && !faults.all(may) {
+            wrong.push_str(&format!("=== {}\n{example}\n{text}\n", page.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
