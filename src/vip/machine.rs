@@ -5,7 +5,8 @@
 //! * A node whose tracked listeners are not ready says [`NOT_READY`] instead of its priority. A master that becomes so leaves
 //!   with priority 0, which every partner obeys within a fraction of an interval.
 //! * A master that slept for longer than others wait for it (SIGSTOP, a machine that was suspended) has lost its place while
-//!   it slept: it lets the addresses go before it says or hears anything, and listens first.
+//!   it slept: it lets the addresses go before it says or hears anything, and listens first. A backup that slept listens
+//!   anew, too: that it heard nobody says nothing of the others.
 //! * Without permission (the link is down, or the cluster does not let it) a node takes no part.
 
 use std::net::IpAddr;
@@ -204,7 +205,9 @@ impl Machine {
     /// Lives through `event`. `now` is counted from any moment, and never goes back.
     pub fn on(&mut self, event: Event, now: Duration, actions: &mut Vec<Action>) {
         if self.has_slept(now) {
-            actions.push(Action::Release);
+            if self.state == State::Master {
+                actions.push(Action::Release);
+            }
             self.listen(Why::Slept, now, actions);
         }
         match event {
@@ -410,10 +413,14 @@ impl Machine {
         }
     }
 
-    /// Others have taken over meanwhile, as they should.
+    /// Others have taken over from a master meanwhile, as they should; and a backup has heard nobody because it heard nothing.
     fn has_slept(&self, now: Duration) -> bool {
         let late = now.saturating_sub(self.due);
-        self.state == State::Master && late > self.rule.interval * 3
+        match self.state {
+            State::Master => late > self.rule.interval * 3,
+            State::Backup => late > (self.interval * 3).max(ASLEEP),
+            State::Init | State::Fault => false,
+        }
     }
 
     /// Master_Down_Interval: how long a master may be silent.
@@ -434,6 +441,9 @@ const ANNOUNCE_AFTER: [Duration; 4] = [
     Duration::from_millis(1500),
     Duration::from_secs(5),
 ];
+
+/// A backup that is later than this was not merely held up: its machine was suspended, or it was frozen.
+const ASLEEP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -1,22 +1,23 @@
 //! One virtual address as this machine lives it: what comes in becomes an event, and what the machine answers is done.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use rustix::thread::{CapabilitySet, capabilities};
-use tokio::net::lookup_host;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
+use super::alarm::{self, Alarm};
 use super::announcer::Announcer;
 use super::kernel::{Held, Kernel, RENEW_EVERY};
 use super::link::{Link, Wanted, look};
 use super::machine::{Action, Event, Heard, Machine, Rule, State};
 use super::packets::{Packets, group};
+use super::peers::Peers;
 use super::said::Speaker;
-use crate::plan::{Host, ListenerName, VipPlan};
+use crate::plan::{ListenerName, VipPlan};
 use crate::wire::netlink::Place;
 use crate::wire::vrrp::{self, Advert, Fault, HOPS, OWNER, Packet};
 
@@ -65,8 +66,10 @@ impl Permission {
 pub(super) struct Node {
     plan: Arc<VipPlan>,
     machine: Machine,
-    /// The machine's time is counted from here.
-    origin: Instant,
+    /// The machine's time.
+    clock: fn() -> Duration,
+    /// Rings when something is due.
+    alarm: Option<Alarm>,
     news: News,
     permission: Permission,
     speaker: Speaker,
@@ -74,8 +77,11 @@ pub(super) struct Node {
     announcer: Option<Announcer>,
     /// Both or neither.
     place: Option<(Link, Packets)>,
-    /// Those of `unicast_peers`, when they are known.
-    peers: Option<Vec<IpAddr>>,
+    /// When a socket of it failed last.
+    failed_at: Option<Instant>,
+    named: Peers,
+    /// Those of `unicast_peers`, when they are known; none: everybody.
+    peers: Option<Arc<[IpAddr]>>,
     held: Vec<Place>,
     renew_at: Instant,
     look_at: Instant,
@@ -93,13 +99,16 @@ impl Node {
         let now = Instant::now();
         Self {
             machine: Machine::new(rule(&plan)),
-            origin: now,
+            clock: alarm::now,
+            alarm: None,
             news,
             permission,
             speaker,
             kernel: None,
             announcer: None,
             place: None,
+            failed_at: None,
+            named: Peers::of(&plan),
             peers: None,
             held: Vec::new(),
             renew_at: now,
@@ -115,9 +124,11 @@ impl Node {
         self.judge_readiness();
         self.judge_permission();
         loop {
+            // A place that is gone is known before anything is done there.
             if self.look_at <= Instant::now() {
-                self.look().await;
+                self.look();
             }
+            self.catch_up(&mut bytes);
             let wake_at = self.wake_at();
             tokio::select! {
                 order = orders.recv() => match order {
@@ -130,31 +141,50 @@ impl Node {
                 Ok(()) = self.news.links.changed() => self.look_at = Instant::now(),
                 Ok(()) = self.news.not_ready.changed() => self.judge_readiness(),
                 Ok(()) = self.permission.may_hold.changed() => self.judge_permission(),
+                () = self.named.changed() => self.look_at = Instant::now(),
+                () = rings(self.alarm.as_mut()) => {}
                 () = sleep_until(wake_at) => {}
             }
-            self.catch_up();
         }
     }
 
+    /// What may be some milliseconds late.
     fn wake_at(&self) -> Instant {
-        let due = self.machine.due().map(|due| self.origin + due);
-        let renew = (!self.held.is_empty()).then_some(self.renew_at);
-        let all = [due, renew, Some(self.look_at)];
-        all.into_iter().flatten().min().unwrap_or(self.look_at)
+        match self.held.is_empty() {
+            true => self.look_at,
+            false => self.look_at.min(self.renew_at),
+        }
     }
 
     /// After every event, so that a flood of packets holds up nothing.
-    fn catch_up(&mut self) {
-        let now = Instant::now();
-        if self
-            .machine
-            .due()
-            .is_some_and(|due| self.origin + due <= now)
-        {
+    fn catch_up(&mut self, bytes: &mut [u8]) {
+        if self.is_due() && self.machine.state() == State::Backup {
+            self.hear_what_waits(bytes);
+        }
+        if self.is_due() {
             self.on(Event::Due);
         }
-        if !self.held.is_empty() && self.renew_at <= now {
+        if !self.held.is_empty() && self.renew_at <= Instant::now() {
             self.renew();
+        }
+        let due = self.machine.due();
+        if let Some(alarm) = &mut self.alarm {
+            alarm.set(due);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.machine.due().is_some_and(|due| due <= (self.clock)())
+    }
+
+    /// A node that was frozen itself has not heard the master: that is no silence.
+    fn hear_what_waits(&mut self, bytes: &mut [u8]) {
+        for _ in 0..WAITING {
+            let waits = self.place.as_ref();
+            let Some(packet) = waits.and_then(|(_, packets)| packets.waiting(bytes)) else {
+                return;
+            };
+            self.take(packet);
         }
     }
 
@@ -165,24 +195,11 @@ impl Node {
     }
 
     fn is_leased(&mut self) -> bool {
-        let Some(link) = self.place.as_ref().map(|(link, _)| *link) else {
-            return false;
-        };
-        let places = self.places(&link);
-        let Some(kernel) = &mut self.kernel else {
+        let (Some((link, _)), Some(kernel)) = (&self.place, &mut self.kernel) else {
             return false;
         };
         let had = |place: &Place| matches!(kernel.look(*place), Ok(Held::OnLease));
-        places.iter().all(had)
-    }
-
-    fn places(&self, link: &Link) -> Vec<Place> {
-        let place = |address: &IpNet| Place {
-            interface: link.index,
-            address: address.addr(),
-            prefix: address.prefix_len(),
-        };
-        self.plan.addresses.iter().map(place).collect()
+        places(&self.plan, link).iter().all(had)
     }
 
     fn follow(&mut self, plan: Arc<VipPlan>) {
@@ -204,29 +221,31 @@ impl Node {
     }
 
     /// Whether there is a place to take part from, and which.
-    async fn look(&mut self) {
+    fn look(&mut self) {
         self.look_at = Instant::now() + LOOK_EVERY;
-        if self.peers.is_none() {
-            self.resolve().await;
-        }
-        match self.find() {
+        let found = match self.named.known() {
+            // Names are being asked for.
+            None => return,
+            Some(Ok(peers)) => self.find(peers),
+            Some(Err(why)) => Err(why),
+        };
+        match found {
             Ok(link) if self.place.as_ref().is_some_and(|(old, _)| *old == link) => {}
             Ok(link) => self.settle(link),
             Err(why) => self.lose(why),
         }
     }
 
-    fn find(&mut self) -> Result<Link, String> {
+    fn find(&mut self, peers: Arc<[IpAddr]>) -> Result<Link, String> {
         may_do_it()?;
-        let Some(peers) = &self.peers else {
-            return Err(self.hindrance.clone().unwrap_or_default());
-        };
         let beyond =
             |peer: &IpAddr| matches!(peer, IpAddr::V6(peer) if !peer.is_unicast_link_local());
+        let global = peers.iter().any(beyond);
+        self.peers = Some(peers);
         look(&Wanted {
             interface: &self.plan.interface,
             others: &self.plan.hosts(),
-            global: peers.iter().any(beyond),
+            global,
         })
     }
 
@@ -244,10 +263,7 @@ impl Node {
                 self.place = Some((link, packets));
                 self.on(Event::Link(Some(link.own)));
             }
-            Err(error) => self.lose(format!(
-                "sockets for VRRP cannot be had on {:?}: {error}",
-                self.plan.interface
-            )),
+            Err(error) => self.lose(self.no_sockets(&error)),
         }
     }
 
@@ -257,6 +273,9 @@ impl Node {
         }
         if self.announcer.is_none() {
             self.announcer = Some(Announcer::open()?);
+        }
+        if self.alarm.is_none() {
+            self.alarm = Some(Alarm::open()?);
         }
         let to_all = self.plan.unicast_peers.is_empty();
         Packets::open(&self.plan.interface, &link, to_all)
@@ -273,37 +292,36 @@ impl Node {
         }
     }
 
-    async fn resolve(&mut self) {
-        let mut peers = Vec::new();
-        let plan = Arc::clone(&self.plan);
-        for host in &plan.unicast_peers {
-            match host {
-                Host::Ip(ip) => peers.push(*ip),
-                Host::Name(name) => {
-                    let found = timeout(RESOLVE, lookup_host((name.as_str(), 0))).await;
-                    let Ok(Ok(found)) = found else {
-                        let why = format!("the name {name:?} of unicast_peers does not resolve");
-                        return self.lose(why);
-                    };
-                    let v6 = plan.hosts().iter().any(IpAddr::is_ipv6);
-                    let found = found.map(|one: SocketAddr| one.ip());
-                    peers.extend(found.filter(|one| one.is_ipv6() == v6));
-                }
-            }
-        }
-        self.peers = Some(peers);
-    }
-
     fn take(&mut self, packet: std::io::Result<Result<Packet<'_>, Fault>>) {
         match packet {
             Ok(Ok(packet)) => self.judge(&packet),
             Ok(Err(fault)) => self.speaker.fault(fault, None),
-            // The interface goes: looking at it says more.
-            Err(_) => {
-                self.place = None;
-                self.look_at = Instant::now();
-            }
+            Err(error) => self.replace(&error),
         }
+    }
+
+    /// A socket that fails is replaced at once, at the same place; one that goes on failing is no place to take part from.
+    fn replace(&mut self, error: &std::io::Error) {
+        // The interface may be gone: looking at it says more.
+        self.look_at = Instant::now();
+        let Some((link, _)) = self.place.take() else {
+            return;
+        };
+        let before = self.failed_at.replace(Instant::now());
+        if before.is_some_and(|before| before.elapsed() < LOOK_EVERY) {
+            self.look_at = Instant::now() + LOOK_EVERY;
+            let interface = &self.plan.interface;
+            return self.lose(format!("sockets for VRRP fail on {interface:?}: {error}"));
+        }
+        match self.open(link) {
+            Ok(packets) => self.place = Some((link, packets)),
+            Err(error) => self.lose(self.no_sockets(&error)),
+        }
+    }
+
+    fn no_sockets(&self, error: &std::io::Error) -> String {
+        let interface = &self.plan.interface;
+        format!("sockets for VRRP cannot be had on {interface:?}: {error}")
     }
 
     fn judge(&mut self, packet: &Packet<'_>) {
@@ -314,7 +332,12 @@ impl Node {
         let source = packet.source;
         let (advert, notes) = match judge(packet, &self.plan, self.peers.as_deref(), link.own) {
             Ok(judged) => judged,
-            Err(fault) => return self.speaker.fault(fault, Some(source)),
+            Err(fault) => {
+                if fault == Fault::Peer {
+                    self.named.ask_again();
+                }
+                return self.speaker.fault(fault, Some(source));
+            }
         };
         for fault in notes {
             self.speaker.fault(fault, Some(source));
@@ -330,8 +353,7 @@ impl Node {
 
     fn on(&mut self, event: Event) {
         let mut actions = Vec::new();
-        let now = Instant::now() - self.origin;
-        self.machine.on(event, now, &mut actions);
+        self.machine.on(event, (self.clock)(), &mut actions);
         let mut held = Ok(());
         for action in actions {
             match action {
@@ -369,21 +391,18 @@ impl Node {
         for to in peers.unwrap_or(&all) {
             let message = vrrp::emit(&advert, link.own, *to);
             // What cannot be sent is lost as on any network; that the interface is gone is heard elsewhere.
-            if packets.send(&message, *to, link).is_ok() {
-                self.speaker.sent();
+            match packets.send(&message, *to, link) {
+                Ok(()) => self.speaker.sent(),
+                Err(_) => self.named.ask_again(),
             }
         }
     }
 
     fn hold(&mut self) -> Result<(), String> {
-        let Some(link) = self.place.as_ref().map(|(link, _)| *link) else {
-            return Ok(());
+        let (Some((link, _)), Some(kernel)) = (&self.place, &mut self.kernel) else {
+            return Err("there is no interface to hold an address on".to_owned());
         };
-        let places = self.places(&link);
-        let Some(kernel) = &mut self.kernel else {
-            return Ok(());
-        };
-        for place in places {
+        for place in places(&self.plan, link) {
             if matches!(kernel.look(place), Ok(Held::ByOthers)) {
                 self.speaker.warn(&format!(
                     "this machine carries {} already, by somebody else's doing: howdah leaves it as it is, and it \
@@ -486,6 +505,23 @@ fn judge(
     Ok((advert, notes))
 }
 
+fn places(plan: &VipPlan, link: &Link) -> Vec<Place> {
+    let place = |address: &IpNet| Place {
+        interface: link.index,
+        address: address.addr(),
+        prefix: address.prefix_len(),
+    };
+    plan.addresses.iter().map(place).collect()
+}
+
+/// Waits for ever where nothing can be due.
+async fn rings(alarm: Option<&mut Alarm>) {
+    match alarm {
+        Some(alarm) => alarm.rings().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits for ever where there is no place to hear at.
 async fn next<'b>(
     place: Option<&(Link, Packets)>,
@@ -517,10 +553,10 @@ fn may_do_it() -> Result<(), String> {
         .to_owned())
 }
 
-/// Also without news of the kernel, and for names that do not resolve yet.
+/// Also without news of the kernel.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// For one name.
-const RESOLVE: Duration = Duration::from_secs(1);
+/// Packets that are heard before somebody is believed to be silent: what a socket holds of a master's is less.
+const WAITING: usize = 1024;
 
 #[cfg(test)]
 mod tests;

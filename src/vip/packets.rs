@@ -54,16 +54,19 @@ impl Packets {
                 read(socket, self.own, bytes)
             });
         let (length, around) = read.await?;
-        let bytes = &bytes[..length];
-        Ok(match around {
-            None => vrrp::packet_v4(bytes),
-            Some((source, destination, hops)) => Ok(Packet {
-                source: source.into(),
-                destination: destination.into(),
-                hops,
-                message: bytes,
-            }),
-        })
+        Ok(packet(&bytes[..length], around))
+    }
+
+    /// One that has come already; `None`: there is none.
+    pub(super) fn waiting<'b>(
+        &self,
+        bytes: &'b mut [u8],
+    ) -> Option<io::Result<Result<Packet<'b>, Fault>>> {
+        match read(self.hears.get_ref(), self.own, bytes) {
+            Ok((length, around)) => Some(Ok(packet(&bytes[..length], around))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Never waits: what does not leave at once is lost, as on any network.
@@ -129,6 +132,18 @@ fn speak_as(socket: &Socket, link: &Link) -> io::Result<()> {
 
 /// Over IPv6 what the header would have said.
 type Around = Option<(Ipv6Addr, Ipv6Addr, u8)>;
+
+fn packet(bytes: &[u8], around: Around) -> Result<Packet<'_>, Fault> {
+    match around {
+        None => vrrp::packet_v4(bytes),
+        Some((source, destination, hops)) => Ok(Packet {
+            source: source.into(),
+            destination: destination.into(),
+            hops,
+            message: bytes,
+        }),
+    }
+}
 
 fn read(socket: &Socket, own: IpAddr, bytes: &mut [u8]) -> io::Result<(usize, Around)> {
     if own.is_ipv4() {

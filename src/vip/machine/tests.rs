@@ -288,6 +288,21 @@ fn a_master_that_slept_lets_go_before_anything_else() {
 }
 
 #[test]
+fn a_backup_that_slept_listens_before_it_takes_over() {
+    let mut node = Node::backup(rule(100));
+    node.on(heard(150, HIGHER));
+    node.now = node.machine.due().expect("a timer") + ASLEEP + INTERVAL;
+    assert_eq!(node.on(Event::Due), []);
+    let (waited, actions) = node.wait();
+    assert_eq!(waited, INTERVAL * 3 + INTERVAL * 156 / 256);
+    assert!(actions.contains(&Action::Hold));
+    // Who was only held up is late enough.
+    let mut node = Node::backup(rule(100));
+    node.now = node.machine.due().expect("a timer") + INTERVAL * 4;
+    assert!(node.on(Event::Due).contains(&Action::Hold));
+}
+
+#[test]
 fn a_new_master_announces_several_times_and_then_is_quiet() {
     let mut node = Node::master(rule(150));
     let mut announced = 0;

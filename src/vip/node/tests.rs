@@ -1,7 +1,9 @@
-//! What a packet must be to be obeyed, and how it is blamed otherwise.
+//! What a packet must be to be obeyed, and how it is blamed otherwise; and what a node does without its sockets and without time.
 
 use super::*;
-use crate::plan::{VipName, VipPlan};
+use crate::plan::{Host, VipName, VipPlan};
+use crate::telemetry::Metrics;
+use crate::vip::status::Board;
 use crate::wire::vrrp::{GROUP_V4, emit};
 
 const OWN: [u8; 4] = [192, 0, 2, 1];
@@ -102,4 +104,59 @@ fn odd_ones_count_and_are_noted() {
         ..advert()
     };
     assert_eq!(judged(&owner, all, 255, &plan), Ok(vec![Fault::Owner]));
+}
+
+/// With neither sockets nor rights; its time stands still at [`early`].
+fn node() -> Node {
+    let plan = Arc::new(plan(&[]));
+    let news = News {
+        links: watch::channel(()).1,
+        not_ready: watch::channel(Arc::from([])).1,
+    };
+    let speaker = Speaker::new(&plan, Board::default(), Metrics::new());
+    let mut node = Node::new(plan, news, Permission::always(), speaker);
+    node.clock = early;
+    node
+}
+
+/// What the machine does about it is not done.
+fn live(node: &mut Node, event: Event) {
+    node.machine.on(event, (node.clock)(), &mut Vec::new());
+}
+
+fn early() -> Duration {
+    Duration::from_secs(1000)
+}
+
+fn an_election_later() -> Duration {
+    early() + Duration::from_millis(800)
+}
+
+fn a_night_later() -> Duration {
+    early() + Duration::from_secs(30_000)
+}
+
+#[tokio::test]
+async fn a_node_that_loses_its_socket_when_it_is_elected_is_no_master_without_the_address() {
+    let mut node = node();
+    node.on(Event::Link(Some(OWN.into())));
+    node.on(Event::Start { holding: false });
+    assert_eq!(node.machine.state(), State::Backup);
+    node.clock = an_election_later;
+    node.catch_up(&mut [0; 64]);
+    assert_eq!(node.machine.state(), State::Fault);
+}
+
+#[tokio::test]
+async fn who_wakes_up_on_a_machine_that_was_suspended_listens_first() {
+    for holding in [true, false] {
+        let mut node = node();
+        live(&mut node, Event::Link(Some(OWN.into())));
+        live(&mut node, Event::Start { holding });
+        node.clock = a_night_later;
+        node.catch_up(&mut [0; 64]);
+        assert_eq!(node.machine.state(), State::Backup, "{holding}");
+        // And goes on from there.
+        assert!(node.machine.due().unwrap() > a_night_later());
+    }
 }
