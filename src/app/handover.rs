@@ -4,10 +4,10 @@
 use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{interval, timeout};
 
 use super::error::RunError;
 use super::heritage::{CALLERS, Giving, program};
+use super::pulse::Pulse;
 use super::signal::Signal;
 use super::{App, Socket};
 use crate::handover::PREPARATION;
@@ -39,7 +39,11 @@ impl App {
         if let Err(error) = self.answer() {
             tracing::error!(%error, "the admin server cannot be started");
         }
+        if self.claim.is_none() {
+            self.tell_of_what_nobody_took();
+        }
         let kept = std::mem::take(&mut self.inherited).settle();
+        let is_successor = self.claim.is_some();
         let yielded = match (self.claim.take(), &self.control.door) {
             (Some(claim), Some(door)) => self.confirm(claim, kept, door.path()).await?,
             _ => None,
@@ -55,7 +59,10 @@ impl App {
         sockets.for_each(|socket| socket.is_inherited = false);
         self.availability.begin();
         self.open_the_door();
-        self.manager.ready();
+        match is_successor {
+            true => self.manager.succeeded(self.status()),
+            false => self.manager.ready(self.status()),
+        }
         if let Some(mut yielded) = yielded {
             if let Some(memory) = yielded.memory.take() {
                 self.recall_the_last(&memory).await;
@@ -64,8 +71,26 @@ impl App {
         }
         self.has_entered = true;
         self.keep_state();
-        self.keep_alive();
+        self.pulse = Pulse::of(&self.manager, &self.handles);
         Ok(())
+    }
+
+    /// What the service manager shows of a howdah that serves, or would.
+    pub(super) fn status(&self) -> &'static str {
+        if self.stands_by {
+            "standing by, another howdah leads"
+        } else {
+            "serving"
+        }
+    }
+
+    fn tell_of_what_nobody_took(&self) {
+        for socket in self.inherited.left() {
+            tracing::warn!(
+                socket,
+                "the service manager opened a socket at whose address nothing of the file listens: closed"
+            );
+        }
     }
 
     async fn confirm(
@@ -124,28 +149,8 @@ impl App {
                 .manager
                 .watchdog()
                 .and_then(|one| one.as_micros().try_into().ok()),
+            is_managed: self.manager.is_there(),
         }
-    }
-
-    /// A control thread that is stuck, or a worker, says nothing.
-    fn keep_alive(&self) {
-        let Some(within) = self.manager.watchdog() else {
-            return;
-        };
-        let (manager, handles) = (self.manager.clone(), self.handles.clone());
-        self.tasks.spawn(async move {
-            let mut ticks = interval(within / 3);
-            loop {
-                ticks.tick().await;
-                if timeout(within, handles.echo()).await.is_ok() {
-                    manager.alive();
-                } else {
-                    tracing::error!(
-                        "a worker does not answer: the service manager hears nothing of us"
-                    );
-                }
-            }
-        });
     }
 
     /// What the operator's signals say, and those that a process 1 passes on; and who wants to take over.

@@ -34,6 +34,9 @@ impl App {
         } else {
             self.open_all().await;
         }
+        if self.has_entered {
+            self.manager.status(self.status());
+        }
         self.show_house();
     }
 

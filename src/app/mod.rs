@@ -14,7 +14,9 @@ mod handover;
 pub mod heritage;
 mod lead;
 mod listeners;
+mod orphans;
 mod pools;
+mod pulse;
 mod reach;
 mod recall;
 mod reload;
@@ -45,6 +47,7 @@ pub use self::error::{ReloadError, RunError, StartError};
 use self::former::{Former, Orders};
 pub use self::heritage::Ended;
 use self::heritage::{Control, Giving, Heritage, answer_of, refuse_all};
+use self::pulse::Pulse;
 use self::reach::{REACH_EVERY, Reachability};
 use self::reloads::Reloads;
 use self::signal::Signal;
@@ -147,6 +150,8 @@ pub struct App {
     control: Control,
     predecessors: Predecessors,
     manager: Manager,
+    /// What its watchdog hears, from when this howdah serves until another one does.
+    pulse: Pulse,
     /// A takeover that is under way.
     giving: Option<Giving>,
 }
@@ -328,6 +333,7 @@ impl App {
             control: Control::new(door, user),
             predecessors,
             manager,
+            pulse: Pulse::default(),
             giving: None,
             metrics,
         };
@@ -369,6 +375,7 @@ impl App {
         signals: mpsc::Receiver<Signal>,
         serves: impl FnOnce(),
     ) -> Result<Ended, RunError> {
+        orphans::bury_as_process_1();
         let mut serves = Some(serves);
         let mut daily = interval_at(Instant::now() + CERTIFICATES_EVERY, CERTIFICATES_EVERY);
         let mut glances = interval_at(Instant::now() + REACH_EVERY, REACH_EVERY);
@@ -394,6 +401,7 @@ impl App {
             self.next_reload();
             tokio::select! {
                 _ = daily.tick() => self.show_certificates(),
+                () = self.pulse.due() => self.pulse.beat(),
                 _ = glances.tick() => {
                     self.reach.look(&self.view.load(), self.metrics.journal());
                     self.open_what_is_missing().await;

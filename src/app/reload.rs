@@ -138,7 +138,10 @@ impl App {
             ..RuntimeView::clone(view)
         });
         self.reloads.refused(&why);
-        self.manager.reloaded();
+        // It was told that we reload, and waits for the end of that, whatever came of it.
+        let status = self.status();
+        self.manager
+            .ready(&format!("{status}; a reload was refused: {error}"));
     }
 
     /// The configuration's story, with one reload more.

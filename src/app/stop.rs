@@ -37,6 +37,7 @@ impl App {
             self.wait_until(deadline, hurry, Until::Empty).await;
         }
         self.predecessors.hurry();
+        let _beats = self.pulse.keep();
         self.end_what_is_left().await;
     }
 
@@ -49,9 +50,9 @@ impl App {
         self.alerts.flush().await;
         self.state.close(LAST_WORDS).await;
         let availability = self.availability.clone();
-        // Deadlines of drains that are still to come hold the handles of the workers.
+        // Deadlines of drains that are still to come hold the handles of the workers, and so does the watchdog.
         self.tasks.end().await;
-        drop(self.handles);
+        drop((self.handles, self.pulse));
         end(self.threads).await;
         if !self.access.flush(LAST_WORDS) {
             tracing::warn!("not every line of the access log was written");
@@ -70,7 +71,9 @@ impl App {
             "draining"
         );
         let sessions = self.handles.sessions();
-        self.manager.stopping(sessions);
+        if self.has_entered {
+            self.manager.stopping(sessions);
+        }
         let event = Event::info(Kind::Stop, format!("draining, {sessions} sessions open"));
         let event = event.from("running").to("draining");
         (self.metrics.journal()).tell(event.lasted(Some(self.view.load().started.elapsed())));
@@ -120,6 +123,7 @@ impl App {
             tokio::select! {
                 () = hurry.as_mut() => return true,
                 () = sleep_until(deadline) => return false,
+                () = self.pulse.due() => self.pulse.beat(),
                 Some(command) = self.commands.recv() => obey_while_stopping(command),
                 () = sleep(LOOK) => self.advance().await,
             }

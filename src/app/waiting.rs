@@ -65,7 +65,7 @@ impl App {
                 self.remove_pool(&name).await;
             }
             if self.reloads.complete() {
-                self.manager.reloaded();
+                self.manager.ready(self.status());
             }
         }
         self.show_house();

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use rustix::process::{WaitOptions, wait};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::heritage::Ended;
+use super::pulse::Pulse;
 use super::signal::Signal;
 use super::{App, reopen_logs};
 use crate::admin::{Draining, RuntimeView};
@@ -31,6 +30,7 @@ impl App {
     ) -> Ended {
         let (pid, version) = (accepted.hello.pid, accepted.hello.version.clone());
         let deadline = Instant::now() + self.plan.global.drain_timeout;
+        let beats = self.pulse.keep();
         let memory = self.give_up(&accepted, deadline).await;
         tracing::info!(
             pid,
@@ -49,6 +49,9 @@ impl App {
         if let Err(error) = accepted.draining(Some(&memory)).await {
             tracing::warn!(pid, %error, "the successor went silent, and has the sockets all the same");
         }
+        // The watchdog is the successor's.
+        drop(beats);
+        self.pulse = Pulse::default();
         let path = self.control.open.take().map(|open| open.path().to_owned());
         self.finish(path.unwrap_or_default(), signals, deadline)
             .await
@@ -107,9 +110,6 @@ impl App {
         let (orders, to_pass_on) = mpsc::channel(ORDERS);
         let mut reporter = Reporter::new(path, told, to_pass_on);
         let (hurry, mut hurried) = mpsc::channel(1);
-        if is_first {
-            tokio::spawn(bury());
-        }
         let access = self.access.clone();
         tokio::spawn(listen(signals, is_first.then_some(orders), hurry, access));
         {
@@ -177,16 +177,6 @@ async fn listen(
         }
     }
     std::future::pending::<()>().await;
-}
-
-/// Whoever has lost its parent is a child of process 1, successors too.
-async fn bury() {
-    let Ok(mut ended) = signal(SignalKind::child()) else {
-        return;
-    };
-    while ended.recv().await.is_some() {
-        while wait(WaitOptions::NOHANG).is_ok_and(|one| one.is_some()) {}
-    }
 }
 
 fn sessions_of(pool: &Pool) -> Option<PoolLeft> {

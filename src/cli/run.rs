@@ -16,7 +16,8 @@ use crate::confine;
 use crate::doctor::System;
 use crate::handover::claim::claim;
 use crate::handover::door::Door;
-use crate::handover::manager::{self, Manager};
+use crate::handover::given::{Given, given};
+use crate::handover::manager::Manager;
 use crate::handover::report::Outlived;
 use crate::handover::{claim::Claim, place};
 use crate::health::command::{Runner, commands};
@@ -36,6 +37,8 @@ pub struct Way {
 /// Runs until a signal ends it, or a successor takes over. Exit codes: 0 stopped as told, 1 could not start, 78 faulty
 /// configuration.
 pub fn run(path: &Path, way: Way) -> ExitCode {
+    // Before anything is opened, which could have the number of a descriptor that is not there.
+    let given = given();
     let parent = way.detached.then(Parent::leave);
     let loaded = match config::load(path) {
         Ok(loaded) => loaded,
@@ -45,7 +48,7 @@ pub fn run(path: &Path, way: Way) -> ExitCode {
         }
     };
     check::show_warnings(&loaded.warnings);
-    match serve(loaded, path, way, parent.as_ref()) {
+    match serve(loaded, path, way, parent.as_ref(), given) {
         Ok(Ended::Stopped | Ended::Yielded | Ended::Outlived(Outlived::Stopped)) => DONE.into(),
         Ok(Ended::Outlived(Outlived::Lost)) => FAILED.into(),
         Err(error) => {
@@ -63,6 +66,7 @@ fn serve(
     path: &Path,
     way: Way,
     parent: Option<&Parent>,
+    given: Given,
 ) -> Result<Ended, Box<dyn std::error::Error>> {
     let (plan, words) = (loaded.plan, loaded.words);
     let source = Source {
@@ -77,7 +81,7 @@ fn serve(
     let former = way.takeover.then(|| place::find(path)).flatten();
     let door = door(&plan, path, former.as_ref().map(|(_, path)| path.as_path()));
     let mut heritage = Heritage {
-        inherited: manager::given(),
+        inherited: given.sockets,
         manager: Manager::of_this_process(),
         user: getuid().as_raw(),
         ..Heritage::default()
@@ -96,7 +100,10 @@ fn serve(
         Some((stream, _)) => Some(runtime.block_on(claim(stream)).map_err(NotTaken)?),
         None => None,
     };
+    let mut unused = given.useless;
     let claimed = claimed.map(|(mut claim, inherited)| {
+        // The predecessor has them, if they are of any use.
+        unused.extend(heritage.inherited.left());
         heritage.inherited = inherited;
         heritage.memory = claim.memory.take();
         heritage.is_successor = true;
@@ -113,6 +120,12 @@ fn serve(
         "howdah starts"
     );
     confined.tell();
+    for socket in unused {
+        tracing::warn!(
+            socket,
+            "the service manager gave what is of no use here: closed"
+        );
+    }
     budget::tell(files, &plan);
     match door {
         Ok(door) => heritage.door = Some(door),

@@ -30,10 +30,14 @@ pub fn run(args: &UpgradeArgs) -> ExitCode {
             return FAILED.into();
         }
     };
-    let (pid, version) = (former.pid, former.version);
+    let (pid, version) = (former.pid, &former.version);
     if !args.force && !former.program.is_empty() && former.program == program() {
         println!("process {pid} runs this very program (howdah {version}): nothing to do");
         return DONE.into();
+    }
+    if let Some(why) = unknown_to_its_manager(&former) {
+        eprintln!("error: {why}");
+        return FAILED.into();
     }
     match start(&args.config) {
         Ok(Began::Serves) => {
@@ -71,4 +75,21 @@ fn former(args: &UpgradeArgs) -> Result<Welcome, String> {
     runtime
         .block_on(look(stream))
         .map_err(|error| error.to_string())
+}
+
+/// The end of the old one would be the end of its service, which would be started beside the new one. In a container the process
+/// that was started stays, so nobody needs to know.
+fn unknown_to_its_manager(former: &Welcome) -> Option<String> {
+    let is_known = std::env::var_os("NOTIFY_SOCKET").is_some();
+    if !former.is_managed || former.pid == 1 || is_known {
+        return None;
+    }
+    let pid = former.pid;
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let mut units = groups.lines().filter_map(|line| line.rsplit('/').next());
+    let unit = units.find(|unit| unit.ends_with(".service"));
+    Some(format!(
+        "process {pid} is a service of systemd, which would not know of the new one: systemctl reload {}",
+        unit.unwrap_or("UNIT")
+    ))
 }

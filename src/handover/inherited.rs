@@ -12,12 +12,35 @@ use crate::plan::{ListenerName, Protocol};
 #[derive(Debug, Default)]
 pub struct Inherited {
     all: Vec<Option<(Described, OwnedFd)>>,
+    /// Of those that the service manager named.
+    names: Vec<(usize, String)>,
 }
 
 impl Inherited {
     /// One more.
     pub fn add(&mut self, described: Described, socket: OwnedFd) {
         self.all.push(Some((described, socket)));
+    }
+
+    /// One more, as the service manager calls it.
+    pub(super) fn add_named(&mut self, described: Described, socket: OwnedFd, name: Option<&str>) {
+        let place = self.all.len();
+        self.names.extend(name.map(|name| (place, name.to_owned())));
+        self.add(described, socket);
+    }
+
+    /// What nobody took: each by its address, and its name where it has one.
+    pub fn left(&self) -> Vec<String> {
+        let all = self.all.iter().enumerate();
+        let left = all.filter_map(|(place, one)| Some((place, &one.as_ref()?.0)));
+        let named = |(place, described): (usize, &Described)| {
+            let name = self.names.iter().find(|(of, _)| *of == place);
+            name.map_or_else(
+                || described.to_string(),
+                |(_, name)| format!("{name} at {described}"),
+            )
+        };
+        left.map(named).collect()
     }
 
     /// Those of one message.

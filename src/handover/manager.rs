@@ -1,21 +1,16 @@
-//! The service manager (systemd, or whatever speaks as it does): what it is told, and the sockets that it gives.
+//! The service manager (systemd, or whatever speaks as it does): what it is told. The sockets that it gives are in
+//! [`super::given`].
 //!
 //! Connected before the process locks itself in. Where nobody manages, every word goes nowhere.
 
 use std::env;
-use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 use std::time::Duration;
 
-use listenfd::ListenFd;
+use rustix::net::{SendFlags, send};
 use rustix::time::{ClockId, clock_gettime};
-
-use super::inherited::Inherited;
-use super::message::Described;
-use crate::plan::Protocol;
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -36,9 +31,14 @@ impl Manager {
         }
     }
 
+    /// Whether anybody listens.
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// How often it wants to hear of us.
     pub fn watchdog(&self) -> Option<Duration> {
-        self.watchdog.filter(|_| self.socket.is_some())
+        self.watchdog.filter(|_| self.is_there())
     }
 
     /// What it told a predecessor counts for us, whom it did not start.
@@ -46,10 +46,16 @@ impl Manager {
         self.watchdog = self.watchdog.or(micros.map(Duration::from_micros));
     }
 
-    /// We serve. After a takeover it is we whom it watches from now on.
-    pub fn ready(&self) {
+    /// We serve, or stand by.
+    pub fn ready(&self, status: &str) {
+        self.say(&format!("READY=1\n{}", line(status)));
+    }
+
+    /// We serve after a takeover: it is we whom it watches from now on. Said only then, as in a container our number is another
+    /// one outside.
+    pub fn succeeded(&self, status: &str) {
         let pid = std::process::id();
-        self.say(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+        self.say(&format!("MAINPID={pid}\nREADY=1\n{}", line(status)));
     }
 
     /// A configuration is read.
@@ -59,23 +65,26 @@ impl Manager {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 
-    /// It is, or was refused.
-    pub fn reloaded(&self) {
-        self.say("READY=1");
+    /// What is to be seen beside the state, until the next word.
+    pub fn status(&self, status: &str) {
+        self.say(&line(status));
     }
 
     /// We drain.
     pub fn stopping(&self, sessions: u32) {
-        self.say(&format!(
-            "STOPPING=1\nSTATUS=draining, {sessions} sessions open"
-        ));
+        let status = line(&format!("draining, {sessions} sessions open"));
+        self.say(&format!("STOPPING=1\n{status}"));
     }
 
-    /// We are alive, the workers too.
+    /// We are alive, the workers too. Where the manager does not read, this is lost, as the next one comes soon.
     pub fn alive(&self) {
-        self.say("WATCHDOG=1");
+        if let Some(socket) = &self.socket {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = send(socket, b"WATCHDOG=1", flags);
+        }
     }
 
+    /// Waits a moment where the manager is busy: a word that it misses is not said again.
     fn say(&self, text: &str) {
         // Who does not listen any more cannot be helped.
         if let Some(socket) = &self.socket {
@@ -84,9 +93,16 @@ impl Manager {
     }
 }
 
+/// One line, and not a long one.
+fn line(status: &str) -> String {
+    let flat = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = flat.chars().take(STATUS).collect();
+    format!("STATUS={short}")
+}
+
 fn connect(name: &[u8]) -> std::io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
+    socket.set_write_timeout(Some(BUSY))?;
     match name.split_first() {
         Some((b'@', abstract_name)) => {
             socket.connect_addr(&SocketAddr::from_abstract_name(abstract_name)?)?;
@@ -107,41 +123,58 @@ fn watchdog() -> Option<Duration> {
     (ours && micros > 0).then(|| Duration::from_micros(micros))
 }
 
-/// The sockets that it opened for us (`LISTEN_FDS`, `LISTEN_PID`), by their address. One that is neither a listening socket nor
-/// one for datagrams is passed over.
-pub fn given() -> Inherited {
-    let mut given = ListenFd::from_env();
-    let mut inherited = Inherited::default();
-    for place in 0..given.len() {
-        let socket = stream(&mut given, place)
-            .or_else(|| datagrams(&mut given, place))
-            .or_else(|| in_the_file_system(&mut given, place));
-        if let Some((described, socket)) = socket {
-            inherited.add(described, socket);
-        }
+/// For the manager to read what it was told.
+const BUSY: Duration = Duration::from_secs(1);
+/// Characters of a status.
+const STATUS: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Manager, UnixDatagram) {
+        let (ours, its) = UnixDatagram::pair().expect("a pair");
+        ours.set_write_timeout(Some(BUSY)).expect("set");
+        let manager = Manager {
+            socket: Some(Arc::new(ours)),
+            watchdog: Some(BUSY),
+        };
+        (manager, its)
     }
-    inherited
-}
 
-fn stream(given: &mut ListenFd, place: usize) -> Option<(Described, OwnedFd)> {
-    let socket: TcpListener = given.take_tcp_listener(place).ok()??;
-    socket.set_nonblocking(true).ok()?;
-    let address = socket.local_addr().ok()?;
-    let described = Described::listener("", address, address, Protocol::Tcp);
-    Some((described, socket.into()))
-}
+    fn heard(by: &UnixDatagram) -> String {
+        let mut room = [0; 1024];
+        let count = by.recv(&mut room).expect("heard");
+        String::from_utf8_lossy(&room[..count]).into_owned()
+    }
 
-fn datagrams(given: &mut ListenFd, place: usize) -> Option<(Described, OwnedFd)> {
-    let socket: UdpSocket = given.take_udp_socket(place).ok()??;
-    socket.set_nonblocking(true).ok()?;
-    let address = socket.local_addr().ok()?;
-    let described = Described::listener("", address, address, Protocol::Udp);
-    Some((described, socket.into()))
-}
+    #[test]
+    fn a_busy_manager_misses_beats_and_no_word() {
+        let (manager, its) = pair();
+        for _ in 0..10_000 {
+            manager.alive();
+        }
+        let late = std::thread::spawn({
+            let manager = manager.clone();
+            move || manager.ready("serving")
+        });
+        while heard(&its) == "WATCHDOG=1" {}
+        late.join().expect("said");
+        its.set_nonblocking(true).expect("set");
+        assert!(
+            its.recv(&mut [0; 8]).is_err(),
+            "beats that nobody read were kept"
+        );
+    }
 
-fn in_the_file_system(given: &mut ListenFd, place: usize) -> Option<(Described, OwnedFd)> {
-    let socket: UnixListener = given.take_unix_listener(place).ok()??;
-    socket.set_nonblocking(true).ok()?;
-    let path = socket.local_addr().ok()?.as_pathname()?.to_owned();
-    Some((Described::AdminSocket { path }, socket.into()))
+    #[test]
+    fn a_status_is_one_line() {
+        let (manager, its) = pair();
+        manager.ready(&format!("one\nREADY=0\n{}", "x".repeat(2000)));
+        let said = heard(&its);
+        let lines: Vec<_> = said.lines().collect();
+        assert!(
+            matches!(lines[..], ["READY=1", status] if status.starts_with("STATUS=one READY=0 x") && status.len() < 320)
+        );
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! JSON, so that a newer howdah may add fields that an older one passes over. What is not understood ends the conversation.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -101,6 +102,9 @@ pub struct Welcome {
     /// What the service manager told it to be alive within, in microseconds.
     #[serde(default)]
     pub watchdog_usec: Option<u64>,
+    /// Whether a service manager listens to it.
+    #[serde(default)]
+    pub is_managed: bool,
 }
 
 /// A socket that is handed over.
@@ -171,6 +175,20 @@ impl Described {
             wanted,
             bound,
             udp: spoken == Protocol::Udp,
+        }
+    }
+}
+
+impl fmt::Display for Described {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listener { bound, udp, .. } => {
+                write!(f, "{bound}{}", if *udp { " (udp)" } else { "" })
+            }
+            Self::Admin { wanted } => write!(f, "{wanted}"),
+            Self::AdminSocket { path } => write!(f, "{}", path.display()),
+            Self::Output => f.write_str("standard output"),
+            Self::Errors => f.write_str("standard error"),
         }
     }
 }

@@ -12,12 +12,13 @@
 //!
 //! * Before `serving` the old one changes nothing: a new one that fails, hangs or dies leaves it as it was.
 //! * Each step has a deadline, each message a bound; whoever is neither root nor of our own user is sent away.
-//! * Descriptors come by `SCM_RIGHTS` ([`link`]), or from the service manager ([`manager`]); no line here is unsafe.
+//! * Descriptors come by `SCM_RIGHTS` ([`link`]), or from the service manager ([`given`]); no line here is unsafe.
 //!
 //! [`app`](crate::app) decides when; this room knows how.
 
 pub mod claim;
 pub mod door;
+pub mod given;
 pub mod inherited;
 pub mod link;
 pub mod manager;

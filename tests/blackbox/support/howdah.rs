@@ -86,6 +86,14 @@ impl Site {
     pub(crate) async fn start(self, config: &str) -> Howdah {
         Howdah::start_in(self, config).await
     }
+
+    /// The same as `with` would have it done, whatever that waits for.
+    pub(crate) fn spawn(self, config: &str, with: impl FnOnce(Command) -> Command) -> Howdah {
+        let path = write(self.path(), "howdah.toml", &with_preamble(config));
+        let mut command = program();
+        command.arg("run").arg("--config").arg(&path);
+        Howdah::spawn(command, Arc::new(self.dir), with)
+    }
 }
 
 impl Howdah {
@@ -113,7 +121,7 @@ impl Howdah {
             command = mounting(&command, FULL, &folder);
         }
         command.arg("run").arg("--config").arg(&path);
-        let howdah = Self::spawn(command, Arc::new(dir));
+        let howdah = Self::spawn(command, Arc::new(dir), |command| command);
         howdah
             .log
             .find(0, |line| address_in(line, "listening"))
@@ -122,14 +130,20 @@ impl Howdah {
     }
 
     /// Its control socket lies beside its configuration.
-    fn spawn(mut command: Command, dir: Arc<TempDir>) -> Self {
-        let mut child = command
+    fn spawn(
+        mut command: Command,
+        dir: Arc<TempDir>,
+        with: impl FnOnce(Command) -> Command,
+    ) -> Self {
+        command
             .env("RUNTIME_DIRECTORY", dir.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let access = Lines::of(child.stdout.take().unwrap());
+            .stderr(Stdio::piped());
+        let mut child = with(command).spawn().unwrap();
+        let access = match child.stdout.take() {
+            Some(pipe) => Lines::of(pipe),
+            None => Lines::of(std::io::empty()),
+        };
         let log = Lines::of(child.stderr.take().unwrap());
         Self {
             child,
@@ -142,11 +156,22 @@ impl Howdah {
 
     /// Another one with the same file, that takes over from this one, or from whoever has by now.
     pub(crate) fn takeover(&self) -> Self {
+        self.takeover_by(|command| command)
+    }
+
+    /// The same as `with` would have it done.
+    pub(crate) fn takeover_by(&self, with: impl FnOnce(Command) -> Command) -> Self {
+        self.beside(&["run", "--takeover"], with)
+    }
+
+    /// Another one with the same file and in the same place.
+    pub(crate) fn beside(&self, words: &[&str], with: impl FnOnce(Command) -> Command) -> Self {
         let mut command = program();
         command
-            .args(["run", "--takeover", "--config"])
+            .args(words)
+            .arg("--config")
             .arg(self.configuration());
-        Self::spawn(command, Arc::clone(&self.dir))
+        Self::spawn(command, Arc::clone(&self.dir), with)
     }
 
     /// The same, and it serves.

@@ -2,6 +2,7 @@
 
 pub(crate) mod howdah;
 pub(crate) mod lines;
+pub(crate) mod manager;
 pub(crate) mod tls;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::howdah::{Howdah, Site, named, program, run};
+pub(crate) use self::manager::Manager;
 pub(crate) use self::tls::Certificates;
 pub(crate) use ::howdah::standin::{Fault, Frame, StandInListener, raw};
 use rustix::process::Signal;
