@@ -21,7 +21,6 @@ use crate::handover::manager::Manager;
 use crate::handover::report::Outlived;
 use crate::handover::{claim::Claim, place};
 use crate::health::command::{Runner, commands};
-use crate::plan::Plan;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -77,17 +76,34 @@ fn serve(
     let files = budget::raise_open_files();
     // What the doctor will say of this machine: the locks hide it.
     System::here();
-    // What is found and bound by who we are now; and what came with the process.
-    let former = way.takeover.then(|| place::find(path)).flatten();
-    let door = door(&plan, path, former.as_ref().map(|(_, path)| path.as_path()));
+    // What is found by who we are now; and what came with the process.
+    let user = plan.global.user.as_ref().map(|user| (user.uid, user.gid));
+    let find = || place::find(path, user.map(|(uid, _)| uid));
+    let mut former = find();
+    // Looked for also without a takeover: the user may not be allowed to see that somebody of root's answers there.
+    let is_taken = !way.takeover && former.take().is_some();
     let mut heritage = Heritage {
         inherited: given.sockets,
         manager: Manager::of_this_process(),
         user: getuid().as_raw(),
         ..Heritage::default()
     };
+    if let Some(user) = user {
+        place::give(user, former.as_ref().and_then(|(_, path)| path.parent()));
+    }
     // Before the first thread, the log's: threads inherit what their maker is.
     let settled = confine::settle(&plan)?;
+    // A root without all of its rights finds less than the user.
+    if way.takeover && former.is_none() {
+        former = find();
+    }
+    let door = match is_taken {
+        true => Err(std::io::ErrorKind::AddrInUse.into()),
+        false => door(path, former.as_ref().map(|(_, path)| path.as_path())),
+    };
+    if let (Some(_), Err(error)) = (&former, &door) {
+        return Err(NoRoom(error.kind().into()).into());
+    }
     // From the next line on nothing starts programs.
     let runner = Runner::start(commands(&plan))?;
     let folder = door.as_ref().ok().and_then(|door| door.path().parent());
@@ -165,15 +181,10 @@ fn serve(
 }
 
 /// Beside that of a predecessor, or where the next one will look.
-fn door(plan: &Plan, config: &Path, former: Option<&Path>) -> std::io::Result<Door> {
-    let owner = plan.global.user.as_ref().map(|user| (user.uid, user.gid));
+fn door(config: &Path, former: Option<&Path>) -> std::io::Result<Door> {
     match former {
-        Some(former) => Door::bind(former, true, owner),
-        None => Door::bind(
-            &place::folder(owner)?.join(place::name(config)),
-            false,
-            owner,
-        ),
+        Some(former) => Door::bind(former, true),
+        None => Door::bind(&place::folder()?.join(place::name(config)), false),
     }
 }
 
@@ -197,3 +208,10 @@ async fn give_up(claim: Option<Claim>, why: &str) {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot take over, and the howdah that runs goes on: {0}")]
 struct NotTaken(#[source] crate::handover::link::LinkError);
+
+/// The old one would wait for a successor that nobody can reach.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot take over, and the howdah that runs goes on: no control socket can be made beside its own: {0}"
+)]
+struct NoRoom(#[source] std::io::Error);

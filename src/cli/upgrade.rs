@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::detached::{Began, start};
 use super::{DEFAULT_CONFIG, DONE, FAILED};
 use crate::app::heritage::program;
+use crate::config;
 use crate::handover::claim::look;
 use crate::handover::message::Welcome;
 use crate::handover::place;
@@ -62,7 +63,10 @@ pub fn run(args: &UpgradeArgs) -> ExitCode {
 }
 
 fn former(args: &UpgradeArgs) -> Result<Welcome, String> {
-    let Some((stream, _)) = place::find(&args.config) else {
+    // A faulty file is for the new one to tell of.
+    let loaded = config::load(&args.config).ok();
+    let user = loaded.and_then(|loaded| loaded.plan.global.user);
+    let Some((stream, _)) = place::find(&args.config, user.map(|user| user.uid)) else {
         return Err(format!(
             "no howdah that can be taken over from runs with {}: start one by `howdah run`",
             args.config.display()

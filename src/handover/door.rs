@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener as Listening, UnixStream as Stream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,11 +69,11 @@ pub struct Successor {
 
 impl Door {
     /// Binds at `path`, unless somebody answers there; `beside`: under another name there, until [`Open::take_the_path`].
-    /// `owner` is who the process will be.
+    /// Whoever this process is must be who it stays, as the folder is that user's.
     ///
     /// # Errors
     /// `AddrInUse` when another howdah answers there; what the system says.
-    pub fn bind(path: &Path, beside: bool, owner: Option<(u32, u32)>) -> io::Result<Self> {
+    pub fn bind(path: &Path, beside: bool) -> io::Result<Self> {
         if !beside && Stream::connect(path).is_ok() {
             return Err(ErrorKind::AddrInUse.into());
         }
@@ -83,10 +83,6 @@ impl Door {
         // Of a howdah that had this number and was killed.
         let _ = fs::remove_file(&at);
         let listener = listen(&at)?;
-        // The folder may be of that user, who may have put a link there meanwhile.
-        if let Some((uid, gid)) = owner.filter(|_| geteuid().is_root()) {
-            lchown(&at, Some(uid), Some(gid))?;
-        }
         let found = fs::symlink_metadata(&at)?;
         let mut place = Place {
             path: path.to_owned(),

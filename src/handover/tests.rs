@@ -31,7 +31,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let door = Door::bind(&dir.path().join("control"), false, None).expect("binds");
+        let door = Door::bind(&dir.path().join("control"), false).expect("binds");
         let predecessors = Predecessors::default();
         let (sender, callers) = mpsc::channel(4);
         let open = door.open(0, Welcome::default(), predecessors.clone(), sender);
@@ -275,10 +275,10 @@ fn port_0_goes_by_the_name_of_its_listener() {
 async fn a_socket_file_of_a_dead_howdah_is_replaced_and_that_of_a_live_one_is_not() {
     let stage = Stage::new();
     let path = stage.open.path().to_owned();
-    let error = Door::bind(&path, false, None).expect_err("somebody answers");
+    let error = Door::bind(&path, false).expect_err("somebody answers");
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     // A successor binds beside, and takes the path; the former leaves it alone then.
-    let second = Door::bind(&path, true, None).expect("beside");
+    let second = Door::bind(&path, true).expect("beside");
     let (sender, _callers) = mpsc::channel(1);
     let second = second.open(0, Welcome::default(), Predecessors::default(), sender);
     let mut second = second.expect("watched");
@@ -290,7 +290,7 @@ async fn a_socket_file_of_a_dead_howdah_is_replaced_and_that_of_a_live_one_is_no
     assert!(!path.exists());
     // As a kill leaves it.
     drop(std::os::unix::net::UnixListener::bind(&path).expect("binds"));
-    Door::bind(&path, false, None).expect("replaced");
+    Door::bind(&path, false).expect("replaced");
     drop(dir);
 }
 

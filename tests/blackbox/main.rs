@@ -48,6 +48,7 @@ mod locks;
 mod logs;
 mod newcomer;
 mod peers;
+mod places;
 mod probe;
 mod probes;
 mod process_one;

@@ -137,7 +137,7 @@ async fn one_at_a_time_and_none_while_it_stops() {
     exchange(&mut session, "two").await;
     drop(session);
     assert_eq!(howdah.exit().await.code(), Some(0));
-    assert!(place::find(&howdah.configuration()).is_none());
+    assert!(place::find(&howdah.configuration(), None).is_none());
     let left: Vec<_> = fs::read_dir(howdah.dir()).unwrap().flatten().collect();
     let names = left.iter().map(|entry| entry.file_name());
     let names: Vec<_> = names
