@@ -47,13 +47,21 @@ impl Member {
     pub(super) fn write(&mut self) -> Vec<u8> {
         loop {
             let text = serde_json::to_vec(self).unwrap_or_default();
-            if text.len() <= CONTENT_MAX {
+            let Some(mut over) = text.len().checked_sub(CONTENT_MAX + 1) else {
                 return text;
-            }
-            let Some((_, servers)) = self.pools.pop_last() else {
-                return Vec::new();
             };
-            self.untold += servers.len();
+            // Each pool is measured once: to write the whole again for each would take seconds of every second.
+            loop {
+                let Some((_, servers)) = self.pools.pop_last() else {
+                    return Vec::new();
+                };
+                self.untold += servers.len();
+                let length = serde_json::to_vec(&servers).map_or(0, |text| text.len());
+                match over.checked_sub(length) {
+                    Some(rest) => over = rest,
+                    None => break,
+                }
+            }
         }
     }
 
