@@ -9,11 +9,12 @@ use tokio::sync::watch;
 use super::error::StartError;
 use crate::admin::RuntimeView;
 use crate::cluster::{Cluster, House};
+use crate::handover::message::Membership;
 use crate::plan::{Plan, VipName};
 use crate::telemetry::Metrics;
 use crate::vip::Permission;
 
-/// Takes part where the plan says so.
+/// Takes part where the plan says so; where it has not `entered`, when it does.
 ///
 /// # Errors
 /// The roots of TLS cannot be used.
@@ -22,6 +23,7 @@ pub(super) fn join(
     view: &Arc<ArcSwap<RuntimeView>>,
     admin: SocketAddr,
     metrics: &Metrics,
+    entered: bool,
 ) -> Result<Option<Cluster>, StartError> {
     let Some(words) = &plan.cluster else {
         return Ok(None);
@@ -46,13 +48,33 @@ pub(super) fn join(
         }),
         admin: admin.to_string(),
     };
-    let cluster = Cluster::new(&words.name, shared, house, metrics).map_err(StartError::Cluster)?;
+    let cluster = Cluster::new(&words.name, shared, house, metrics, entered);
+    let cluster = cluster.map_err(StartError::Cluster)?;
     let shown = Some(cluster.clone());
     view.rcu(|view| RuntimeView {
         cluster: shown.clone(),
         ..RuntimeView::clone(view)
     });
     Ok(Some(cluster))
+}
+
+/// What a successor should know before it asks for the place.
+pub(super) fn membership(cluster: &Cluster) -> Membership {
+    Membership {
+        name: cluster.name().to_owned(),
+        path: cluster.path().to_owned(),
+        exclusive: cluster.is_exclusive(),
+        leads: *cluster.leads().borrow(),
+    }
+}
+
+/// Whether the place of that howdah is ours to go on in.
+pub(super) fn succeeds(cluster: &Cluster, former: &Membership) -> bool {
+    let leads = former.leads;
+    Membership {
+        leads,
+        ..membership(cluster)
+    } == *former
 }
 
 /// Who may hold virtual addresses, which are begun later than they are made known.

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::cluster::membership;
 use super::error::RunError;
 use super::heritage::{CALLERS, Giving, program};
 use super::pulse::Pulse;
@@ -36,8 +37,9 @@ impl App {
 
     /// Every listener serves: the predecessor hears it and drains, and the service manager too.
     pub(super) async fn enter(&mut self) -> Result<(), RunError> {
-        if let Err(error) = self.answer() {
-            tracing::error!(%error, "the admin server cannot be started");
+        // Nobody may hear of one that leads soon that it does not.
+        if !self.follows_a_leader() {
+            self.answer_or_say();
         }
         if self.claim.is_none() {
             self.tell_of_what_nobody_took();
@@ -48,6 +50,9 @@ impl App {
             (Some(claim), Some(door)) => self.confirm(claim, kept, door.path()).await?,
             _ => None,
         };
+        let session = yielded.as_ref().and_then(|one| one.session.as_ref());
+        self.take_the_place(session).await;
+        self.answer_or_say();
         self.begin_vips(yielded.is_some()).await;
         if let Some(admin) = &mut self.admin {
             admin.settle();
@@ -93,6 +98,12 @@ impl App {
         }
     }
 
+    fn answer_or_say(&mut self) {
+        if let Err(error) = self.answer() {
+            tracing::error!(%error, "the admin server cannot be started");
+        }
+    }
+
     async fn confirm(
         &self,
         claim: Claim,
@@ -100,7 +111,7 @@ impl App {
         path: &std::path::Path,
     ) -> Result<Option<crate::handover::claim::Yielded>, RunError> {
         let (pid, version) = (claim.welcome.pid, claim.welcome.version.clone());
-        let (text, yielded) = match claim.serving(kept, path).await {
+        let (text, yielded) = match claim.serving(kept, self.place.is_some(), path).await {
             Confirmed::Yielded(yielded) => {
                 tracing::info!(pid, version, "took over: the old howdah drains");
                 (
@@ -249,6 +260,7 @@ impl App {
         Ok(Offer {
             sockets,
             memory: Some(self.remember()),
+            cluster: self.cluster.as_ref().map(membership),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::handover::door::{Caller, Door, Open, Successor};
 use crate::handover::inherited::Inherited;
 use crate::handover::link::LinkError;
 use crate::handover::manager::Manager;
-use crate::handover::message::Order;
+use crate::handover::message::{Membership, Order};
 use crate::handover::offer::{self, Accepted};
 use crate::handover::report::Outlived;
 
@@ -27,6 +27,8 @@ pub struct Heritage {
     pub is_successor: bool,
     /// What a predecessor's pools remember.
     pub memory: Option<Vec<u8>>,
+    /// What a predecessor is in a cluster.
+    pub cluster: Option<Membership>,
 }
 
 /// The control socket of a howdah that runs.
@@ -53,6 +55,7 @@ impl Default for Heritage {
             user: getuid().as_raw(),
             is_successor: false,
             memory: None,
+            cluster: None,
         }
     }
 }

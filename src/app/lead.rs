@@ -2,12 +2,16 @@
 //!
 //! One that stands by is warm: it probes, discovers and obeys orders, and no listener is open. One that leads no more closes
 //! them; sessions that it has go on, as their servers are as good as before.
+//!
+//! A successor of one that leads stands by until that one yields. It has the sockets by then, its own and its predecessor's:
+//! connections wait in them for the moment in between, and the other howdahs do not notice.
 
 use std::sync::Arc;
 
 use super::App;
 use super::step::Step;
 use crate::cluster::Cluster;
+use crate::handover::claim::Session;
 use crate::telemetry::journal::{Event, Kind};
 
 impl App {
@@ -21,6 +25,14 @@ impl App {
             return;
         }
         self.stands_by = stands_by;
+        // What a successor was shown is not so any more: it gives up, and may try again.
+        if let Some(giving) = self.giving.take() {
+            let pid = giving.pid();
+            tracing::warn!(
+                pid,
+                "a takeover is given up: another howdah leads from now on, or this one does"
+            );
+        }
         if stands_by {
             let runtimes = self.listeners.values_mut();
             let sockets: Vec<_> = runtimes
@@ -32,12 +44,31 @@ impl App {
             let sessions = self.handles.sessions();
             tracing::info!(sessions, "listeners are closed, open sessions go on");
         } else {
+            for (listener, opened) in std::mem::take(&mut self.held_back) {
+                self.listen(&listener, opened).await;
+            }
             self.open_all().await;
         }
         if self.has_entered {
             self.manager.status(self.status());
         }
         self.show_house();
+    }
+
+    /// Whether the predecessor leads, and this howdah does when that one yields.
+    pub(super) fn follows_a_leader(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.leads)
+    }
+
+    /// The predecessor has yielded: this howdah goes on in its place.
+    pub(super) async fn take_the_place(&mut self, session: Option<&Session>) {
+        if let Some(cluster) = &self.cluster {
+            cluster.enter(session.map(|session| (&session.bytes, session.asked)));
+        }
+        self.place = None;
+        self.follow_the_leader().await;
+        // Where it does not lead in spite of all, nobody may wait there.
+        self.held_back.clear();
     }
 
     /// Those of a howdah that leads which could not be opened when it began to.

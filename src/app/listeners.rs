@@ -32,7 +32,7 @@ impl App {
         handovers: &mut Vec<Handover>,
     ) -> Result<Vec<Opened>, ReloadError> {
         self.retiring.retain(|socket| !socket.retired.is_closed());
-        if self.stands_by {
+        if self.stands_by && !self.follows_a_leader() {
             return Ok(Vec::new());
         }
         let mut opened = Vec::new();
@@ -211,7 +211,11 @@ impl App {
         }
     }
 
-    async fn listen(&mut self, listener: &ListenerName, opened: Vec<Opened>) {
+    pub(super) async fn listen(&mut self, listener: &ListenerName, opened: Vec<Opened>) {
+        if self.stands_by {
+            self.held_back.push((listener.clone(), opened));
+            return;
+        }
         for Opened {
             wanted,
             bound,

@@ -51,7 +51,7 @@ use self::pulse::Pulse;
 use self::reach::{REACH_EVERY, Reachability};
 use self::reloads::Reloads;
 use self::signal::Signal;
-use self::step::{GLANCE, Step, Waiting};
+use self::step::{GLANCE, HeldBack, Step, Waiting};
 use crate::admin::{AdminServer, AdminThread, Command, Configuration, HandlerContext, RuntimeView};
 use crate::alerts::{Alerts, Exists};
 use crate::availability::Availability;
@@ -62,7 +62,7 @@ use crate::discovery::{Names, Sources};
 use crate::handover::claim::Claim;
 use crate::handover::inherited::Inherited;
 use crate::handover::manager::Manager;
-use crate::handover::message::Described;
+use crate::handover::message::{Described, Membership};
 use crate::handover::predecessors::Predecessors;
 use crate::health::command::Programs;
 use crate::health::{Checkers, LoadReaders};
@@ -113,6 +113,10 @@ pub struct App {
     cluster: Option<Cluster>,
     /// Another howdah leads: no listener of ours is open.
     stands_by: bool,
+    /// The predecessor's place in the cluster, where this howdah goes on in it.
+    place: Option<Membership>,
+    /// Sockets of listeners that are opened when this howdah leads, as the predecessor does until then.
+    held_back: Vec<HeldBack>,
     state: StateFile,
     /// What a former howdah left, until the pools of the start have it.
     memory: Option<Former>,
@@ -226,6 +230,7 @@ impl App {
             user,
             is_successor,
             memory,
+            cluster: former,
         } = heritage;
         let (path, words) = source.map(|source| (source.path, source.words)).unzip();
         let words = words.unwrap_or_default();
@@ -275,9 +280,15 @@ impl App {
             state: state.view(),
             predecessors: predecessors.clone(),
         }));
-        let cluster = cluster::join(&plan, &view, server.address(), &metrics)?;
+        let cluster = cluster::join(&plan, &view, server.address(), &metrics, !is_successor)?;
         fences.are_of(cluster.as_ref());
         let stands_by = cluster.as_ref().is_some_and(Cluster::is_exclusive);
+        let goes_on = |former: &_| {
+            cluster
+                .as_ref()
+                .is_some_and(|one| cluster::succeeds(one, former))
+        };
+        let place = former.filter(goes_on);
         let mut app = Self {
             alerts: Alerts::new(&metrics, still_there(&view)),
             peers,
@@ -310,6 +321,8 @@ impl App {
             vips: Arc::new(vips),
             cluster,
             stands_by,
+            place,
+            held_back: Vec::new(),
             state,
             memory,
             handed,

@@ -44,6 +44,9 @@ pub(super) struct Waiting {
     pub(super) until: Instant,
 }
 
+/// A listener, and sockets that it has when this howdah leads.
+pub(super) type HeldBack = (ListenerName, Vec<Opened>);
+
 /// From one listener to another.
 pub(super) type Handover = (ListenerName, ListenerName);
 

@@ -14,7 +14,7 @@ use super::{App, reopen_logs};
 use crate::admin::{Draining, RuntimeView};
 use crate::base::fate::Fate;
 use crate::handover::message::Order;
-use crate::handover::offer::Accepted;
+use crate::handover::offer::{Accepted, Last};
 use crate::handover::predecessors::{Left, PoolLeft};
 use crate::handover::report::Reporter;
 use crate::pool::Pool;
@@ -31,7 +31,7 @@ impl App {
         let (pid, version) = (accepted.hello.pid, accepted.hello.version.clone());
         let deadline = Instant::now() + self.plan.global.drain_timeout;
         let beats = self.pulse.keep();
-        let memory = self.give_up(&accepted, deadline).await;
+        let last = self.give_up(&accepted, deadline).await;
         tracing::info!(
             pid,
             version,
@@ -46,7 +46,7 @@ impl App {
             .from("running")
             .to("draining");
         self.metrics.journal().tell(event);
-        if let Err(error) = accepted.draining(Some(&memory)).await {
+        if let Err(error) = accepted.draining(&last).await {
             tracing::warn!(pid, %error, "the successor went silent, and has the sockets all the same");
         }
         // The watchdog is the successor's.
@@ -59,8 +59,8 @@ impl App {
 
     /// What only one can have: connections that wait, virtual addresses, the place in the cluster, the admin address, the files of history and state, alerts.
     ///
-    /// What pools remember then.
-    async fn give_up(&mut self, accepted: &Accepted, deadline: Instant) -> Vec<u8> {
+    /// Gives what the successor goes on with.
+    async fn give_up(&mut self, accepted: &Accepted, deadline: Instant) -> Last {
         let given = self.given(&accepted.kept);
         let sockets = self
             .listeners
@@ -89,14 +89,19 @@ impl App {
         tokio::join!(self.availability.stop(HISTORY), self.state.close(HISTORY));
         // The file is the successor's from now on.
         self.state.follow(None, &[]);
-        let memory = self.remember();
+        let memory = Some(self.remember());
+        // Before addresses end, which give their latches back where nobody goes on with them.
+        let session = match &self.cluster {
+            Some(cluster) if accepted.session => cluster.hand_over().await,
+            _ => None,
+        };
         // Last, as the kernel keeps an address for three seconds, and partners wait for less: a slow disk must not cost it.
         self.vips.end(true).await;
         self.peers.end();
-        if let Some(cluster) = &self.cluster {
+        if let Some(cluster) = self.cluster.as_ref().filter(|_| !accepted.session) {
             cluster.leave().await;
         }
-        memory
+        Last { memory, session }
     }
 
     async fn finish(

@@ -122,6 +122,7 @@ fn serve(
         unused.extend(heritage.inherited.left());
         heritage.inherited = inherited;
         heritage.memory = claim.memory.take();
+        heritage.cluster = claim.cluster.take();
         heritage.is_successor = true;
         claim
     });

@@ -22,7 +22,7 @@ pub(super) async fn run(shared: &Shared) {
     }
 }
 
-fn look(shared: &Shared, now: Instant) {
+pub(super) fn look(shared: &Shared, now: Instant) {
     let leads = shared.lead.holds(now);
     let turned = shared
         .leads
@@ -32,10 +32,7 @@ fn look(shared: &Shared, now: Instant) {
     }
     let alive = shared.alive.holds(now);
     for latch in shared.state().fences.values() {
-        let may = latch.held && alive;
-        latch
-            .may
-            .send_if_modified(|known| std::mem::replace(known, may) != may);
+        latch.tell(latch.held && alive);
     }
 }
 
@@ -93,7 +90,7 @@ mod tests {
             unready: Box::new(Vec::new),
             admin: String::new(),
         };
-        Shared::new("lb-1", plan, house, Metrics::new(), Member::default())
+        Shared::new("lb-1", plan, house, Metrics::new(), Member::default(), true)
     }
 
     #[tokio::test(start_paused = true)]

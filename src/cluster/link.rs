@@ -37,6 +37,15 @@ enum End {
     Left,
 }
 
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// With the session.
+    Ended,
+    /// The session is the successor's.
+    HandedOver,
+}
+
 impl From<Broken> for End {
     fn from(broken: Broken) -> Self {
         Self::Broken(broken)
@@ -85,7 +94,7 @@ impl<'a> Link<'a> {
     }
 
     /// One connection after the other, until we leave.
-    pub(super) async fn run(&mut self) {
+    pub(super) async fn run(&mut self) -> Left {
         let plan = &self.shared.plan;
         let tls = plan
             .zookeeper
@@ -94,10 +103,16 @@ impl<'a> Link<'a> {
             .and_then(|tls| Connector::new(tls).ok());
         let mut ensemble = Ensemble::lasting(&plan.zookeeper, tls, plan.session_timeout);
         let mut leaving = self.shared.leaving.subscribe();
+        tokio::select! {
+            () = entered(self.shared) => self.take_up(&mut ensemble),
+            () = asked(&mut leaving) => return self.end(),
+        }
         loop {
             let connected = tokio::select! {
-                connected = ensemble.connect() => connected,
+                // First: what is handed over is not taken up once more.
+                biased;
                 () = asked(&mut leaving) => break,
+                connected = ensemble.connect() => connected,
             };
             let (who, broken) = match connected {
                 Ok(member) => {
@@ -118,21 +133,44 @@ impl<'a> Link<'a> {
             if matches!(broken, Broken::Expired) {
                 // What we held is another's.
                 self.give_up();
+                self.shared.state().session = (SessionKey::default(), 0);
             }
             tracing::debug!(server = %who, %broken, "no session with this ZooKeeper server");
             let lost = *self.lost.get_or_insert_with(Instant::now);
-            let never = self.beat == 0 && self.shared.state().why.is_none();
+            let begins = self.beat == 0 && self.session.id == 0;
+            let never = begins && self.shared.state().why.is_none();
             if ensemble.is_exhausted() && (lost.elapsed() >= GRACE || never) {
                 self.alone(format!("{who}: {broken}"));
             }
         }
-        self.give_up();
+        self.end()
+    }
+
+    /// What a predecessor has handed over, if any.
+    fn take_up(&mut self, ensemble: &mut Ensemble<'_>) {
+        let (session, zxid) = self.shared.state().session;
+        if session.id != 0 {
+            self.session = session;
+            ensemble.take_up(session, zxid);
+        }
+    }
+
+    fn end(&self) -> Left {
+        let left = match self.shared.is_handing_over() {
+            true => Left::HandedOver,
+            false => Left::Ended,
+        };
+        if left == Left::Ended {
+            self.give_up();
+        }
         self.shared.leaving.send_replace(Leaving::Done);
+        left
     }
 
     async fn attend(&mut self, mut wire: Wire, who: &str, ensemble: &mut Ensemble<'_>) -> End {
         let mut leaving = self.shared.leaving.subscribe();
         self.session = wire.key();
+        self.shared.state().session = (wire.key(), wire.zxid());
         self.timeout = wire.timeout();
         // A connection proves something by a change alone.
         self.said = None;
@@ -143,6 +181,7 @@ impl<'a> Link<'a> {
                 Err(end) => return end,
             }
             ensemble.of_use(wire.zxid());
+            self.shared.state().session.1 = wire.zxid();
             self.connected(who);
             self.renew(&wire);
             tokio::select! {
@@ -154,9 +193,11 @@ impl<'a> Link<'a> {
                 () = self.shared.outgoing.notified() => {}
                 () = sleep_until(self.due()) => {}
                 () = asked(&mut leaving) => {
-                    // Before the others can hear of it.
-                    self.give_up();
-                    wire.close().await;
+                    if !self.shared.is_handing_over() {
+                        // Before the others can hear of it.
+                        self.give_up();
+                        wire.close().await;
+                    }
                     return End::Left;
                 }
             }
@@ -166,6 +207,9 @@ impl<'a> Link<'a> {
     /// Reads what is doubted and writes what is new, until neither is left.
     async fn exchange(&mut self, wire: &mut Wire) -> Result<(), End> {
         for _ in 0..ROUNDS {
+            if self.shared.is_handing_over() {
+                return Err(End::Left);
+            }
             self.read(wire).await?;
             self.absorb();
             self.renew(wire);
@@ -203,6 +247,7 @@ impl<'a> Link<'a> {
             .fences
             .values_mut()
             .for_each(|latch| latch.held = false);
+        state.came = None;
         drop(state);
         self.shared.clock.notify_one();
     }
@@ -274,8 +319,16 @@ impl<'a> Link<'a> {
 
 /// Until somebody wants us to leave.
 async fn asked(leaving: &mut watch::Receiver<Leaving>) {
+    let wanted = [Leaving::Asked, Leaving::HandingOver];
     // Its sender lives as long as we do.
-    let _ = leaving.wait_for(|leaving| *leaving == Leaving::Asked).await;
+    let _ = leaving.wait_for(|leaving| wanted.contains(leaving)).await;
+}
+
+/// Until no predecessor has our place.
+async fn entered(shared: &Shared) {
+    let mut entered = shared.entered.subscribe();
+    // Its sender lives as long as we do.
+    let _ = entered.wait_for(|entered| *entered).await;
 }
 
 fn denied(path: &str, code: i32) -> End {

@@ -12,12 +12,13 @@
 //! Invariants: nothing here holds up a session or a probe. Without ZooKeeper the last that was known stands, orders that are
 //! given meanwhile are obeyed here and written when it is back. What others wrote is bounded and judged; junk is named once,
 //! counted and ignored. Two never both hold a lease: it is renewed only by a change that the ensemble agreed to, and lasts
-//! two thirds of the session from when that was sent.
+//! two thirds of the session from when that was sent. A howdah and its successor share one session, and one lease.
 
 mod answer;
 mod book;
 mod clock;
 mod enforce;
+mod handed;
 mod latch;
 mod link;
 mod member;
@@ -26,6 +27,7 @@ mod names;
 mod register;
 mod shared;
 mod show;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -34,13 +36,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 pub use self::answer::{
     ClusterAnswer, ClusterDifference, ClusterGiven, ClusterMember, ClusterOrder, ClusterSeen,
     ClusterStatus, ClusterView,
 };
-use self::link::Link;
+use self::link::{Left, Link};
 use self::member::{FORM, Member};
 pub use self::shared::House;
 use self::shared::{Latch, Leaving, Shared};
@@ -64,7 +66,7 @@ pub struct Fence {
 }
 
 impl Cluster {
-    /// Nothing is asked yet.
+    /// Nothing is asked yet, and nothing before [`Self::enter`] where it has not `entered`.
     ///
     /// # Errors
     /// The roots of TLS cannot be used.
@@ -73,6 +75,7 @@ impl Cluster {
         plan: &SharedPlan,
         house: House,
         metrics: &Metrics,
+        entered: bool,
     ) -> Result<Self, TlsError> {
         plan.zookeeper
             .tls
@@ -90,19 +93,38 @@ impl Cluster {
             mode: plan.mode.as_str().into(),
             ..Member::default()
         };
-        let shared = Shared::new(name, plan.clone(), house, metrics.clone(), own);
+        let shared = Shared::new(name, plan.clone(), house, metrics.clone(), own, entered);
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Takes part until it is dropped, or [left](Self::leave).
+    /// Takes part until it is dropped, or [handed over](Self::hand_over).
     pub async fn run(self) {
         let mut link = Link::new(&self.0);
-        tokio::join!(link.run(), enforce::run(&self.0), clock::run(&self.0));
+        let linked = async {
+            if link.run().await == Left::Ended {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = linked => {}
+            () = enforce::run(&self.0) => {}
+            () = clock::run(&self.0) => {}
+        }
     }
 
     /// Only one of all may listen.
     pub fn is_exclusive(&self) -> bool {
         self.0.plan.mode == ClusterMode::ActiveStandby
+    }
+
+    /// Its own name there.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Below which all of it is kept.
+    pub fn path(&self) -> &str {
+        &self.0.plan.zookeeper.path
     }
 
     /// Whether this is the one that leads.
@@ -138,13 +160,17 @@ impl Cluster {
             return None;
         }
         let (wants, wanted) = watch::channel(false);
-        let (allowed, may) = watch::channel(false);
+        let mut state = self.0.state();
+        let came = state.came.as_ref();
+        let held = came.is_some_and(|(latches, _)| latches.contains(vip));
+        let (allowed, may) = watch::channel(held && self.0.alive.holds(Instant::now()));
         let latch = Latch {
             wants: wanted,
             may: allowed,
-            held: false,
+            held,
         };
-        self.0.state().fences.insert(vip.to_owned(), latch);
+        state.fences.insert(vip.to_owned(), latch);
+        drop(state);
         let (mut wanted, shared) = (wants.subscribe(), Arc::downgrade(&self.0));
         self.0.runtime.spawn(async move {
             // Until nobody holds the fence any more.
@@ -168,5 +194,5 @@ impl Cluster {
     }
 }
 
-/// A goodbye is not waited for much longer.
+/// A goodbye is not waited for much longer, nor a last word before the session is the successor's.
 const GOODBYE: Duration = Duration::from_millis(500);

@@ -1,11 +1,12 @@
 //! What the parts of a cluster's work share: the state under one lock, and who wakes whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::book::Book;
 use super::member::Member;
@@ -14,6 +15,7 @@ use crate::base::lease::Lease;
 use crate::plan::SharedPlan;
 use crate::pool::Pool;
 use crate::telemetry::Metrics;
+use crate::wire::zookeeper::SessionKey;
 
 /// What a cluster sees of the howdah that it is part of.
 pub struct House {
@@ -45,13 +47,18 @@ pub(super) struct Shared {
     pub(super) lead: Arc<Lease>,
     pub(super) leads: watch::Sender<bool>,
     pub(super) leaving: watch::Sender<Leaving>,
+    /// Whether no predecessor has our place any more.
+    pub(super) entered: watch::Sender<bool>,
 }
 
 /// How far a goodbye is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     No,
+    /// The session is to end.
     Asked,
+    /// A successor goes on with the session: it lasts, and so does what it holds.
+    HandingOver,
     Done,
 }
 
@@ -65,11 +72,15 @@ pub(super) struct State {
     pub(super) connected: Option<String>,
     pub(super) since: SystemTime,
     pub(super) why: Option<String>,
+    /// The session, and the last change that was seen in it.
+    pub(super) session: (SessionKey, i64),
     pub(super) leader: Option<String>,
     /// Orders that are not written yet.
     pub(super) waiting: usize,
     /// Latches of virtual addresses.
     pub(super) fences: BTreeMap<String, Latch>,
+    /// Latches that came from a predecessor are not given back before: nobody has said yet whether they are wanted.
+    pub(super) came: Option<(BTreeSet<String>, Instant)>,
 }
 
 /// The latch of one virtual address.
@@ -80,6 +91,14 @@ pub(super) struct Latch {
     pub(super) held: bool,
 }
 
+impl Latch {
+    /// Whether the address may be held.
+    pub(super) fn tell(&self, may: bool) {
+        self.may
+            .send_if_modified(|known| std::mem::replace(known, may) != may);
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         name: &str,
@@ -87,6 +106,7 @@ impl Shared {
         house: House,
         metrics: Metrics,
         own: Member,
+        entered: bool,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -102,9 +122,11 @@ impl Shared {
                 connected: None,
                 since: SystemTime::now(),
                 why: None,
+                session: (SessionKey::default(), 0),
                 leader: None,
                 waiting: 0,
                 fences: BTreeMap::new(),
+                came: None,
             }),
             learned: Notify::new(),
             outgoing: Notify::new(),
@@ -113,11 +135,17 @@ impl Shared {
             lead: Arc::default(),
             leads: watch::Sender::new(false),
             leaving: watch::Sender::new(Leaving::No),
+            entered: watch::Sender::new(entered),
         }
     }
 
     /// For a moment; never across an `await`.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whatever we hold is the successor's.
+    pub(super) fn is_handing_over(&self) -> bool {
+        *self.leaving.borrow() == Leaving::HandingOver
     }
 }

@@ -3,10 +3,13 @@
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use tokio::time::Instant;
+
 use super::PATIENCE;
 use super::inherited::Inherited;
 use super::link::{Link, LinkError, unexpected};
-use super::message::{Message, Wants, Welcome};
+use super::message::{Membership, Message, Wants, Welcome};
+use crate::plan::Secret;
 
 /// What the old one gave.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Claim {
     pub welcome: Welcome,
     /// What its pools remember.
     pub memory: Option<Vec<u8>>,
+    /// What it is in a cluster.
+    pub cluster: Option<Membership>,
 }
 
 /// What became of a claim.
@@ -35,6 +40,17 @@ pub struct Yielded {
     link: Link,
     /// What its pools remember by now.
     pub memory: Option<Vec<u8>>,
+    /// Its session with ZooKeeper, where that was asked for.
+    pub session: Option<Session>,
+}
+
+/// The old one's session with ZooKeeper.
+#[derive(Debug)]
+pub struct Session {
+    /// As it was sent.
+    pub bytes: Secret,
+    /// What it says of time counts from here: before it can have been written.
+    pub asked: Instant,
 }
 
 /// Who answers there.
@@ -64,12 +80,15 @@ pub async fn claim(stream: UnixStream) -> Result<(Claim, Inherited), LinkError> 
         other => return Err(unexpected(&other)),
     };
     let mut inherited = Inherited::default();
-    let memory = loop {
+    let (memory, cluster) = loop {
         match link.receive(PATIENCE).await? {
             (Message::Sockets { sockets }, rights) => inherited.extend(sockets, rights)?,
-            (Message::Complete { memory: false }, _) => break None,
-            (Message::Complete { memory: true }, _) => {
-                break Some(link.receive_bytes(PATIENCE).await?);
+            (Message::Complete { memory, cluster }, _) => {
+                let memory = match memory {
+                    true => Some(link.receive_bytes(PATIENCE).await?),
+                    false => None,
+                };
+                break (memory, cluster);
             }
             (other, _) => return Err(unexpected(&other)),
         }
@@ -78,36 +97,49 @@ pub async fn claim(stream: UnixStream) -> Result<(Claim, Inherited), LinkError> 
         link,
         welcome,
         memory,
+        cluster,
     };
     Ok((claim, inherited))
 }
 
 impl Claim {
-    /// Says that `kept` is served, and hears that the old one drains. `path` is the control socket's, where the old one
-    /// answers if it still means to go on.
-    pub async fn serving(mut self, kept: Vec<usize>, path: &Path) -> Confirmed {
+    /// Says that `kept` is served, asks for the old one's `session` with ZooKeeper where that is wanted, and hears that the old
+    /// one drains. `path` is the control socket's, where the old one answers if it still means to go on.
+    pub async fn serving(mut self, kept: Vec<usize>, session: bool, path: &Path) -> Confirmed {
+        let asked = Instant::now();
         let answered = async {
-            let serving = Message::Serving { kept };
+            let serving = Message::Serving { kept, session };
             self.link.send(&serving, &[], PATIENCE).await?;
             match self.link.receive(PATIENCE).await?.0 {
-                Message::Draining { memory: false } => Ok(None),
-                // It drains, whatever comes of the rest.
-                Message::Draining { memory: true } => {
-                    Ok(self.link.receive_bytes(PATIENCE).await.ok())
-                }
+                Message::Draining { memory, session } => Ok((memory, session)),
                 other => Err(unexpected(&other)),
             }
         };
         match answered.await {
-            Ok(memory) => Confirmed::Yielded(Yielded {
-                link: self.link,
-                memory,
-            }),
+            Ok((memory, session)) => {
+                // It drains, whatever comes of the rest.
+                let session = self.last(session).await;
+                let memory = self.last(memory).await;
+                let session = session.and_then(|bytes| String::from_utf8(bytes).ok());
+                let bytes = session.map(|text| Secret::new(&text));
+                Confirmed::Yielded(Yielded {
+                    link: self.link,
+                    memory,
+                    session: bytes.map(|bytes| Session { bytes, asked }),
+                })
+            }
             Err(error @ LinkError::Silent(_)) => Confirmed::Alone(error),
             Err(error) => match UnixStream::connect(path) {
                 Ok(_) => Confirmed::GoesOn(error),
                 Err(_) => Confirmed::Alone(error),
             },
+        }
+    }
+
+    async fn last(&mut self, comes: bool) -> Option<Vec<u8>> {
+        match comes {
+            true => self.link.receive_bytes(PATIENCE).await.ok(),
+            false => None,
         }
     }
 

@@ -34,22 +34,32 @@ pub enum Message {
         /// Bytes follow.
         #[serde(default)]
         memory: bool,
+        /// What the old one is in a cluster.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<Membership>,
     },
     /// The new one accepts on these, by their place among all that were sent.
     Serving {
         /// The others are the old one's to close.
         kept: Vec<usize>,
+        /// It goes on with the old one's session with ZooKeeper.
+        #[serde(default)]
+        session: bool,
     },
     /// The new one gives up; the old one goes on.
     Failed {
         /// One sentence.
         why: String,
     },
-    /// The old one accepts no more. `memory`: what pools remember by now comes next, as bytes.
+    /// The old one accepts no more. `session`: its session with ZooKeeper comes next, as bytes, which no log shows. `memory`:
+    /// what pools remember by now comes after that, as bytes.
     Draining {
         /// Bytes follow.
         #[serde(default)]
         memory: bool,
+        /// Bytes follow.
+        #[serde(default)]
+        session: bool,
     },
     /// The new one has the control socket's path, and the service manager knows it.
     Settled,
@@ -136,6 +146,19 @@ pub enum Described {
     Output,
     /// Where the log goes that goes to standard error.
     Errors,
+}
+
+/// What a howdah is in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Its name there.
+    pub name: String,
+    /// Where the cluster keeps what it shares.
+    pub path: String,
+    /// Whether only one of all listens.
+    pub exclusive: bool,
+    /// Whether that is this one.
+    pub leads: bool,
 }
 
 /// What a signal asked for.

@@ -14,11 +14,11 @@ use super::claim::{Confirmed, claim, look};
 use super::door::{Caller, Door, Open, Successor};
 use super::inherited::Inherited;
 use super::link::{BATCH, LONGEST_MESSAGE, Link, LinkError};
-use super::message::{Described, Hello, Message, Wants, Welcome};
-use super::offer::{Accepted, Offer, offer, refuse};
+use super::message::{Described, Hello, Membership, Message, Wants, Welcome};
+use super::offer::{Accepted, Last, Offer, offer, refuse};
 use super::predecessors::{Left, Predecessors};
 use super::report::Reporter;
-use crate::plan::{ListenerName, Protocol};
+use crate::plan::{ListenerName, Protocol, Secret};
 
 /// A door in a folder of its own.
 struct Stage {
@@ -70,6 +70,7 @@ fn sockets(count: usize) -> Offer {
     Offer {
         sockets: (0..count).map(|_| socket()).collect(),
         memory: Some(b"remembered".to_vec()),
+        cluster: None,
     }
 }
 
@@ -81,13 +82,23 @@ async fn give(stage: &mut Stage, given: Offer, patience: Duration) -> Result<Acc
 #[tokio::test]
 async fn everything_is_handed_over_in_batches_and_each_side_knows_when() {
     let mut stage = Stage::new();
-    let given = sockets(2 * BATCH + 3);
+    let membership = Membership {
+        name: "lb-1".into(),
+        path: "/howdah".into(),
+        exclusive: true,
+        leads: true,
+    };
+    let given = Offer {
+        cluster: Some(membership.clone()),
+        ..sockets(2 * BATCH + 3)
+    };
     let addresses: Vec<_> = given.sockets.iter().map(|(one, _)| one.clone()).collect();
     let path = stage.open.path().to_owned();
     let stream = stage.connect();
     let taking = async {
         let (claim, mut inherited) = claim(stream).await.expect("given");
         assert_eq!(claim.memory.as_deref(), Some(&b"remembered"[..]));
+        assert_eq!(claim.cluster, Some(membership));
         for described in &addresses[1..] {
             let Described::Listener { wanted, .. } = described else {
                 panic!("{described:?}");
@@ -98,15 +109,70 @@ async fn everything_is_handed_over_in_batches_and_each_side_knows_when() {
         }
         let kept = inherited.settle();
         assert_eq!(kept, (1..addresses.len()).collect::<Vec<_>>());
-        match claim.serving(kept, &path).await {
-            Confirmed::Yielded(yielded) => yielded.settled().await,
+        let before = tokio::time::Instant::now();
+        match claim.serving(kept, true, &path).await {
+            Confirmed::Yielded(yielded) => {
+                assert_eq!(yielded.memory.as_deref(), Some(&b"more"[..]));
+                let shown = format!("{yielded:?}");
+                assert!(!shown.contains("of the session"), "{shown}");
+                let session = yielded.session.as_ref().expect("asked for");
+                assert_eq!(session.bytes.expose(), "of the session");
+                assert!(session.asked >= before);
+                yielded.settled().await;
+            }
             other => panic!("{other:?}"),
         }
     };
     let giving = async {
         let accepted = give(&mut stage, given, PATIENCE).await.expect("served");
         assert_eq!(accepted.kept.len(), addresses.len() - 1);
-        accepted.draining(Some(b"more")).await.expect("settled");
+        accepted.draining(&last()).await.expect("settled");
+    };
+    soon(async { tokio::join!(taking, giving) }).await;
+}
+
+fn last() -> Last {
+    Last {
+        memory: Some(b"more".to_vec()),
+        session: Some(Secret::new("of the session")),
+    }
+}
+
+/// An older one says nothing of it.
+#[tokio::test]
+async fn who_does_not_ask_for_the_session_is_not_given_it() {
+    let mut stage = Stage::new();
+    let stream = stage.connect();
+    let giving = async {
+        let accepted = give(&mut stage, sockets(0), PATIENCE)
+            .await
+            .expect("served");
+        accepted.draining(&last()).await.expect("settled");
+    };
+    let taking = async {
+        let mut link = Link::of(stream).expect("watched");
+        let hello = Message::hello(Wants::Takeover);
+        link.send(&hello, &[], PATIENCE).await.expect("sent");
+        for _ in ["welcome", "complete"] {
+            link.receive(PATIENCE).await.expect("said");
+        }
+        link.receive_bytes(PATIENCE).await.expect("memory");
+        let serving = serde_json::from_str(r#"{"message":"serving","kept":[]}"#);
+        link.send(&serving.expect("of older ones"), &[], PATIENCE)
+            .await
+            .expect("sent");
+        let draining = link.receive(PATIENCE).await.expect("said").0;
+        assert_eq!(
+            draining,
+            Message::Draining {
+                memory: true,
+                session: false
+            }
+        );
+        assert_eq!(link.receive_bytes(PATIENCE).await.expect("memory"), b"more");
+        link.send(&Message::Settled, &[], PATIENCE)
+            .await
+            .expect("sent");
     };
     soon(async { tokio::join!(taking, giving) }).await;
 }
@@ -144,7 +210,7 @@ async fn a_successor_that_hangs_is_given_up() {
     // Too late: the old one goes on, and says so by its end of the connection.
     let (claim, inherited) = claimed.expect("given");
     let path = stage.open.path().to_owned();
-    let late = soon(claim.serving(inherited.settle(), &path)).await;
+    let late = soon(claim.serving(inherited.settle(), false, &path)).await;
     assert!(matches!(late, Confirmed::GoesOn(_)), "{late:?}");
 }
 
@@ -163,7 +229,7 @@ async fn an_old_one_that_dies_leaves_the_new_one_alone() {
     let taking = async {
         let (claim, inherited) = claim(stream).await.expect("given");
         claim
-            .serving(inherited.settle(), std::path::Path::new("/nowhere"))
+            .serving(inherited.settle(), false, std::path::Path::new("/nowhere"))
             .await
     };
     let (confirmed, _) = soon(async { tokio::join!(taking, giving) }).await;

@@ -190,6 +190,8 @@ impl Node {
 
     /// The howdah before may have been no master: what it held, the kernel still has on its lease.
     fn begin(&mut self, holding: bool) {
+        // What is allowed by now, also where nobody looked yet.
+        self.judge_permission();
         let holding = holding && self.is_leased();
         self.on(Event::Start { holding });
     }

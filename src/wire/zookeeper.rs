@@ -159,12 +159,19 @@ pub enum Life {
 }
 
 /// A session that may be taken up again; the default is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct SessionKey {
     /// Its number; 0: none.
     pub id: i64,
     /// What proves that it is ours.
     pub password: [u8; 16],
+}
+
+impl std::fmt::Debug for SessionKey {
+    /// Whoever has the password has the session.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SessionKey({:#x}, ***)", self.id)
+    }
 }
 
 /// Appends the first frame of a connection: a session that is taken up again, or a new one. A server that has seen less than

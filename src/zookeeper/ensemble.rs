@@ -76,6 +76,12 @@ impl<'a> Ensemble<'a> {
         }
     }
 
+    /// The next connection takes up this session, which has seen that change.
+    pub fn take_up(&mut self, session: SessionKey, zxid: i64) {
+        self.session = session;
+        self.of_use(zxid);
+    }
+
     /// A session with the next one; waits where all were tried just now.
     ///
     /// # Errors

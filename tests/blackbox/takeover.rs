@@ -154,7 +154,8 @@ async fn what_is_ordered_while_the_new_one_prepares_is_handed_over_too() {
     let server = format!("front/{}", server.as_str().unwrap());
     howdah.ctl_ok(&["drain", &server]).await;
     let path = howdah.dir().join(place::name(&howdah.configuration()));
-    let Confirmed::Yielded(mut yielded) = claim.serving(inherited.settle(), &path).await else {
+    let Confirmed::Yielded(mut yielded) = claim.serving(inherited.settle(), false, &path).await
+    else {
         panic!("the old one goes on");
     };
     let memory = ::howdah::state::decode(&yielded.memory.take().unwrap()).unwrap();
@@ -364,7 +365,7 @@ async fn fail(howdah: &Howdah, step: u64) {
             let (claim, inherited) = hanging(howdah).await;
             drop(inherited);
             let path = howdah.dir().join(place::name(&howdah.configuration()));
-            let confirmed = claim.serving(vec![usize::MAX], &path).await;
+            let confirmed = claim.serving(vec![usize::MAX], false, &path).await;
             assert!(
                 format!("{confirmed:?}").starts_with("GoesOn"),
                 "{confirmed:?}"

@@ -4,6 +4,7 @@ register.py ZOOKEEPERS NAMESPACE TIMEOUT      each line of stdin is a request in
 
 {"add": [[NAME, DATA], ...]}    ephemeral sequential znodes; their names      {"deregister": VERSION}   how many it deleted
 {"put": [[NAME, DATA], ...]}    lasting ones                                  {"acl": [USER, PASSWORD]} who alone may read
+{"owners": [FOLDER, ...]}       whose session holds each znode in it          {"delete": [NAME, ...]}   whosesoever
 """
 import json
 import sys
@@ -58,7 +59,18 @@ def acl(zookeeper, root, account):
     return True
 
 
-VERBS = {"add": add, "put": put, "deregister": deregister, "acl": acl}
+def owners(zookeeper, root, folders):
+    paths = [f"{folder}/{name}" for folder in folders for name in sorted(zookeeper.get_children(f"{root}/{folder}"))]
+    return {path: zookeeper.exists(f"{root}/{path}").ephemeralOwner for path in paths}
+
+
+def delete(zookeeper, root, names):
+    for name in names:
+        zookeeper.delete(f"{root}/{name}")
+    return len(names)
+
+
+VERBS = {"add": add, "put": put, "deregister": deregister, "acl": acl, "owners": owners, "delete": delete}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

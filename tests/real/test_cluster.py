@@ -1,15 +1,17 @@
 """Howdahs that share a real ZooKeeper: orders, views, load, and one that leads."""
+import contextlib
 import itertools
 import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
 
 from . import ensemble, kit
-from .balancer import Howdah
+from .balancer import BINARY, Howdah
 from .ensemble import Ensemble
 
 AWAY_SECONDS = float(os.environ.get("HOWDAH_TEST_ZOOKEEPER_SECONDS", "3"))
@@ -96,6 +98,20 @@ servers = [{listed}]
         self.test.addCleanup(self.howdah.stop)
         return self
 
+    def upgrade(self):
+        """`howdah upgrade`, with this same program; what it printed, and its exit code."""
+        environment = {**os.environ, "RUNTIME_DIRECTORY": str(self.howdah.config.parent)}
+        done = subprocess.run([BINARY, "upgrade", "--force", "--config", self.howdah.config], env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30)
+        if done.returncode == 0:
+            self.test.addCleanup(end, self.pid())
+        return done.stdout, done.returncode
+
+    def pid(self):
+        """Of the process that answers now."""
+        [pid] = [member["pid"] for member in self.status()["members"] if member["here"]]
+        return pid
+
     def status(self):
         return json.loads(self.howdah.get("/api/v1/status"))["cluster"]
 
@@ -111,6 +127,12 @@ servers = [{listed}]
 
     def listens(self):
         return kit.answers("127.0.0.1", self.port)
+
+
+def end(pid):
+    """One that an upgrade started, which is no child of ours."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def events(howdah, kind):
@@ -311,6 +333,79 @@ class Pair(unittest.TestCase):
         print(f"    served {served - ended:.2f} s after a SIGTERM")
         self.assertLess(served - ended, expired, "no sooner than if it had been killed")
         self.assertEqual(len(knocks.never_two(self)), 4, "one after the other")
+
+
+class Arrivals(threading.Thread):
+    """A client every 20 ms, which waits for its server's first byte; what became of those that got none."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.served, self.longest, self.failed, self.ended = port, 0, 0.0, [], threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            began = time.monotonic()
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=5) as session:
+                    assert session.recv(1), "closed"
+                self.served += 1
+                self.longest = max(self.longest, time.monotonic() - began)
+            except (OSError, AssertionError) as fault:
+                self.failed.append(f"{fault!r} after {time.monotonic() - began:.3f} s")
+
+    def stop(self):
+        self.ended.set()
+        self.join(10)
+
+
+class Takeover(unittest.TestCase):
+    def test_an_upgrade_of_the_one_that_leads_is_felt_by_nobody(self):
+        servers = [Server(self, "a")]
+        nodes = [Node(self, f"lb-{number}", "/upgrade/front", servers, mode="active-standby") for number in (1, 2)]
+        leader = kit.until("a leader", lambda: next((node for node in nodes if node.status()["leads"]), None), 10, 0.02)
+        [standby] = [node for node in nodes if node is not leader]
+        kit.until("it to serve", lambda: ready(leader) == (200, None), 10, 0.02)
+        kit.until("both to know each other", lambda: all(len(node.status()["members"]) == 2 for node in nodes), 10, 0.02)
+        look = ensemble.Registered(_ensemble.address, "upgrade/front")
+        self.addCleanup(look.close)
+        owners, heard = look.ask(owners=["members", "latch"]), events(standby.howdah, "cluster")
+        clients = Arrivals(leader.port)
+        self.addCleanup(clients.stop)
+
+        # One that cannot take over leaves everything as it was.
+        file = leader.howdah.config.read_text()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            more = f'[[listener]]\nname = "more"\nbind = "127.0.0.1:{taken.getsockname()[1]}"\npool = "p"\n'
+            leader.howdah.config.write_text(file + more)
+            said, code = leader.upgrade()
+        self.assertNotEqual(code, 0, said)
+        self.assertEqual(leader.pid(), leader.howdah.pid)
+        leader.howdah.config.write_text(file)
+
+        for _ in range(2):
+            before = leader.pid()
+            said, code = leader.upgrade()
+            self.assertEqual(code, 0, said)
+            self.assertNotEqual(leader.pid(), before)
+            self.assertEqual(ready(leader), (200, None))
+
+            def seen():
+                return [(one["pid"], one["leads"]) for one in standby.status()["members"] if one["name"] == leader.name]
+            kit.until("the other one to hear of the new process", lambda: seen() == [(leader.pid(), True)], 5, 0.02)
+        self.assertEqual(look.ask(owners=["members", "latch"]), owners, "the session is another one")
+        served = clients.served
+        kit.until("more clients", lambda: clients.served > served + 20, 5, 0.02)
+        clients.stop()
+        self.assertEqual(clients.failed, [])
+        self.assertEqual(events(standby.howdah, "cluster"), heard, "the other one noticed")
+        self.assertFalse(standby.listens())
+        # The session is the new one's to end.
+        os.kill(leader.pid(), signal.SIGTERM)
+        ended = time.monotonic()
+        kit.until("the other one to listen", standby.listens, 10, 0.01)
+        self.assertLess(time.monotonic() - ended, 3, "no sooner than if it had been killed")
+        print(f"\n    {clients.served} clients served, none refused; the longest waited {clients.longest * 1000:.0f} ms")
 
 
 def ready(node):

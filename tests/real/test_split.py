@@ -319,6 +319,12 @@ servers = ["{OWN['client']}:7002"]
     def stopped(self, has, _other):
         self.running[has].signal(signal.SIGTERM)
 
+    def taken_over(self, has, _other):
+        former, file = self.running[has], WORK / f"howdah-{has}.toml"
+        self.running[has] = NET.start(has, "successor", WORK, os.environ["HOWDAH_BINARY"], "run", "--takeover", "--config", file)
+        kit.until("it to drain", lambda: not former.running(), 15, 0.02)
+        self.assertIn("took over", self.running[has].text())
+
     def again(self):
         for node in NODES:
             if node not in self.running or not self.running[node].running():
@@ -415,6 +421,9 @@ class Fenced(Split):
 
     def test_it_is_cut_off_from_everything(self):
         self.case("it is cut off from everything", self.off, **MOVES)
+
+    def test_another_howdah_takes_over_there(self):
+        self.case("another howdah takes over there", self.taken_over, held=HAS, moved=False, fault=0.5)
 
     def test_it_is_frozen_and_wakes_up(self):
         self.case("it is frozen, and wakes up", self.frozen, 5 if ROUNDS else 0.5, **MOVES, both=LEASE - SESSION)

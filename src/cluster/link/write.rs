@@ -1,11 +1,14 @@
 //! What is new is written: orders by their version, what we say of ourselves, our place among those who would lead.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 
 use super::{End, Link, Wire, denied};
 use crate::cluster::book::Key;
 use crate::cluster::latch;
 use crate::cluster::register::Entry;
+use crate::cluster::shared::State;
 use crate::plan::ClusterMode;
 use crate::wire::zookeeper::{ANY_VERSION, BAD_VERSION, Life, NO_NODE, NODE_EXISTS, Request};
 use crate::zookeeper::Broken;
@@ -14,7 +17,7 @@ impl Link<'_> {
     /// Whether anything was written.
     pub(super) async fn write(&mut self, wire: &mut Wire) -> Result<bool, End> {
         if self.rival.is_some() {
-            return Ok(false);
+            return self.withdraw(wire).await;
         }
         let orders = self.write_orders(wire).await?;
         let own = self.write_own(wire).await?;
@@ -133,32 +136,87 @@ impl Link<'_> {
 
     /// Latches of virtual addresses that should be here, or are here and should not.
     async fn write_fences(&mut self, wire: &mut Wire) -> Result<bool, End> {
-        let due: Vec<(String, bool)> = {
-            let state = self.shared.state();
-            let fences = state.fences.iter();
-            let due = fences.filter_map(|(vip, latch)| {
-                let path = self.names.vip(vip);
-                let wants = *latch.wants.borrow();
-                let free = self.mirror.get(&path).is_none();
-                (wants && free || !wants && latch.held).then_some((path, wants))
-            });
-            due.collect()
-        };
-        for (path, wants) in &due {
-            let done = match wants {
-                true => {
-                    self.create(wire, path, self.shared.name.as_bytes(), Life::Ephemeral)
-                        .await?
-                }
-                false => wire.ask(Request::Delete { path }).await?.map(|_| ()),
-            };
+        let (wanted, unwanted) = self.due_fences();
+        for path in &wanted {
+            let name = self.shared.name.as_bytes();
+            let done = self.create(wire, path, name, Life::Ephemeral).await?;
             self.mirror.doubt_with_folder(path);
             match done {
                 Ok(()) | Err(NODE_EXISTS | NO_NODE) => {}
                 Err(code) => return Err(denied(path, code)),
             }
         }
-        Ok(!due.is_empty())
+        self.delete(wire, &unwanted).await?;
+        Ok(!(wanted.is_empty() && unwanted.is_empty()))
+    }
+
+    /// Latches to ask for, and latches to give back: no address may be held by these from now on, before another can have them.
+    fn due_fences(&self) -> (Vec<String>, Vec<String>) {
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        let mut state = self.shared.state();
+        if self.shared.is_handing_over() {
+            return (wanted, unwanted);
+        }
+        let State { fences, came, .. } = &mut *state;
+        came.take_if(|(_, until)| *until <= Instant::now());
+        let mut paths = BTreeSet::new();
+        for (vip, latch) in fences {
+            let path = self.names.vip(vip);
+            let wants = *latch.wants.borrow();
+            let undecided = came.as_mut().is_some_and(|(latches, _)| match wants {
+                true => latches.remove(vip),
+                false => latches.contains(vip),
+            });
+            if wants && self.mirror.get(&path).is_none() {
+                wanted.push(path.clone());
+            } else if !wants && latch.held && !undecided {
+                latch.held = false;
+                latch.tell(false);
+                unwanted.push(path.clone());
+            }
+            paths.insert(path);
+        }
+        // Those of a predecessor's addresses that we have not.
+        let ours = self.ours(&self.names.vips);
+        let is_left = |path: &String| came.is_none() && !paths.contains(path);
+        unwanted.extend(ours.filter(is_left));
+        (wanted, unwanted)
+    }
+
+    /// Another one has our name: what we hold is given back, as nobody renews what it is held by.
+    async fn withdraw(&mut self, wire: &mut Wire) -> Result<bool, End> {
+        if self.shared.is_handing_over() {
+            return Ok(false);
+        }
+        self.shared.lead.give_up();
+        for latch in self.shared.state().fences.values_mut() {
+            latch.held = false;
+            latch.tell(false);
+        }
+        self.shared.clock.notify_one();
+        let seats = [&self.names.latch, &self.names.vips];
+        let held: Vec<String> = seats.iter().flat_map(|folder| self.ours(folder)).collect();
+        self.delete(wire, &held).await?;
+        Ok(!held.is_empty())
+    }
+
+    /// Those in a folder that our session holds.
+    fn ours<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = String> + 'a {
+        let held = self.mirror.below(folder);
+        let held = held.filter(|(_, znode)| znode.owner == self.session.id);
+        held.map(|(path, _)| path.to_owned())
+    }
+
+    async fn delete(&mut self, wire: &mut Wire, paths: &[String]) -> Result<(), End> {
+        for path in paths {
+            let done = wire.ask(Request::Delete { path }).await?.map(|_| ());
+            self.mirror.doubt_with_folder(path);
+            match done {
+                Ok(()) | Err(NO_NODE) => {}
+                Err(code) => return Err(denied(path, code)),
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn create(
