@@ -90,6 +90,8 @@ mod tests {
             (86, &[0x33, 0x33, 0, 0, 0, 1][..])
         );
         let (header, message) = frame[14..].split_at(40);
+        // Who did not come through a router (RFC 4861 §7.1.2).
+        assert_eq!(frame[12..22], [0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255]);
         let whole = sum_of(&header[8..]) + 32 + 58 + sum_of(message);
         assert_eq!(folded(whole), 0xffff);
         assert_eq!((message[0], message[4]), (136, 0x20));

@@ -13,3 +13,16 @@ pub(super) fn folded(sum: u32) -> u16 {
     let twice = (once & 0xffff) + (once >> 16);
     u16::try_from(twice).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_rfc_and_its_borders() {
+        let words = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+        assert_eq!(folded(sum_of(&words)), 0xddf2);
+        assert_eq!(sum_of(&[0x12]), 0x1200, "the last byte alone");
+        assert_eq!(folded(0x1_ffff), 1, "what is carried is carried again");
+    }
+}

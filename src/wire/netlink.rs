@@ -229,6 +229,58 @@ mod tests {
         }
     }
 
+    /// As the kernel reads it (rtnetlink(7)): else an address would stay for ever, or come too late.
+    #[test]
+    fn an_address_is_given_for_a_time_at_once_and_anew() {
+        for (address, preferred) in [("192.0.2.10", 3_u32), ("2001:db8::10", 0)] {
+            let given = add(place(address), 3, 9);
+            assert_eq!(number(&given, 0), u32::try_from(given.len()).ok());
+            assert_eq!(given[4..6], NEW_ADDRESS.to_ne_bytes());
+            let flags = u16::from_ne_bytes([given[6], given[7]]);
+            assert_eq!(flags, REQUEST | ACK | CREATE | REPLACE);
+            let all: Vec<_> = attributes(&given[HEADER + 8..]).collect();
+            let of = |wanted: u16| {
+                let found = all.iter().find(|(kind, _)| *kind == wanted);
+                found.expect("said").1
+            };
+            let valid = (number(of(CACHE_INFO), 0), number(of(CACHE_INFO), 4));
+            assert_eq!(valid, (Some(preferred), Some(3)), "{address}");
+            assert_eq!(of(FLAGS), NO_DAD.to_ne_bytes());
+            assert_eq!(of(LOCAL), of(ADDRESS));
+        }
+        assert_eq!(
+            remove(place("192.0.2.10"), 9)[4..6],
+            DEL_ADDRESS.to_ne_bytes()
+        );
+        for (like, family) in [("192.0.2.10", 2), ("2001:db8::10", 10)] {
+            assert_eq!(list(place(like).address, 9)[HEADER], family);
+        }
+    }
+
+    #[test]
+    fn what_is_there_for_good_is_told_apart_whichever_way_it_is_said() {
+        let (own, other) = ([192, 0, 2, 10], [192, 0, 2, 99]);
+        for (short, long, permanent) in [
+            (0, None, false),
+            (0x80, None, true),
+            (0x80, Some(NO_DAD), false),
+            (0, Some(PERMANENT | NO_DAD), true),
+        ] {
+            let mut listed = header(NEW_ADDRESS, 0, 1);
+            listed.extend([2, 24, short, 0]);
+            listed.extend(7_u32.to_ne_bytes());
+            // A link between two: the address is the other one's.
+            attribute(&mut listed, ADDRESS, &other);
+            attribute(&mut listed, LOCAL, &own);
+            if let Some(flags) = long {
+                attribute(&mut listed, FLAGS, &flags.to_ne_bytes());
+            }
+            let place = place("192.0.2.10");
+            let read: Vec<_> = replies(&finished(listed)).collect();
+            assert_eq!(read, [Reply::Address { place, permanent }]);
+        }
+    }
+
     #[test]
     fn an_answer_has_its_number_and_its_error() {
         let mut refused = header(ERROR, 0, 42);

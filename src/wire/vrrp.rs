@@ -273,6 +273,32 @@ mod tests {
         assert_eq!(read, Err(Fault::Checksum));
     }
 
+    /// Four bits before the interval are reserved: whoever sets them says nothing by it, and none of ours are set.
+    #[test]
+    fn an_interval_has_twelve_bits() {
+        let (source, group) = ("192.0.2.1", "224.0.0.18");
+        let long = Advert {
+            interval: u16::MAX,
+            ..advert(&["192.0.2.10"])
+        };
+        let mut message = emit(&long, source.parse().unwrap(), group.parse().unwrap());
+        assert_eq!(message[4..6], [0x0f, 0xff]);
+        message[4..8].copy_from_slice(&[0xf0, 20, 0, 0]);
+        let checksum = !folded(sum_of(&message));
+        message[6..8].copy_from_slice(&checksum.to_be_bytes());
+        let read = parse(&sent(&message, source, group)).unwrap();
+        assert_eq!(read.interval, 20);
+    }
+
+    #[test]
+    fn what_follows_a_message_is_none_of_it() {
+        let (source, group) = ("fe80::1", "ff02::12");
+        let advert = advert(&["2001:db8::10"]);
+        let mut message = emit(&advert, source.parse().unwrap(), group.parse().unwrap());
+        message.extend([7; 6]);
+        assert_eq!(parse(&sent(&message, source, group)), Ok(advert));
+    }
+
     #[test]
     fn a_packet_of_ipv4_is_taken_apart_whatever_its_options() {
         let mut bytes = vec![0x46, 0, 0, 0, 0, 0, 0, 0, 254, PROTOCOL, 0, 0];

@@ -322,7 +322,7 @@ fn advertisements_leave_in_time_however_late_each_timer_is() {
     let began = node.now;
     let mut sent = 0;
     while node.now < began + INTERVAL * 50 {
-        node.now = node.machine.due().expect("a timer") + Duration::from_millis(7);
+        node.now = node.machine.due().expect("a timer") + INTERVAL / 4;
         sent += node
             .on(Event::Due)
             .iter()
@@ -330,4 +330,125 @@ fn advertisements_leave_in_time_however_late_each_timer_is() {
             .count();
     }
     assert!((49..=51).contains(&sent), "{sent}");
+}
+
+/// A machine that was held up makes up for nothing.
+#[test]
+fn advertisements_that_are_late_do_not_leave_in_a_burst() {
+    let mut node = Node::master(rule(150));
+    node.now = node.machine.due().expect("a timer") + INTERVAL * 5 / 2;
+    assert!(node.on(Event::Due).contains(&Action::Advertise(150)));
+    assert_eq!(node.machine.due(), Some(node.now + INTERVAL / 2));
+}
+
+#[test]
+fn whoever_ended_stays_ended_whatever_happens() {
+    for end in [Event::Stop, Event::HandOver] {
+        let mut node = Node::master(rule(150));
+        node.on(end);
+        for event in [
+            Event::Link(None),
+            Event::Link(Some(OWN.into())),
+            Event::MayHold(false),
+            Event::MayHold(true),
+            heard(1, LOWER),
+        ] {
+            assert_eq!(node.on(event), [], "{end:?} {event:?}");
+        }
+        assert!(!node.machine.wants() && node.machine.due().is_none());
+    }
+}
+
+/// Of a fence it is asked for before it may hold anything, and by nobody who has nothing to serve with.
+#[test]
+fn a_fence_is_wanted_by_who_is_ready_whether_it_may_or_not() {
+    let mut node = Node::backup(rule(150));
+    node.on(Event::MayHold(false));
+    assert!(node.machine.wants());
+    node.on(Event::Ready(false));
+    assert!(!node.machine.wants());
+    node.on(Event::Ready(true));
+    node.on(Event::Link(None));
+    assert!(!node.machine.wants());
+}
+
+#[test]
+fn one_of_lower_priority_is_let_be_anew_after_a_better_one_or_a_break() {
+    let preempt_delay = Duration::from_secs(2);
+    let breaks: [&[Event]; 2] = [
+        &[heard(150, HIGHER)],
+        &[Event::Link(None), Event::Link(Some(OWN.into()))],
+    ];
+    for between in breaks {
+        let mut node = Node::backup(Rule {
+            preempt_delay,
+            ..rule(100)
+        });
+        let hear_for = |node: &mut Node, time: Duration| {
+            let until = node.now + time;
+            while node.now < until && node.machine.state() == State::Backup {
+                node.on(heard(99, LOWER));
+                node.now += INTERVAL;
+                node.on(Event::Due);
+            }
+        };
+        hear_for(&mut node, preempt_delay - INTERVAL);
+        for event in between {
+            node.on(*event);
+        }
+        hear_for(&mut node, preempt_delay - INTERVAL);
+        assert_eq!(node.machine.state(), State::Backup, "{between:?}");
+        hear_for(&mut node, INTERVAL * 8);
+        assert_eq!(node.machine.state(), State::Master, "{between:?}");
+    }
+}
+
+/// RFC 9568 §6.4.3: a master that yields waits for as long as the other one says; without another it goes by its own interval.
+#[test]
+fn whose_interval_counts() {
+    let slow = Event::Heard(Heard {
+        source: HIGHER.into(),
+        priority: 150,
+        interval: INTERVAL * 10,
+    });
+    let mut node = Node::master(rule(100));
+    node.on(slow);
+    assert_eq!(node.wait().0, INTERVAL * 30 + INTERVAL * 1560 / 256);
+    let mut node = Node::backup(rule(100));
+    node.on(slow);
+    node.on(Event::Link(None));
+    node.on(Event::Link(Some(OWN.into())));
+    assert_eq!(node.wait().0, INTERVAL * 3 + INTERVAL * 156 / 256);
+}
+
+#[test]
+fn a_reload_counts_from_the_next_word_on() {
+    let mut node = Node::master(rule(150));
+    let interval = INTERVAL / 2;
+    node.on(Event::Rule(Rule {
+        interval,
+        ..rule(200)
+    }));
+    assert!(node.wait().1.contains(&Action::Announce));
+    while !node.wait().1.contains(&Action::Advertise(200)) {}
+    assert!(node.machine.due().expect("a timer") <= node.now + interval);
+}
+
+#[test]
+fn why_it_took_over_is_said() {
+    let stories: [(&[Event], Why); 4] = [
+        (&[], Why::Alone),
+        (&[heard(150, HIGHER)], Why::Silence),
+        (&[heard(150, HIGHER), heard(0, HIGHER)], Why::Left),
+        (&[heard(99, LOWER)], Why::Lower),
+    ];
+    for (story, why) in stories {
+        let mut node = Node::backup(rule(100));
+        for event in story {
+            node.on(*event);
+        }
+        let (_, actions) = node.wait();
+        let took = Action::Became(State::Backup, State::Master, why);
+        assert!(actions.contains(&took), "{story:?}: {actions:?}");
+    }
 }

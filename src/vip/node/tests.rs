@@ -88,6 +88,21 @@ fn a_packet_to_us_alone_is_of_a_partner_that_is_named() {
 }
 
 #[test]
+fn while_no_name_of_a_partner_is_resolved_nobody_is_one() {
+    let (plan, to) = (plan(&["192.0.2.2"]), IpAddr::from(OWN));
+    let source = IpAddr::from(PARTNER);
+    let message = emit(&advert(), source, to);
+    let packet = Packet {
+        source,
+        destination: to,
+        hops: HOPS,
+        message: &message,
+    };
+    let read = judge(&packet, &plan, None, OWN.into());
+    assert_eq!(read.unwrap_err(), Fault::Peer);
+}
+
+#[test]
 fn odd_ones_count_and_are_noted() {
     let (plan, all) = (plan(&[]), GROUP_V4.into());
     let addresses = vec![[192, 0, 2, 10].into()];
