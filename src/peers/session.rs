@@ -257,11 +257,18 @@ impl<'a> Session<'a> {
             let Some(ttl) = feed.table.ttl() else {
                 continue;
             };
+            let theirs = self.conversation.expire(&feed.table.name);
+            let life = theirs.map_or(ttl, |theirs| theirs.max(LIFE_MIN).min(ttl));
+            let next = now + (life / 2).max(TICK);
             let all = feed.owes_all && now >= self.owe_at;
-            if all || now >= feed.refresh_at {
-                let theirs = self.conversation.expire(&feed.table.name);
-                let life = theirs.map_or(ttl, |theirs| theirs.max(LIFE_MIN).min(ttl));
-                feed.refresh_at = now + (life / 2).max(TICK);
+            let is_due = all || now >= feed.refresh_at;
+            // A peer says how long its entries live when it likes, and may say so anew.
+            feed.refresh_at = if is_due {
+                next
+            } else {
+                feed.refresh_at.min(next)
+            };
+            if is_due {
                 feed.owes_all &= !all;
                 self.owed.extend(feed.table.batches(!all));
                 self.caught_up = false;
@@ -353,3 +360,6 @@ const ENOUGH: usize = 64 * 1024;
 /// Changes of one table that are told in one go.
 const CHANGES: usize = 500;
 const NAME_SHOWN: usize = 64;
+
+#[cfg(test)]
+mod tests;
