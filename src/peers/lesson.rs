@@ -95,6 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn who_has_learned_everything_asks_nobody_more_and_who_has_not_waits_anew() {
+        let ([a, b], now) = (names(), Instant::now());
+        let mut lesson = Lesson::new(now);
+        assert!(lesson.ask(&a));
+        lesson.told(&a, false, now + PATIENCE);
+        assert!(
+            !lesson.is_complete(now + PATIENCE * 3 / 2),
+            "b may know more"
+        );
+        assert!(lesson.is_complete(now + PATIENCE * 2));
+        assert!(lesson.ask(&b));
+        lesson.told(&b, true, now);
+        let c: Arc<str> = "c".into();
+        assert!(!lesson.ask(&b) && !lesson.ask(&c));
+    }
+
+    #[test]
     fn nobody_is_waited_for_for_long_and_who_comes_late_is_asked_all_the_same() {
         let ([a, b], now) = (names(), Instant::now());
         let mut lesson = Lesson::new(now);

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::conversation::{Conversation, Heard};
 use super::reason::Ignored;
 use super::telling::{Entry, Telling};
-use crate::wire::peers::{Control, Definition, Hello, KeyKind, Message, Status, message};
+use crate::wire::peers::{
+    Control, Definition, Hello, Key, KeyKind, Message, Sent, Status, message,
+};
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
@@ -287,4 +289,159 @@ fn a_table_whose_entries_have_no_end_has_no_time() {
     let heard = conversation.hear(&bytes, |_| true).expect("good");
     assert!(heard.is_some());
     assert_eq!(conversation.expire("hive"), None);
+}
+
+fn defined(id: u64, name: &str, kind: KeyKind, expire: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    message::put_definition(&mut bytes, &Definition::new(id, name, kind, expire));
+    bytes
+}
+
+/// An entry of the table that is spoken of.
+fn entry(number: Option<u32>, key: Key<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Whose name is told in full each time.
+    message::put_update(&mut bytes, number, None, (key, "a"), &mut Sent::default());
+    bytes
+}
+
+fn hear_all(conversation: &mut Conversation, bytes: &[u8]) -> Vec<Heard> {
+    let (mut at, mut all) = (0, Vec::new());
+    while let Some((heard, length)) = conversation.hear(&bytes[at..], |_| true).expect("good") {
+        at += length;
+        all.push(heard);
+    }
+    assert_eq!(at, bytes.len());
+    all
+}
+
+/// Of whom each entry is that was heard.
+fn tables(all: &[Heard]) -> Vec<&str> {
+    let mut tables = Vec::new();
+    for heard in all {
+        if let Heard::Entry { table, .. } | Heard::Ignored(_, table) = heard {
+            tables.push(table.as_str());
+        }
+    }
+    tables
+}
+
+fn acks(conversation: &mut Conversation) -> Vec<(u64, u32)> {
+    let mut bytes = Vec::new();
+    conversation.put_acks(&mut bytes);
+    let heard = hear_all(&mut Conversation::default(), &bytes);
+    let ack = |heard: &Heard| match heard {
+        Heard::Acked(table, number) => (*table, *number),
+        other => panic!("{other:?}"),
+    };
+    heard.iter().map(ack).collect()
+}
+
+#[test]
+fn entries_are_acknowledged_by_the_number_of_the_last_one_and_once() {
+    let mut conversation = Conversation::default();
+    let key = Key::Ip(client(1));
+    let mut bytes = defined(3, "hive", KeyKind::Ipv4, 60_000);
+    bytes.extend(entry(Some(41), key));
+    bytes.extend(entry(None, key));
+    hear_all(&mut conversation, &bytes);
+    assert_eq!(acks(&mut conversation), [(3, 42)]);
+    assert_eq!(acks(&mut conversation), []);
+    // What is told as a lesson is confirmed as a whole.
+    conversation.learning = true;
+    hear_all(&mut conversation, &entry(Some(50), key));
+    assert_eq!(acks(&mut conversation), []);
+}
+
+#[test]
+fn an_entry_is_of_the_table_that_is_spoken_of_and_of_no_other() {
+    let mut conversation = Conversation::default();
+    let key = Key::Ip(client(1));
+    let mut bytes = defined(1, "hive", KeyKind::Ipv4, 60_000);
+    bytes.extend(defined(2, "hue", KeyKind::Ipv4, 60_000));
+    for id in [1, 2, 7] {
+        message::put_switch(&mut bytes, id);
+        bytes.extend(entry(None, key));
+    }
+    let heard = hear_all(&mut conversation, &bytes);
+    assert_eq!(
+        tables(&heard),
+        ["hive", "hue", ""],
+        "nobody defined the last"
+    );
+    // The same number for another table, and another number for the same one.
+    let mut again = defined(1, "impala", KeyKind::Ipv4, 60_000);
+    message::put_switch(&mut again, 1);
+    again.extend(entry(None, key));
+    assert_eq!(tables(&hear_all(&mut conversation, &again)), ["impala"]);
+    hear_all(
+        &mut conversation,
+        &defined(9, "hue", KeyKind::Ipv4, 120_000),
+    );
+    let two_minutes = Some(Duration::from_secs(120));
+    assert_eq!(conversation.expire("hue"), two_minutes, "as defined last");
+}
+
+#[test]
+fn a_peer_that_defines_without_end_is_remembered_in_part() {
+    let mut conversation = Conversation::default();
+    for id in 0..1000 {
+        let table = defined(id, &format!("t{id}"), KeyKind::Ipv4, 60_000);
+        hear_all(&mut conversation, &table);
+    }
+    let mut known = 0;
+    for id in 0..1000 {
+        let mut bytes = Vec::new();
+        message::put_switch(&mut bytes, id);
+        bytes.extend(entry(None, Key::Ip(client(1))));
+        let heard = hear_all(&mut conversation, &bytes);
+        known += usize::from(tables(&heard) != [""]);
+    }
+    assert_eq!(known, 256);
+}
+
+#[test]
+fn an_address_as_text_is_that_address_and_other_text_is_none() {
+    for (text, expected) in [
+        ("127.0.0.7", Some(client(7))),
+        ("::ffff:127.0.0.7", Some(client(7))),
+        ("alice", None),
+    ] {
+        let mut bytes = defined(1, "hive", KeyKind::Text, 60_000);
+        bytes.extend(entry(None, Key::Text(text.as_bytes())));
+        let heard = hear_all(&mut Conversation::default(), &bytes);
+        let clients: Vec<_> = entries(&heard).iter().map(|(client, ..)| *client).collect();
+        assert_eq!(clients, Vec::from_iter(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_table_whose_time_changes_is_defined_anew() {
+    let mut telling = Telling::new(1);
+    let mut conversation = Conversation::default();
+    for ttl in [60, 90] {
+        let ttl = Duration::from_secs(ttl);
+        let (mut out, table): (_, Arc<str>) = (Vec::new(), "hive".into());
+        let entry = Entry {
+            table: &table,
+            ttl,
+            client: client(1),
+            server: "a",
+            left: None,
+        };
+        telling.tell(&mut out, &entry, false);
+        hear_all(&mut conversation, &out);
+        assert_eq!(conversation.expire("hive"), Some(ttl));
+    }
+}
+
+#[test]
+fn an_acknowledgement_counts_for_its_own_table() {
+    let mut telling = Telling::new(1);
+    told(&mut telling, "hive", 1, "a", None, false);
+    told(&mut telling, "hue", 1, "a", None, false);
+    telling.acked(2, 1);
+    assert!(!telling.is_settled(), "the first one is still owed");
+    telling.acked(1, 1);
+    assert!(telling.is_settled());
 }

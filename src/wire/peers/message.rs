@@ -224,6 +224,7 @@ mod tests {
         write(&mut |out| put_switch(out, 3));
         write(&mut |out| put_ack(out, 300, 7));
         write(&mut |out| put_fault(out, Malformed::TooLong));
+        write(&mut |out| put_fault(out, Malformed::Reserved));
         let mut told = Vec::new();
         for pair in ends.windows(2) {
             let bytes = &out[pair[0]..];
@@ -250,7 +251,8 @@ mod tests {
             table: 300,
             number: 7,
         };
-        assert_eq!(told[5..], [ack, Message::Fault { too_long: true }]);
+        let [too_long, other] = [true, false].map(|too_long| Message::Fault { too_long });
+        assert_eq!(told[5..], [ack, too_long, other]);
     }
 
     #[test]
@@ -265,6 +267,7 @@ mod tests {
             Ok(Some((Message::Unknown, 3)))
         );
         assert_eq!(Message::decode(&[255, 0]), Err(Malformed::Reserved));
+        assert_eq!(Message::decode(&[255, 0x80, 0]), Err(Malformed::Reserved));
         let long = [10, 0x80, 0xff, 0xff, 0xff, 0x01];
         assert_eq!(Message::decode(&long), Err(Malformed::TooLong));
     }

@@ -224,6 +224,10 @@ mod tests {
         for end in 0..out.len() {
             assert!(Definition::read(&out[..end]).is_err(), "{end}");
         }
+        // What is told of a type stands behind that type's own number.
+        let place = out.iter().rposition(|byte| *byte == 26).expect("the last");
+        out[place] = 25;
+        assert_eq!(Definition::read(&out), Err(Malformed::Definition));
     }
 
     #[test]
