@@ -82,6 +82,10 @@ pub(super) struct Node {
     named: Peers,
     /// Those of `unicast_peers`, when they are known; none: everybody.
     peers: Option<Arc<[IpAddr]>>,
+    /// Whether partners are known, and it was seen if there is a place.
+    has_looked: bool,
+    /// To begin so when it has looked: whether the howdah before holds the addresses.
+    begins: Option<bool>,
     held: Vec<Place>,
     renew_at: Instant,
     look_at: Instant,
@@ -110,6 +114,8 @@ impl Node {
             failed_at: None,
             named: Peers::of(&plan),
             peers: None,
+            has_looked: false,
+            begins: None,
             held: Vec::new(),
             renew_at: now,
             look_at: now,
@@ -190,6 +196,10 @@ impl Node {
 
     /// The howdah before may have been no master: what it held, the kernel still has on its lease.
     fn begin(&mut self, holding: bool) {
+        if !self.has_looked {
+            self.begins = Some(holding);
+            return;
+        }
         // What is allowed by now, also where nobody looked yet.
         self.judge_permission();
         let holding = holding && self.is_leased();
@@ -235,6 +245,10 @@ impl Node {
             Ok(link) if self.place.as_ref().is_some_and(|(old, _)| *old == link) => {}
             Ok(link) => self.settle(link),
             Err(why) => self.lose(why),
+        }
+        self.has_looked = true;
+        if let Some(holding) = self.begins.take() {
+            self.begin(holding);
         }
     }
 

@@ -64,7 +64,12 @@ impl Peers {
 async fn ask(plan: Arc<VipPlan>, told: watch::Sender<Known>, again: Arc<Notify>) {
     let mut failed = false;
     loop {
-        let answer = resolve(&plan).await;
+        let patience = if told.borrow().is_none() {
+            FIRST
+        } else {
+            RESOLVE
+        };
+        let answer = resolve(&plan, patience).await;
         let news = match (&*told.borrow(), &answer) {
             (Some(Ok(_)), Err(why)) => {
                 if !failed {
@@ -94,14 +99,14 @@ async fn ask(plan: Arc<VipPlan>, told: watch::Sender<Known>, again: Arc<Notify>)
     }
 }
 
-async fn resolve(plan: &VipPlan) -> Result<Arc<[IpAddr]>, String> {
+async fn resolve(plan: &VipPlan, patience: Duration) -> Result<Arc<[IpAddr]>, String> {
     let v6 = plan.hosts().iter().any(IpAddr::is_ipv6);
     let mut peers = Vec::new();
     for host in &plan.unicast_peers {
         match host {
             Host::Ip(ip) => peers.push(*ip),
             Host::Name(name) => {
-                let found = timeout(RESOLVE, lookup_host((name.as_str(), 0))).await;
+                let found = timeout(patience, lookup_host((name.as_str(), 0))).await;
                 let Ok(Ok(found)) = found else {
                     return Err(format!(
                         "the name {name:?} of unicast_peers does not resolve"
@@ -130,3 +135,5 @@ const ASK_EVERY: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 /// For one name.
 const RESOLVE: Duration = Duration::from_secs(5);
+/// For one name, while nothing is known: whoever takes an address over has it for three seconds.
+const FIRST: Duration = Duration::from_secs(1);

@@ -122,8 +122,8 @@ fn odd_ones_count_and_are_noted() {
 }
 
 /// With neither sockets nor rights; its time stands still at [`early`].
-fn node() -> Node {
-    let plan = Arc::new(plan(&[]));
+fn node(unicast_peers: &[&str]) -> Node {
+    let plan = Arc::new(plan(unicast_peers));
     let news = News {
         links: watch::channel(()).1,
         not_ready: watch::channel(Arc::from([])).1,
@@ -153,7 +153,7 @@ fn a_night_later() -> Duration {
 
 #[tokio::test]
 async fn a_node_that_loses_its_socket_when_it_is_elected_is_no_master_without_the_address() {
-    let mut node = node();
+    let mut node = node(&[]);
     node.on(Event::Link(Some(OWN.into())));
     node.on(Event::Start { holding: false });
     assert_eq!(node.machine.state(), State::Backup);
@@ -165,7 +165,7 @@ async fn a_node_that_loses_its_socket_when_it_is_elected_is_no_master_without_th
 #[tokio::test]
 async fn who_wakes_up_on_a_machine_that_was_suspended_listens_first() {
     for holding in [true, false] {
-        let mut node = node();
+        let mut node = node(&[]);
         live(&mut node, Event::Link(Some(OWN.into())));
         live(&mut node, Event::Start { holding });
         node.clock = a_night_later;
@@ -174,4 +174,15 @@ async fn who_wakes_up_on_a_machine_that_was_suspended_listens_first() {
         // And goes on from there.
         assert!(node.machine.due().unwrap() > a_night_later());
     }
+}
+
+#[tokio::test]
+async fn who_takes_over_begins_when_it_knows_its_partners() {
+    let mut node = node(&["lb-2.example.invalid"]);
+    node.look();
+    node.begin(true);
+    assert_eq!(node.machine.state(), State::Init);
+    node.named = Peers::of(&Arc::new(plan(&["192.0.2.2"])));
+    node.look();
+    assert_ne!(node.machine.state(), State::Init);
 }
