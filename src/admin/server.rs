@@ -14,7 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::connection::{Secured, converse, greet};
 use super::connections::ConnectionLimiter;
@@ -36,6 +37,8 @@ pub struct AdminServer {
 /// A server that answers; its drop ends it.
 pub struct AdminThread {
     stage: watch::Sender<Stage>,
+    /// Ends when nobody is accepted any more.
+    accepts: Option<oneshot::Receiver<Infallible>>,
     place: Option<socket::Place>,
 }
 
@@ -138,28 +141,36 @@ impl AdminServer {
             .build()?;
         peer::hold_tables();
         let (stage, mut changed) = watch::channel(Stage::Serves);
+        let (accepting, accepts) = oneshot::channel();
         let (unix, place) = self.unix.take().unzip();
         thread::Builder::new().name("admin".into()).spawn(move || {
             // Of this thread alone, and of those that render for it. A system that refuses serves at the usual one.
             let _ = rustix::process::nice(LOWER);
             runtime.block_on(async {
                 let yielded = tokio::select! {
+                    biased;
+                    ended = changed.changed() => ended.is_ok(),
                     served = serve(self.listener, unix, context) => {
                         let Err(error) = served;
                         tracing::error!(%error, "the admin server cannot serve");
                         false
                     }
-                    ended = changed.changed() => ended.is_ok(),
                 };
+                drop(accepting);
                 if yielded {
                     // Who is being answered gets the answer; the next question is the successor's.
-                    let _ = tokio::time::timeout(FAREWELL, changed.changed()).await;
+                    let _ = timeout(FAREWELL, changed.changed()).await;
                 }
             });
             // A rendering that still runs is of no use to anybody.
             runtime.shutdown_background();
         })?;
-        Ok(AdminThread { stage, place })
+        let accepts = Some(accepts);
+        Ok(AdminThread {
+            stage,
+            accepts,
+            place,
+        })
     }
 
     /// Answers on the runtime of a test, until dropped.
@@ -175,9 +186,14 @@ impl AdminServer {
 }
 
 impl AdminThread {
-    /// A successor has the addresses, and answers there: nobody is accepted here any more, and the file stays.
-    pub fn yield_to_successor(&mut self) {
+    /// A successor has the addresses, and answers there: nobody is accepted here any more when this returns, and the file stays.
+    /// Whoever got an answer from here after that would hear of the past, or give an order to nobody.
+    pub async fn yield_to_successor(&mut self) {
         self.stage.send_replace(Stage::Yielded);
+        if let Some(accepts) = self.accepts.take() {
+            // Of a low priority, and yet the takeover waits for no thread that is stuck.
+            let _ = timeout(YIELDED, accepts).await;
+        }
         if let Some(place) = &mut self.place {
             place.is_ours(false);
         }
@@ -322,6 +338,8 @@ const CONNECTIONS: usize = 64;
 const RENDERERS: usize = 2;
 /// Added to the niceness of the process; see nice(2): on Linux it is a thread's own.
 const LOWER: i32 = 5;
+/// For a thread that gets no turn on a busy machine.
+const YIELDED: Duration = Duration::from_secs(1);
 /// For answers that are under way when a successor has the addresses.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// After an accept that failed for want of descriptors or memory.

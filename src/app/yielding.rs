@@ -76,7 +76,7 @@ impl App {
         }
         self.admin_shared.clear();
         if let Some(admin) = &mut self.admin {
-            admin.yield_to_successor();
+            admin.yield_to_successor().await;
         }
         self.alerts.reconcile(&[]);
         self.metrics.draining();

@@ -49,6 +49,7 @@ impl StateFile {
     /// The thread could not be started.
     pub fn open(file: Option<&Path>, metrics: &Metrics) -> std::io::Result<(Self, Option<Memory>)> {
         let shown = StateView::default();
+        shown.change(|shown| shown.file = file.map(Path::to_owned));
         let memory = file.and_then(|file| read(file, &shown, metrics));
         let former = memory.as_ref().map_or(0, |memory| memory.generation);
         let generation = millis(SystemTime::now()).max(former.saturating_add(1));

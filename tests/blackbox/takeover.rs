@@ -51,6 +51,9 @@ async fn the_new_one_serves_and_the_old_one_drains_and_ends() {
     let new = old.successor().await;
     assert_eq!(new.address("front").await, address);
     assert_eq!(new.admin().await, admin);
+    for _ in 0..30 {
+        assert_eq!(new.status().await["state"], "running", "the old one answers");
+    }
     exchange(&mut session, "during").await;
     let mut other = new.connect("front").await;
     exchange(&mut other, "by the new one").await;
