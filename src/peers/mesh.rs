@@ -130,6 +130,19 @@ const SAID_MOST: usize = 200;
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn what_was_said_is_not_said_again_for_a_while_and_not_without_end() {
+        let mesh = Mesh::new(&Metrics::new());
+        assert!(mesh.may_say("server", "lb-2 hive a") && mesh.may_say("server", "lb-2 hive b"));
+        assert!(!mesh.may_say("server", "lb-2 hive a"));
+        assert!(mesh.may_say("table", "lb-2 hive a"), "another reason");
+        tokio::time::advance(SAID_AGAIN).await;
+        assert!(mesh.may_say("server", "lb-2 hive a"));
+        // Whoever makes up names fills no memory, and no log.
+        let said = (0..10 * SAID_MOST).filter(|name| mesh.may_say("server", &name.to_string()));
+        assert_eq!(said.count(), SAID_MOST - 1);
+    }
+
     #[tokio::test]
     async fn a_peer_that_is_taken_out_while_it_is_asked_leaves_the_question_to_another() {
         let mesh = Mesh::new(&Metrics::new());

@@ -169,7 +169,93 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::peers::session::tests::{bond, link, pool};
+    use crate::plan::PeersPlan;
+    use crate::wire::peers::{Hello, Status};
+
+    fn set(bond: &Bond, name: &str) {
+        let plan = PeersPlan {
+            name: name.into(),
+            bind: "127.0.0.1:0".parse().unwrap(),
+            peers: vec![bond.plan.clone()],
+            tls: None,
+            tables: Vec::new(),
+        };
+        bond.mesh.set(Arc::new(plan), None);
+    }
+
+    #[tokio::test]
+    async fn of_two_that_connect_at_once_the_first_by_name_is_one_and_the_same() {
+        for (own, first) in [("lb-1", true), ("lb-3", false)] {
+            let (bond, _links) = bond(&pool());
+            set(&bond, own);
+            assert_eq!(Peer::new(bond).is_first(), first, "{own} and lb-2");
+        }
+    }
+
+    #[tokio::test]
+    async fn why_a_peer_is_away_is_told_once_and_again_when_it_is_another_reason() {
+        let (bond, _links) = bond(&pool());
+        let journal = bond.mesh.metrics.journal().clone();
+        let mut peer = Peer::new(bond);
+        for why in [
+            Closed::Unreachable,
+            Closed::Unreachable,
+            Closed::Tls,
+            Closed::Tls,
+            Closed::Unreachable,
+        ] {
+            peer.told(why, "");
+        }
+        assert_eq!(journal.newest(9, |_| true).events.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_goes_while_it_is_asked_leaves_the_question_to_another() {
+        let (bond, _links) = bond(&pool());
+        let (link, other) = link();
+        let mesh = Arc::clone(&bond.mesh);
+        let mut peer = Peer::new(bond);
+        let going = async {
+            sleep(SECOND).await;
+            assert!(!mesh.lesson().ask(&"lb-3".into()), "lb-2 is asked");
+            drop(other);
+        };
+        let (((why, _), _), ()) = tokio::join!(peer.converse(link), going);
+        assert!(why == Closed::Lost, "{why}");
+        assert!(mesh.lesson().ask(&"lb-3".into()));
+    }
+
+    /// HAProxy before 2.0 speaks version 2.0, and refuses 2.1.
+    #[tokio::test]
+    async fn an_older_peer_is_asked_again_in_its_own_version() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (mut bond, _links) = bond(&pool());
+        bond.plan.address.port = listener.local_addr().unwrap().port();
+        set(&bond, "lb-1");
+        let task = tokio::spawn(Peer::new(bond).run());
+        let older = async {
+            for (minor, answer) in [(1, Status::Version), (0, Status::Success)] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut said = Vec::new();
+                let hello = loop {
+                    match Hello::decode(&said).unwrap() {
+                        Some((hello, _)) => break hello,
+                        None => assert_ne!(stream.read_buf(&mut said).await.unwrap(), 0),
+                    }
+                };
+                assert_eq!(hello.minor, minor);
+                stream.write_all(&answer.encode()).await.unwrap();
+            }
+        };
+        let asked = tokio::time::timeout(SECOND * 5, older).await;
+        task.abort();
+        asked.expect("in time");
+    }
 
     #[test]
     fn pauses_grow_to_the_longest_and_stay_there_however_long_a_peer_is_away() {

@@ -362,4 +362,4 @@ const CHANGES: usize = 500;
 const NAME_SHOWN: usize = 64;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -95,3 +95,58 @@ fn resolve(snapshot: &Snapshot, told: &str) -> Option<ServerName> {
     let found = members.find(|member| member.plan.address.to_string() == told);
     found.map(|member| member.plan.name.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::session::tests::pool;
+
+    fn client(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    fn told(server: &str, seconds: u64) -> Told<'_> {
+        Told {
+            server,
+            left: Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_known_by_name_or_address_and_no_entry_lives_longer_than_here() {
+        let pool = pool();
+        let table = Table::new("hive", &pool);
+        let address = pool.load().members()[0].plan.address.to_string();
+        for (last, server) in [(1, "a"), (2, address.as_str())] {
+            assert_eq!(table.learn(client(last), told(server, 3600)), Ok(true));
+            let known = pool.sticky(client(last)).expect("known");
+            assert_eq!(known.server, ServerName::new("a"));
+            assert_eq!(known.left, Duration::from_secs(60));
+        }
+        let nobody = table.learn(client(3), told("c", 3));
+        assert_eq!(nobody, Err(Ignored::Server));
+        assert_eq!(table.learn(client(1), told("b", 30)), Ok(false), "older");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_with_sessions_alone_are_told_again() {
+        let pool = pool();
+        let table = Table::new("hive", &pool);
+        let now = tokio::time::Instant::now();
+        let _open = pool.choose(client(1), &[], now).expect("a server");
+        drop(pool.choose(client(2), &[], now).expect("a server"));
+        let clients = |busy_alone| {
+            let mut all: Vec<_> = table
+                .batches(busy_alone)
+                .flat_map(|one| one.clients)
+                .collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(clients(true), [(client(1), None)]);
+        assert_eq!(
+            clients(false),
+            [(client(1), None), (client(2), Some(60_000))]
+        );
+    }
+}

@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::conversation::{Conversation, Heard};
 use super::reason::Ignored;
 use super::telling::{Entry, Telling};
+use crate::peers::Peers;
+use crate::plan::{Address, Host, PeerPlan, PeersPlan};
+use crate::telemetry::Metrics;
 use crate::wire::peers::{
     Control, Definition, Hello, Key, KeyKind, Message, Sent, Status, message,
 };
@@ -444,4 +447,43 @@ fn an_acknowledgement_counts_for_its_own_table() {
     assert!(!telling.is_settled(), "the first one is still owed");
     telling.acked(1, 1);
     assert!(telling.is_settled());
+}
+
+/// What a reload changes of one peer is nothing to the others.
+#[tokio::test]
+async fn who_stays_as_it_was_keeps_its_connection() {
+    let peer = |name: &str, port| PeerPlan {
+        name: name.into(),
+        address: Address {
+            host: Host::Ip(Ipv4Addr::LOCALHOST.into()),
+            port,
+        },
+    };
+    let plan = |own: &str, peers: &[PeerPlan]| {
+        Arc::new(PeersPlan {
+            name: own.into(),
+            bind: "127.0.0.1:0".parse().expect("an address"),
+            peers: peers.to_vec(),
+            tls: None,
+            tables: Vec::new(),
+        })
+    };
+    let (a, b) = (peer("a", 1), peer("b", 1));
+    let mut peers = Peers::new(&Metrics::new());
+    let mut follow = |plan: Arc<PeersPlan>| {
+        let staged = peers.prepare(Some(&plan)).expect("an address");
+        peers.commit(Some(&plan), staged, &[]);
+        peers.view().load_full()
+    };
+    let first = follow(plan("lb-1", std::slice::from_ref(&a)));
+    let second = follow(plan("lb-1", &[b.clone(), a.clone()]));
+    assert!(Arc::ptr_eq(&first[0], &second[1]), "another came");
+    let moved = peer("b", 2);
+    let third = follow(plan("lb-1", &[moved, a.clone()]));
+    assert!(Arc::ptr_eq(&second[1], &third[1]) && !Arc::ptr_eq(&second[0], &third[0]));
+    let other_name = follow(plan("lb-9", &[a]));
+    assert!(
+        !Arc::ptr_eq(&third[1], &other_name[0]),
+        "it knows us by our name"
+    );
 }

@@ -16,7 +16,7 @@ use crate::wire::peers::message::put_definition;
 use crate::wire::peers::{Definition, KeyKind};
 
 /// A pool of two servers whose clients stick for a minute.
-fn pool() -> Arc<Pool> {
+pub(in crate::peers) fn pool() -> Arc<Pool> {
     let plan = sticky_plan_of("hive", &["a", "b"], 100_000);
     let (pool, keeper) = Pool::new(plan, &Metrics::new());
     tokio::spawn(keeper.run());
@@ -24,7 +24,7 @@ fn pool() -> Arc<Pool> {
 }
 
 /// The peer has been told everything.
-fn bond(pool: &Arc<Pool>) -> (Bond, mpsc::Sender<Link>) {
+pub(in crate::peers) fn bond(pool: &Arc<Pool>) -> (Bond, mpsc::Sender<Link>) {
     let metrics = Metrics::new();
     let mesh = Arc::new(Mesh::new(&metrics));
     mesh.share(vec![Table::new("hive", pool)]);
@@ -151,6 +151,7 @@ async fn many_questions_at_once_are_answered_once_and_the_last_word_says_how_muc
         for _ in 0..100 {
             session.act(Heard::Request);
         }
+        assert!(session.owed.is_empty(), "the table is read once");
         session.tick();
         session.fill();
         let mut other = Conversation::default();
@@ -208,7 +209,7 @@ async fn who_was_too_slow_for_the_changes_is_told_everything() {
 }
 
 /// The other end of a connection: reads what comes, and says what it is told to.
-struct Other {
+pub(in crate::peers) struct Other {
     stream: DuplexStream,
     inbox: Vec<u8>,
     conversation: Conversation,
@@ -249,7 +250,7 @@ impl Other {
     }
 }
 
-fn link() -> (Link, Other) {
+pub(in crate::peers) fn link() -> (Link, Other) {
     let (ours, theirs) = duplex(1 << 20);
     let link = Link {
         stream: Box::new(ours),
