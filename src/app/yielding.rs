@@ -1,11 +1,12 @@
 //! A successor serves: this howdah accepts no more, gives up what only one can have, and drains.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::heritage::Ended;
 use super::pulse::Pulse;
@@ -17,6 +18,7 @@ use crate::handover::message::Order;
 use crate::handover::offer::{Accepted, Last};
 use crate::handover::predecessors::{Left, PoolLeft};
 use crate::handover::report::Reporter;
+use crate::plan::Protocol;
 use crate::pool::Pool;
 use crate::telemetry::journal::{Event, Kind};
 
@@ -74,6 +76,7 @@ impl App {
                 false => Fate::Closing,
             });
         }
+        self.workers_have_left(&given).await;
         self.admin_shared.clear();
         if let Some(admin) = &mut self.admin {
             admin.yield_to_successor().await;
@@ -102,6 +105,20 @@ impl App {
             cluster.leave().await;
         }
         Last { memory, session }
+    }
+
+    /// Each worker closes its socket when it comes to it, and takes who comes until then. It is waited for, but not for long.
+    async fn workers_have_left(&self, given: &[(SocketAddr, Protocol)]) {
+        let sockets = self.listeners.values().flat_map(|one| &one.sockets);
+        let left = async {
+            // Sessions over UDP need their socket to the end.
+            for socket in sockets.filter(|one| one.protocol == Protocol::Tcp) {
+                if given.contains(&(socket.bound, socket.protocol)) {
+                    socket.retired.closed().await;
+                }
+            }
+        };
+        let _ = timeout(LEFT, left).await;
     }
 
     async fn finish(
@@ -202,6 +219,8 @@ fn sessions_of(pool: &Pool) -> Option<PoolLeft> {
     })
 }
 
+/// For workers that have sessions to carry.
+const LEFT: Duration = Duration::from_secs(1);
 /// For the last of the history, and of the state, to be written.
 const HISTORY: Duration = Duration::from_secs(5);
 /// Signals that wait for the successor.
