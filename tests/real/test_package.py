@@ -1,4 +1,5 @@
-"""The Debian package in a Debian that boots: installed, started, reloaded, rotated, upgraded, removed and purged.
+"""The Debian package in a Debian that boots: installed, started, reloaded, rotated, upgraded, watched, activated by a socket, removed
+and purged.
 
 systemd runs as process 1 of a container without a network. Needs what the image needs, and cargo-deb, which is built once
 into the cache (40 s).
@@ -14,6 +15,7 @@ from . import kit
 from .images import SYSTEMD, Images, builder
 
 NAME = "howdah-test-package"
+EXAMPLE = "/usr/share/doc/howdah/examples/howdah.socket"
 CONFIGURATION = """
 [admin]
 bind = "127.0.0.1:9600"
@@ -93,7 +95,7 @@ class Package(unittest.TestCase):
     def served(self, line):
         """What a new session answers."""
         self.sessions += 1
-        return self.does("socat", "-t2", "-", "TCP:127.0.0.1:99", text=f"{line}\n").strip()
+        return self.does("socat", "-t20", "-", "TCP:127.0.0.1:99", text=f"{line}\n").strip()
 
     def await_up(self):
         kit.until("howdah to serve", lambda: "up" in self.asks("howdah", "status")[1] and self.asks("howdah", "status")[0] == 0, 20, 0.2)
@@ -101,7 +103,8 @@ class Package(unittest.TestCase):
     def test_a_life(self):
         """One container lives through it all, in this order."""
         self.sessions = 0
-        for step in (self.installed, self.started, self.reloaded, self.rotated, self.upgraded, self.removed, self.purged):
+        for step in (self.installed, self.started, self.reloaded, self.rotated, self.upgraded, self.watched, self.activated,
+                     self.removed, self.purged):
             with self.subTest(step.__name__):
                 began = time.monotonic()
                 step()
@@ -115,7 +118,8 @@ class Package(unittest.TestCase):
         self.assertEqual(self.asks("systemctl", "is-active", "howdah")[1].strip(), "inactive")
         self.assertEqual(self.asks("systemctl", "is-enabled", "howdah")[1].strip(), "disabled")
         self.assertEqual(self.does("stat", "-c", "%U:%G %a", "/etc/howdah/howdah.toml").strip(), "root:howdah 640")
-        self.assertEqual(self.does("systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/howdah.service").strip(), "")
+        for unit in ("/usr/lib/systemd/system/howdah.service", EXAMPLE):
+            self.assertEqual(self.does("systemd-analyze", "verify", "--man=no", unit).strip(), "")
         manuals = self.does("ls", "/usr/share/man/man1").split()
         for page in ("howdah.1.gz", "howdah-run.1.gz", "howdah-drain.1.gz"):
             self.assertIn(page, manuals)
@@ -165,9 +169,7 @@ class Package(unittest.TestCase):
 
     def upgraded(self):
         before = self.process()
-        session = subprocess.Popen(self.images.podman("exec", "-i", NAME, "socat", "-t5", "-", "TCP:127.0.0.1:99"), env=self.images.env,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(session.kill)
+        session = self.open_session()
         self.say(session, "before")
         said = self.does("dpkg", "-i", "/packages/1.deb")
         self.assertIn("the new version serves", said)
@@ -191,6 +193,63 @@ class Package(unittest.TestCase):
         self.await_up()
         self.assertNotEqual(self.process(), after)
         self.assertEqual(self.served("the new one"), "the new one")
+
+    def watched(self):
+        """One that drains does not speak for the newest one, which hangs."""
+        shorter = "mkdir -p /etc/systemd/system/howdah.service.d && cat > /etc/systemd/system/howdah.service.d/watch.conf"
+        self.does("sh", "-c", shorter, text="[Service]\nWatchdogSec=2s\n")
+        self.does("systemctl", "daemon-reload")
+        self.does("systemctl", "restart", "howdah")
+        self.await_up()
+        session = self.open_session()
+        self.say(session, "before")
+        before = self.process()
+        # Another program by its date, so that the reload is a takeover.
+        self.does("touch", "/usr/bin/howdah")
+        self.does("systemctl", "reload", "howdah")
+        after = self.process()
+        self.assertNotEqual(after, before)
+        time.sleep(2.5)
+        self.assertEqual((self.process(), self.restarts()), (after, 0), "the newest one is not heard of")
+        self.say(session, "drains")
+        self.does("sh", "-c", f"kill -STOP {after}")
+        kit.until("systemd to start howdah anew", lambda: self.restarts() == 1, 15, 0.2)
+        self.await_up()
+        self.assertEqual(self.served("anew"), "anew")
+        self.assertIn("Watchdog timeout", self.does("journalctl", "-u", "howdah", "--no-pager"))
+
+    def restarts(self):
+        return int(self.does("systemctl", "show", "--value", "-p", "NRestarts", "howdah"))
+
+    def activated(self):
+        """While howdah is not there clients wait, and the first of them starts it."""
+        self.does("sh", "-c", f"sed 's/^ListenStream=.*/ListenStream=127.0.0.1:99/' {EXAMPLE} > /etc/systemd/system/howdah.socket")
+        self.does("systemctl", "daemon-reload")
+        self.does("systemctl", "stop", "howdah")
+        self.does("systemctl", "start", "howdah.socket")
+        self.assertNotEqual(self.asks("systemctl", "is-active", "howdah")[1].strip(), "active")
+        self.assertEqual(self.served("who starts it"), "who starts it")
+        before = self.process()
+        restart = subprocess.Popen(self.images.podman("exec", NAME, "systemctl", "restart", "howdah"), env=self.images.env)
+        self.addCleanup(restart.kill)
+        while restart.poll() is None:
+            self.assertEqual(self.served("meanwhile"), "meanwhile")
+        self.assertEqual(restart.returncode, 0)
+        self.assertNotEqual(self.process(), before)
+        # A reload has the sockets from the howdah that runs.
+        self.does("touch", "/usr/bin/howdah")
+        self.does("systemctl", "reload", "howdah")
+        self.assertEqual(self.served("by a successor"), "by a successor")
+        self.assertNotIn("service manager", self.does("journalctl", "-u", "howdah", "--no-pager"), "the socket is of use")
+        self.does("systemctl", "stop", "howdah.socket")
+        self.does("rm", "/etc/systemd/system/howdah.socket", "/etc/systemd/system/howdah.service.d/watch.conf")
+        self.does("systemctl", "daemon-reload")
+
+    def open_session(self):
+        session = subprocess.Popen(self.images.podman("exec", "-i", NAME, "socat", "-t5", "-", "TCP:127.0.0.1:99"), env=self.images.env,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(session.kill)
+        return session
 
     def say(self, session, line):
         session.stdin.write(f"{line}\n")
