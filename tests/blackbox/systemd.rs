@@ -340,7 +340,10 @@ async fn sockets_of_the_service_manager_are_used_by_their_address_and_survive() 
     let stray = said(&old, "service manager").expect("the third is named");
     assert!(stray.contains("three"), "{stray}");
 
-    let new = old.successor().await;
+    // One that takes over has them from there, whatever it is given besides.
+    let new = old.takeover_by(|command| given(command, copy(&front), copy(&admin), "$$", 2));
+    new.serves().await;
+    assert!(said(&new, "one at").is_some_and(|line| line.contains("of no use")));
     exchange(&mut new.connect("front").await, "the same sockets").await;
     exchange(&mut early, "and the old session").await;
     drop((early, old));

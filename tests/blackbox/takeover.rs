@@ -111,7 +111,7 @@ async fn a_faulty_file_leaves_the_old_one_as_it_was() {
     howdah.configure(&elsewhere);
     let mut failing = howdah.takeover();
     assert_eq!(failing.exit().await.code(), Some(1));
-    let log = failing.log().so_far().join("\n");
+    let log = String::from_utf8(failing.log().all_of_it().await).unwrap();
     assert!(log.contains("192.0.2.1:7"), "{log}");
     let mut session = howdah.connect("front").await;
     exchange(&mut session, "still here").await;
@@ -454,7 +454,7 @@ async fn nobody_notices_under_load() {
             if served {
                 break successor;
             }
-            let log = successor.log().so_far().join("\n");
+            let log = String::from_utf8(successor.log().all_of_it().await).unwrap();
             assert!(log.contains("try again"), "{log}");
         };
         howdahs.push(successor);
