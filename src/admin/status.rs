@@ -24,6 +24,9 @@ use crate::vip;
 pub struct Status {
     /// Of howdah.
     pub version: String,
+    /// Its process, which is another one after a takeover; in a container as it sees itself.
+    #[serde(default)]
+    pub pid: u32,
     /// Since the process started.
     pub uptime_seconds: f64,
     /// Number of the running configuration.
@@ -415,6 +418,7 @@ impl Status {
     pub(super) fn of(view: &RuntimeView, metrics: &Metrics) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
             uptime_seconds: seconds(view.started.elapsed()),
             generation: view.generation,
             state: view.draining.map_or(RUNNING, |_| DRAINING).into(),

@@ -311,7 +311,7 @@ async fn status_has_exactly_the_shape_of_the_contract() {
         "verdict": "down", "detail": "nobody listens", "duration_seconds": 0.0015, "at": "2027-01-15T08:00:00.000Z",
     });
     let expected = json!({
-        "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": null, "generation": 1, "state": "running", "draining": null,
+        "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "uptime_seconds": null, "generation": 1, "state": "running", "draining": null,
         "needs_restart": [], "refused_reload": null,
         "listeners": [{"name": "front", "bind": ["127.0.0.1:10000"], "protocol": ["tcp"], "sessions_active": 0, "sessions_total": 0,
             "max_connections": 900, "pools": ["hive"]}],

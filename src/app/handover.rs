@@ -17,6 +17,7 @@ use crate::handover::door::{Caller, Successor};
 use crate::handover::link::LinkError;
 use crate::handover::message::{Described, Welcome};
 use crate::handover::offer::{self, Accepted, Offer};
+use crate::telemetry::HandoverResult;
 use crate::telemetry::journal::{Event, Kind};
 
 impl App {
@@ -111,8 +112,11 @@ impl App {
         path: &std::path::Path,
     ) -> Result<Option<crate::handover::claim::Yielded>, RunError> {
         let (pid, version) = (claim.welcome.pid, claim.welcome.version.clone());
+        let since = claim.since;
         let (text, yielded) = match claim.serving(kept, self.place.is_some(), path).await {
             Confirmed::Yielded(yielded) => {
+                self.metrics.handed_over(HandoverResult::Taken);
+                self.metrics.took_over_within(since.elapsed());
                 tracing::info!(pid, version, "took over: the old howdah drains");
                 (
                     format!("took over from process {pid} (howdah {version}), which drains"),
@@ -120,6 +124,7 @@ impl App {
                 )
             }
             Confirmed::Alone(why) => {
+                self.metrics.handed_over(HandoverResult::Alone);
                 tracing::warn!(pid, version, %why, "took over from a howdah that does not answer any more");
                 let text = format!(
                     "took over from process {pid} (howdah {version}), which does not answer any more: {why}"
@@ -214,6 +219,7 @@ impl App {
         let offered = match offered {
             Ok(offered) => offered,
             Err(why) => {
+                self.metrics.handed_over(HandoverResult::Refused);
                 tracing::warn!(pid, why, "a takeover was refused");
                 tokio::spawn(async move { offer::refuse(successor, &why).await });
                 return;
@@ -293,6 +299,7 @@ impl App {
         match answered {
             Ok(accepted) => Some(accepted),
             Err(error) => {
+                self.metrics.handed_over(HandoverResult::Failed);
                 tracing::warn!(pid, %error, "a takeover failed: everything is as it was");
                 let text =
                     format!("process {pid} did not take over, everything is as it was: {error}");

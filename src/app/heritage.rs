@@ -11,6 +11,7 @@ use crate::handover::manager::Manager;
 use crate::handover::message::{Membership, Order};
 use crate::handover::offer::{self, Accepted};
 use crate::handover::report::Outlived;
+use crate::telemetry::{HandoverResult, Metrics};
 
 /// What a howdah brings from elsewhere.
 #[derive(Debug)]
@@ -103,9 +104,10 @@ pub(super) async fn answer_of(giving: &mut Option<Giving>) -> Result<Accepted, L
 }
 
 /// Nobody can take over from a howdah that stops: its addresses close.
-pub(super) fn refuse_all(mut successors: mpsc::Receiver<Successor>) {
+pub(super) fn refuse_all(mut successors: mpsc::Receiver<Successor>, metrics: Metrics) {
     tokio::spawn(async move {
         while let Some(successor) = successors.recv().await {
+            metrics.handed_over(HandoverResult::Refused);
             offer::refuse(successor, "it stops").await;
         }
     });

@@ -437,7 +437,7 @@ impl App {
                 () = sleep(GLANCE), if !self.waiting.is_empty() => self.advance().await,
             }
         }
-        refuse_all(successors);
+        refuse_all(successors, self.metrics.clone());
         let access = self.access.clone();
         self.stop(stopped_twice(signals, access)).await;
         Ok(Ended::Stopped)

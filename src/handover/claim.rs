@@ -15,6 +15,8 @@ use crate::plan::Secret;
 #[derive(Debug)]
 pub struct Claim {
     link: Link,
+    /// When it was asked.
+    pub since: Instant,
     /// Who it is.
     pub welcome: Welcome,
     /// What its pools remember.
@@ -72,6 +74,7 @@ pub async fn look(stream: UnixStream) -> Result<Welcome, LinkError> {
 /// # Errors
 /// See [`LinkError`]; then the old one goes on.
 pub async fn claim(stream: UnixStream) -> Result<(Claim, Inherited), LinkError> {
+    let since = Instant::now();
     let mut link = Link::of(stream)?;
     link.send(&Message::hello(Wants::Takeover), &[], PATIENCE)
         .await?;
@@ -95,6 +98,7 @@ pub async fn claim(stream: UnixStream) -> Result<(Claim, Inherited), LinkError> 
     };
     let claim = Claim {
         link,
+        since,
         welcome,
         memory,
         cluster,

@@ -79,6 +79,13 @@ impl Predecessors {
         list
     }
 
+    /// How many they are, without a process 1 that has nothing left: it stays as long as its successor.
+    pub fn count(&self) -> usize {
+        let list = self.0.lock();
+        let all = list.known.values().flatten();
+        all.filter(|one| one.sessions > 0 || !one.stays).count()
+    }
+
     /// Sessions of all of them.
     pub fn sessions(&self) -> u64 {
         let list = self.0.lock();

@@ -16,7 +16,7 @@ use super::handles::{
 use super::journal::Journal;
 use super::process;
 use super::timelines::Timelines;
-use crate::base::word::words;
+use crate::base::word::{Label, words};
 use crate::plan::{ListenerName, PoolName, ServerName, VipName};
 
 /// All metrics of this process. Cheap to clone; clones are the same store.
@@ -41,6 +41,20 @@ words! {
     }
 }
 
+words! {
+    /// What became of a takeover.
+    pub enum HandoverResult {
+        /// This howdah took over: the other one drains.
+        Taken = "taken",
+        /// The same, and the other one did not answer any more.
+        Alone = "alone",
+        /// Another wanted to take over, and did not come to serve: everything is as it was.
+        Failed = "failed",
+        /// Another wanted to take over at a bad time.
+        Refused = "refused",
+    }
+}
+
 impl Metrics {
     /// An empty store; the reload time is now, the generation 1.
     pub fn new() -> Self {
@@ -56,6 +70,9 @@ impl Metrics {
         }
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             families.app_reloads.with_label_values(&[result.as_str()]);
+        }
+        for result in <HandoverResult as Label>::ALL {
+            families.handovers.with_label_values(&[result.as_str()]);
         }
         let told = families.journal_events.clone();
         let missed = families.journal_missed.with_label_values::<&str>(&[]);
@@ -161,6 +178,26 @@ impl Metrics {
     /// The process began to stop.
     pub fn draining(&self) {
         self.families.app_draining.set(1);
+    }
+
+    /// A takeover ended.
+    pub fn handed_over(&self, result: HandoverResult) {
+        let word = &[result.as_str()];
+        self.families.handovers.with_label_values(word).inc();
+    }
+
+    /// So long it took from asking another howdah until it drained.
+    pub fn took_over_within(&self, time: Duration) {
+        let took = &self.families.handover_took;
+        took.with_label_values::<&str>(&[])
+            .observe(time.as_secs_f64());
+    }
+
+    /// Howdahs that were taken over from and are still there, and their sessions.
+    pub fn predecessors(&self, howdahs: usize, sessions: u64) {
+        self.families.handover_predecessors.set(shown(howdahs));
+        let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
+        self.families.handover_sessions.set(sessions);
     }
 
     /// Whether there is a session with the ZooKeeper of `[cluster]`.

@@ -30,5 +30,5 @@ pub use self::handles::{
 };
 pub use self::journal::Journal;
 pub use self::log::Log;
-pub use self::metrics::{Metrics, ReloadResult};
+pub use self::metrics::{HandoverResult, Metrics, ReloadResult};
 pub use self::sink::Sink;

@@ -12,7 +12,11 @@ pub(in crate::admin) const ENDPOINT: Endpoint = Endpoint {
 
 async fn serve(call: Call) -> Result<Answer, Fault> {
     let metrics = call.handler.context.metrics.clone();
-    let print = move || metrics.render().into_bytes();
+    let predecessors = call.handler.context.view.load().predecessors.clone();
+    let print = move || {
+        metrics.predecessors(predecessors.count(), predecessors.sessions());
+        metrics.render().into_bytes()
+    };
     let text = call.handler.metrics.ask(print).await;
     Ok(with(EXPOSITION, text.map_err(Fault::of)?))
 }

@@ -421,6 +421,7 @@ mod tests {
     fn status() -> Status {
         Status {
             version: "0.1.0".into(),
+            pid: 4711,
             uptime_seconds: 7_261.5,
             generation: 3,
             state: "running".into(),

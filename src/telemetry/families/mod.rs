@@ -79,6 +79,10 @@ pub(super) struct Families {
     pub(super) cluster_orders_waiting: IntGauge,
     pub(super) cluster_differences: IntGauge,
     pub(super) cluster_junk: IntCounterVec,
+    pub(super) handovers: IntCounterVec,
+    pub(super) handover_took: HistogramVec,
+    pub(super) handover_predecessors: IntGauge,
+    pub(super) handover_sessions: IntGauge,
     pub(super) tls_certificate_expiry: GaugeVec,
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) history_failures: IntCounterVec,
@@ -468,6 +472,25 @@ impl Families {
                 "howdah_cluster_junk_total",
                 "Znodes below the path of [cluster] that were ignored: of another form, of a newer howdah.",
                 &[],
+            ),
+            handovers: to.counters(
+                "howdah_handover_total",
+                "Takeovers: from another howdah that drains now (taken), or did not answer any more (alone); of this one by another that did not come to serve (failed), or came at a bad time (refused).",
+                &["result"],
+            ),
+            handover_took: to.histograms(
+                "howdah_handover_seconds",
+                "From asking another howdah for its sockets until it drained.",
+                &[],
+                ANSWERS,
+            ),
+            handover_predecessors: to.gauge(
+                "howdah_handover_predecessors",
+                "Howdahs that were taken over from and have not ended yet.",
+            ),
+            handover_sessions: to.gauge(
+                "howdah_handover_predecessor_sessions",
+                "Sessions that those still have.",
             ),
             tls_certificate_expiry: to.gauges_float(
                 "howdah_tls_certificate_expiry_timestamp_seconds",
