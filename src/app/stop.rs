@@ -136,11 +136,12 @@ impl App {
         self.handles.sessions() == 0 && self.predecessors.have_ended()
     }
 
-    /// True when `deadline` has come; goes on with what cannot wait, for a second at most.
+    /// True when nothing is left, or `deadline` has come; goes on with what cannot wait, for a second at most.
     pub(super) async fn rest(&mut self, deadline: Instant) -> bool {
         let second = deadline.min(Instant::now() + Duration::from_secs(1));
         loop {
-            if self.handles.sessions() == 0 {
+            // In this order: who is taken is counted before the socket closes.
+            if !self.accepts() && self.handles.sessions() == 0 {
                 return true;
             }
             tokio::select! {
@@ -149,6 +150,14 @@ impl App {
                 () = sleep(LOOK) => {}
             }
         }
+    }
+
+    /// Whether a worker has not yet left a socket that it was told to leave: until then it may take one more connection.
+    fn accepts(&self) -> bool {
+        let present = self.listeners.values();
+        let present = present.flat_map(|runtime| &runtime.sockets);
+        let mut sockets = present.chain(&self.retiring);
+        sockets.any(|socket| socket.protocol == Protocol::Tcp && !socket.retired.is_closed())
     }
 
     /// Until no session is left. Looks now and then: sessions tell nobody when they end, which keeps them cheap.

@@ -5,7 +5,8 @@
 //! has asked the servers yet. It waits for no other listener's pools, and not longer than a probe of its own may take.
 //! Until then its new addresses are open, and connections wait there; an old listener follows the plan before.
 //!
-//! Listeners that hand an address over to another take their steps together.
+//! Listeners that hand an address over to another take their steps together; those of a howdah that takes over do so all, as its
+//! predecessor serves until then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,12 @@ impl App {
         handovers: &[Handover],
         added: &[Arc<PoolPlan>],
     ) {
-        for steps in together(steps, handovers) {
+        let groups = match self.has_entered {
+            true => together(steps, handovers),
+            // What a successor takes before its predecessor yields would be cut with it, should it fail.
+            false => vec![steps],
+        };
+        for steps in groups {
             let waiting = self.wait_for(steps, added);
             if waiting.is_over() {
                 self.take(waiting.steps).await;

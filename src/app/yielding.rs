@@ -136,7 +136,7 @@ impl App {
         tokio::spawn(listen(signals, is_first.then_some(orders), hurry, access));
         {
             let mut told_to_hurry = pin!(reporter.hurried());
-            let mut done = self.handles.sessions() == 0;
+            let mut done = false;
             while !done {
                 self.show_what_is_left(&left, deadline);
                 done = tokio::select! {

@@ -12,7 +12,7 @@
 //! | `HOWDAH_TEST_SOAK_RATE`: how many of them a second | 60 | 500 |
 //! | `HOWDAH_TEST_DATAGRAM_SESSIONS`: short ones in `udp` | 20000 | 100000 |
 //! | `HOWDAH_TEST_CONFLICT_SECONDS`: how long two servers say that they are active in `failover` | 5 | 30 |
-//! | `HOWDAH_TEST_TAKEOVER_SECONDS`: how long the load of `takeover` lasts; from 60 on it is the whole load | 6 | 60 |
+//! | `HOWDAH_TEST_TAKEOVER_SECONDS`: how long the load of `takeover` lasts; from 60 on it is the whole load | 5 | 60 |
 //! | `HOWDAH_TEST_PROGRAM`: another build of howdah to drive | this one | `target/release/howdah` |
 
 #![allow(
