@@ -32,6 +32,11 @@ class Howdah(kit.Process):
                          env={**os.environ, "RUNTIME_DIRECTORY": str(home)})
         kit.until(f"{name} to answer at {self.admin}", self._serves, 20)
 
+    def takeover(self):
+        """A howdah with the same file that takes over from this one; it has this one's admin address when it serves."""
+        command = [*self.inside, BINARY, "run", "--takeover", "--config", self.config]
+        return kit.Process(f"{self.name}-successor", command, self.folder, env={**os.environ, "RUNTIME_DIRECTORY": str(self.folder)})
+
     def _serves(self):
         assert self.running(), f"{self.name} ended with {self.child.returncode}:\n{self.tail()}"
         if self.inside:

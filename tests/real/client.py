@@ -2,6 +2,7 @@
 
 client.py query impyla|pyhive HOST PORT {"sql": [...]}         rows of each statement as JSON
 client.py hold  impyla|pyhive HOST PORT {}                     one session that runs query after query until stdin ends
+client.py across impyla|pyhive HOST PORT {}                    one query, whose rows it fetches when it is told to
 client.py loop  HOST PORT {"clients": 20, "hold": 5}           one JSON line per session, until stdin ends
 """
 import json
@@ -11,6 +12,9 @@ import time
 
 WHO = "SET spark.howdah.instance"
 BUSY = "SELECT java_method('java.lang.Thread', 'sleep', CAST(2000 AS BIGINT))"
+
+SLOW_AND_LONG = ("SELECT id, repeat('x', 100), slept FROM (SELECT java_method('java.lang.Thread', 'sleep', CAST(3000 AS BIGINT)) AS slept) "
+                 "CROSS JOIN range(20000)")
 
 
 def connect(library, host, port, user="u", password="p", auth="PLAIN", ca=None, http=False):
@@ -54,6 +58,20 @@ def hold(library, host, port):
     connection.close()
 
 
+def across(library, host, port):
+    """Says where it is, and that its query runs; fetches when told to, and says where it is, how many rows came and the last one's number."""
+    connection = connect(library, host, int(port))
+    print(rows(connection, WHO)[0][1], flush=True)
+    cursor = connection.cursor()
+    print("running", flush=True)
+    cursor.execute(SLOW_AND_LONG)
+    sys.stdin.read()
+    found = cursor.fetchall()
+    cursor.close()
+    print(rows(connection, WHO)[0][1], len(found), max(row[0] for row in found), flush=True)
+    connection.close()
+
+
 def loop(host, port, clients, hold):
     """Each client: open a session, ask which server it is, ask on for a while, close; forever."""
     said, stopping = threading.Lock(), threading.Event()
@@ -87,4 +105,4 @@ def loop(host, port, clients, hold):
 
 if __name__ == "__main__":
     verb, *words, options = sys.argv[1:]
-    {"query": query, "hold": hold, "loop": loop}[verb](*words, **json.loads(options))
+    {"query": query, "hold": hold, "across": across, "loop": loop}[verb](*words, **json.loads(options))

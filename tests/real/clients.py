@@ -50,10 +50,10 @@ def instance(library, host, port, **more):
 
 
 class Holder:
-    """A session with a query under way, query after query, until it is let go."""
+    """A session with a query under way, query after query, until it is let go; or (`across`) one query, whose rows it fetches then."""
 
-    def __init__(self, library, host, port):
-        self.child = subprocess.Popen(python_client("hold", library, host, port), text=True,
+    def __init__(self, library, host, port, verb="hold"):
+        self.child = subprocess.Popen(python_client(verb, library, host, port), text=True,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.server = self.child.stdout.readline().strip()
         self.child.stdout.readline()
@@ -62,10 +62,14 @@ class Holder:
 
     def let_go(self):
         """Where the session is at its end, after the query under way has finished; Refused if it was cut."""
+        return self.last_words()[-2]
+
+    def last_words(self):
+        """Everything that it still says; Refused if it was cut."""
         said, faults = self.child.communicate("", timeout=60)
         if self.child.returncode != 0:
             raise Refused(faults[-1500:])
-        return said.split()[-2]
+        return said.split()
 
     def kill(self):
         self.child.kill()

@@ -5,7 +5,7 @@ import unittest
 from . import kit
 from .bed import bed
 from .balancer import Howdah
-from .clients import Refused, beeline, instance, query
+from .clients import Holder, Refused, beeline, instance, query
 from .servers import Directory
 
 WHO = "SET spark.howdah.instance"
@@ -118,3 +118,29 @@ ca = "{tls.ca}"
         with self.assertRaises(Refused):
             instance("impyla", "127.0.0.1", port, password="wrong", **login)
         howdah.stop()
+
+
+class TakenOver(unittest.TestCase):
+    def test_a_query_runs_across_a_takeover_and_its_rows_come_after(self):
+        old, port = bed().front("taken-over")
+        self.addCleanup(old.stop)
+        reader = Holder("impyla", "127.0.0.1", port, "across")
+        self.addCleanup(reader.kill)
+        new = old.takeover()
+        self.addCleanup(new.stop)
+
+        def served():
+            self.assertTrue(new.running(), new.tail())
+            status = json.loads(old.get("/api/v1/status"))
+            return status if status["pid"] == new.pid and status.get("predecessors") else None
+        former = kit.until("the new howdah to serve", served)["predecessors"]
+        self.assertEqual([(one["pid"], one["sessions"]) for one in former], [(old.pid, 1)])
+        self.assertEqual(former[0]["pools"][0]["servers"][0]["name"], reader.server)
+        self.assertIn(instance("pyhive", "127.0.0.1", port), ("a", "b"))
+        [listener] = json.loads(old.get("/api/v1/status"))["listeners"]
+        self.assertEqual(listener["sessions_total"], 1, "not by the new howdah")
+
+        self.assertEqual(reader.last_words(), [reader.server, "20000", "19999"])
+        kit.until("the old howdah's end", lambda: not old.running())
+        self.assertEqual(old.child.returncode, 0, old.tail())
+        self.assertNotIn("predecessors", json.loads(old.get("/api/v1/status")))
