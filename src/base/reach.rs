@@ -32,6 +32,11 @@ pub fn may_write(path: &Path) -> bool {
     REACH.get().is_none_or(|reach| reach.writes(&real(path)))
 }
 
+/// Whether it has confined itself at all.
+pub fn is_confined() -> bool {
+    REACH.get().is_some()
+}
+
 impl Reach {
     fn reads(&self, path: &Path) -> bool {
         self.writes(path) || self.read.iter().any(|allowed| path.starts_with(allowed))

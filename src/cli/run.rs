@@ -21,6 +21,7 @@ use crate::handover::manager::Manager;
 use crate::handover::report::Outlived;
 use crate::handover::{claim::Claim, place};
 use crate::health::command::{Runner, commands};
+use crate::state::make_folder;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::Log;
 
@@ -91,6 +92,8 @@ fn serve(
     if let Some(user) = user {
         place::give(user, former.as_ref().and_then(|(_, path)| path.parent()));
     }
+    let state = plan.state.file.as_deref();
+    let made = state.and_then(|file| make_folder(file, user));
     // Before the first thread, the log's: threads inherit what their maker is.
     let settled = confine::settle(&plan)?;
     // A root without all of its rights finds less than the user.
@@ -137,6 +140,9 @@ fn serve(
         "howdah starts"
     );
     confined.tell();
+    if let Some(folder) = made {
+        tracing::info!(folder = %folder.display(), "made the folder of the state file");
+    }
     for socket in unused {
         tracing::warn!(
             socket,

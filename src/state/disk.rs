@@ -14,6 +14,8 @@ use crate::base::time::rfc3339;
 pub(super) enum Unread {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
+    #[error("cannot be read: {error}; it is kept as {}", .kept.display())]
+    Closed { error: io::Error, kept: PathBuf },
     #[error("{damage}; it is kept as {}", .kept.display())]
     Kept { damage: Damage, kept: PathBuf },
     #[error("{damage}, and it could not be set aside: {source}")]
@@ -25,6 +27,13 @@ pub(super) fn load(path: &Path) -> Result<Option<Memory>, Unread> {
     let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Of another user: it would be lost by the first writing.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(match set_aside(path) {
+                Ok(kept) => Unread::Closed { error, kept },
+                Err(_) => error.into(),
+            });
+        }
         Err(error) => return Err(error.into()),
     };
     if !file.metadata()?.is_file() {
@@ -59,6 +68,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// All of it, or the former file stays. On return it outlives a loss of power.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replaceable(path)?;
     let new = beside(path, &format!("{}{NEW}", std::process::id()));
     let written = fill(&new, bytes).and_then(|()| fs::rename(&new, path));
     if written.is_err() {
@@ -66,6 +76,18 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written?;
     File::open(folder(path))?.sync_all()
+}
+
+/// Renaming puts a file into the place of whatever is there: no device or socket of somebody ends so.
+fn replaceable(path: &Path) -> io::Result<()> {
+    let there = fs::symlink_metadata(path).map(|one| one.file_type());
+    match there {
+        Ok(kind) if kind.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(kind) if !kind.is_file() && !kind.is_symlink() => Err(io::Error::other(
+            "a device, pipe or socket is there: name a file",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What a howdah left behind that ended while it wrote.

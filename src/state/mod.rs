@@ -5,12 +5,15 @@
 //! stop. No session and no other thread waits for the disk, and a disk that is full, gone or closed to this user costs
 //! nothing but the memory: it is said once, shown in the status, and tried again.
 //!
-//! Whatever is in the file, howdah starts. What it cannot read is set aside under another name.
+//! Whatever is in the file, and wherever it lies, howdah starts. What it cannot read is set aside under another name; a folder
+//! that is missing is made, if it can be.
 //!
 //! A howdah that hands over to its successor sends [`encode`] of [`gather`]: the bytes of the file, and [`decode`] reads them.
 //! The successor's generation is the larger one; as soon as its file is there, the former howdah writes no more.
 
+mod advice;
 mod disk;
+mod folder;
 mod format;
 mod gather;
 mod shown;
@@ -25,6 +28,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+pub use self::folder::make_folder;
 pub use self::format::{Damage, Memory, decode, encode};
 pub use self::gather::gather;
 pub use self::shown::{Shown, StateView};

@@ -212,7 +212,7 @@ async fn an_order_is_written_at_once_and_a_disk_that_cannot_is_told_once() {
     state.follow(Some(&path), &pools);
     soon("a failure", || view.now().error.is_some()).await;
     let error = view.now().error.clone().unwrap_or_default();
-    assert!(error.contains("; make the folder "), "{error}");
+    assert!(error.contains("; make the folder: install -d "), "{error}");
     order(&pool, Order::Maintenance).await;
     order(&pool, Order::Drain).await;
     fs::create_dir(folder.path().join("later")).expect("a folder");

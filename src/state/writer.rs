@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::advice::advice;
 use super::disk;
 use super::format::{MOST, Memory, encode};
 use super::gather::gather;
@@ -116,6 +117,7 @@ impl Writer {
         let moved = self.wanted.file != wanted.file;
         self.wanted = wanted;
         if moved {
+            self.metrics.lost();
             (self.written, self.trouble, self.yielded_to) = (None, None, None);
             self.is_owed = false;
             let file = self.wanted.file.clone();
@@ -183,6 +185,9 @@ impl Writer {
                     "process {pid}, a howdah that began later, writes it"
                 ));
             });
+        }
+        if pid.is_some() {
+            self.metrics.lost();
         }
         self.yielded_to = pid;
         pid.is_none()
@@ -260,19 +265,6 @@ pub fn bounded(mut memory: Memory) -> Memory {
         }
     }
     memory
-}
-
-/// Where it is known.
-fn advice(file: &Path, error: &std::io::Error) -> String {
-    let folder = file.parent().unwrap_or(Path::new("/")).display();
-    let uid = rustix::process::geteuid().as_raw();
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => format!(
-            "; howdah runs as user {uid} and must be able to make files in {folder}: chown {uid} {folder}"
-        ),
-        std::io::ErrorKind::NotFound => format!("; make the folder {folder}"),
-        _ => String::new(),
-    }
 }
 
 /// What changes by itself is written so often.

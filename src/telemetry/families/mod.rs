@@ -87,6 +87,7 @@ pub(super) struct Families {
     pub(super) log_lines_lost: IntCounterVec,
     pub(super) history_failures: IntCounterVec,
     pub(super) state_writes: IntCounterVec,
+    pub(super) state_kept: IntGauge,
     pub(super) state_saved: Gauge,
     pub(super) state_size: IntGauge,
     pub(super) state_took: HistogramVec,
@@ -586,6 +587,10 @@ impl Families {
                 "howdah_state_writes_total",
                 "Times that the state file was written, or could not be (failed).",
                 &["result"],
+            ),
+            state_kept: to.gauge(
+                "howdah_state_kept",
+                "1 where the state file could be written when it was due last; 0 where it could not, where another howdah writes it, and without one.",
             ),
             state_saved: to.gauge_float(
                 "howdah_state_saved_timestamp_seconds",

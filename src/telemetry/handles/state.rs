@@ -31,6 +31,7 @@ impl StateMetrics {
         families
             .state_size
             .set(i64::try_from(size).unwrap_or(i64::MAX));
+        families.state_kept.set(1);
         let none: &[&str] = &[];
         families
             .state_took
@@ -41,6 +42,12 @@ impl StateMetrics {
     /// It could not be.
     pub fn failed(&self) {
         self.0.state_writes.with_label_values(&[FAILED]).inc();
+        self.lost();
+    }
+
+    /// What this howdah knows is not, or no more, what is in the file.
+    pub fn lost(&self) {
+        self.0.state_kept.set(0);
     }
 
     /// Orders, verdicts, clients, and what was ignored.

@@ -32,7 +32,8 @@ pub(crate) struct Site {
     dir: TempDir,
     open_files: Option<u32>,
     resolver: Option<PathBuf>,
-    full: Option<PathBuf>,
+    /// A script that mounts there, with `$0` for the path.
+    mount: Option<(&'static str, PathBuf)>,
 }
 
 /// What every test wants of its howdah: free ports, JSON, access lines on stdout.
@@ -51,13 +52,19 @@ impl Site {
             dir: TempDir::with_prefix("howdah-test").unwrap(),
             open_files: None,
             resolver: None,
-            full: None,
+            mount: None,
         }
     }
 
     /// That folder is on a disk of its own where no byte is free, in a mount namespace.
     pub(crate) fn with_full_disk(mut self, folder: &Path) -> Self {
-        self.full = Some(folder.to_owned());
+        self.mount = Some((FULL, folder.to_owned()));
+        self
+    }
+
+    /// That folder can be read alone, in a mount namespace.
+    pub(crate) fn with_read_only(mut self, folder: &Path) -> Self {
+        self.mount = Some((READ_ONLY, folder.to_owned()));
         self
     }
 
@@ -107,7 +114,7 @@ impl Howdah {
             dir,
             open_files,
             resolver,
-            full,
+            mount,
         } = site;
         let path = write(dir.path(), "howdah.toml", &with_preamble(config));
         let mut command = program();
@@ -117,8 +124,8 @@ impl Howdah {
         if let Some(resolver) = resolver {
             command = resolving(&command, &resolver);
         }
-        if let Some(folder) = full {
-            command = mounting(&command, FULL, &folder);
+        if let Some((script, folder)) = mount {
+            command = mounting(&command, script, &folder);
         }
         command.arg("run").arg("--config").arg(&path);
         let howdah = Self::spawn(command, Arc::new(dir), |command| command);
@@ -406,6 +413,8 @@ fn mounting(program: &Command, script: &str, path: &Path) -> Command {
 
 /// One page, and it is taken.
 const FULL: &str = "mount -t tmpfs -o size=4k tmpfs \"$0\" && head -c 4096 /dev/zero > \"$0/filler\" && exec \"$@\"";
+
+const READ_ONLY: &str = "mount -t tmpfs -o ro tmpfs \"$0\" && exec \"$@\"";
 
 /// Runs a command to its end without blocking the test's runtime; kills it when it has none.
 pub(crate) async fn run(mut command: Command) -> Output {
