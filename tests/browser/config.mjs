@@ -47,6 +47,39 @@ ${pool(NAMES.other, NAMES.others, 22, port, extra)}`;
   return {howdah, servers, others};
 }
 
+/** One of two howdahs that share an address and sticky entries; the other is away, and so is the link of the address. */
+export async function pair() {
+  const port = await freePort(), admin = await freePort(), front = await freePort(), peers = await freePort();
+  const server = await new Server("127.0.23.1", port).start();
+  const howdah = await new Howdah(`
+[admin]
+bind = "127.0.0.1:${admin}" # admin
+
+[log]
+level = "error"
+access = "off"
+
+[vip.front]
+addresses = ["192.0.2.10/24"]
+interface = "no-such-link"
+router_id = 51
+
+[cluster]
+name = "lb-1"
+
+[cluster.peers]
+bind = "127.0.0.1:${peers}"
+peers = { lb-2 = "127.0.0.1:${await freePort()}" }
+
+[[listener]]
+name = "hive"
+bind = "127.0.0.1:${front}"
+pool = "hive"
+${pool("hive", ["hs2-1"], 23, port, 'sticky = { by = "source-ip" }')}`).start();
+  await howdah.settled();
+  return {howdah, front, server};
+}
+
 /** As many pools with as many servers each, all behind one socket. */
 export async function many(pools, each) {
   const port = await freePort(), admin = await freePort();

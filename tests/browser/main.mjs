@@ -10,11 +10,12 @@ import * as live from "./test_live.mjs";
 import * as orders from "./test_orders.mjs";
 import * as pages from "./test_pages.mjs";
 import * as size from "./test_size.mjs";
+import * as together from "./test_together.mjs";
 
 const word = process.argv[2] || "";
 let failed = 0;
 
-const all = [live, orders, pages, look, size].flatMap(module => Object.entries(module)).filter(([name, test]) => typeof test === "function" && name.includes(word));
+const all = [live, orders, pages, look, together, size].flatMap(module => Object.entries(module)).filter(([name, test]) => typeof test === "function" && name.includes(word));
 await browser();
 for (const [name, test] of all) {
   const begun = Date.now();

@@ -44,8 +44,17 @@ export class Howdah {
 
   write(text) { writeFileSync(this.file, text); }
 
-  async start() {
-    this.child = spawn(process.env.HOWDAH_BINARY, ["run", "--config", this.file], {cwd: this.folder, stdio: ["ignore", "pipe", "pipe"]});
+  /** The howdah that takes over from it, with the same file. */
+  async successor() {
+    const next = Object.assign(Object.create(Howdah.prototype), {folder: this.folder, file: this.file, headers: this.headers});
+    await next.start("--takeover");
+    await until("it has taken over", async () => (await next.status().catch(() => null))?.predecessors, 8000, () => next.said);
+    return next;
+  }
+
+  async start(...more) {
+    const env = {...process.env, RUNTIME_DIRECTORY: this.folder};
+    this.child = spawn(process.env.HOWDAH_BINARY, ["run", "--config", this.file, ...more], {cwd: this.folder, env, stdio: ["ignore", "pipe", "pipe"]});
     this.said = "";
     for (const stream of [this.child.stdout, this.child.stderr]) stream.on("data", data => { this.said = (this.said + data).slice(-2000); });
     Howdah.living.add(this);
@@ -57,7 +66,8 @@ export class Howdah {
     return this;
   }
 
-  async status() { return (await fetch(`${this.url}/api/v1/status`, {headers: this.headers, signal: AbortSignal.timeout(5000)})).json(); }
+  /** Each on a connection of its own: one that is there goes on asking the howdah that was taken over from. */
+  async status() { return (await fetch(`${this.url}/api/v1/status`, {headers: {...this.headers, Connection: "close"}, signal: AbortSignal.timeout(5000)})).json(); }
 
   async server(pool, name) {
     return (await this.status()).pools.find(one => one.name === pool)?.servers.find(one => one.name === name);

@@ -68,6 +68,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     file!("store.js", SCRIPT),
     file!("stream.js", SCRIPT),
     file!("theme.js", SCRIPT),
+    file!("together.js", SCRIPT),
 ];
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";

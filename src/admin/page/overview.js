@@ -8,6 +8,7 @@ import {concerns, standing, standsBy} from "./sentence.js";
 import {number, plural, short, span, took} from "./format.js";
 import {series, sum, want} from "./series.js";
 import {refresh, serversTable} from "./servers.js";
+import {together} from "./together.js";
 import {since} from "./clock.js";
 import {soon} from "./pace.js";
 import {store} from "./store.js";
@@ -28,7 +29,7 @@ export function open(main) {
   main.replaceChildren(top, bar, list);
 
   const head = () => {
-    render(top, needs(), listeners());
+    render(top, needs(), store.head ? together(store.head) : null, listeners());
     render(bar, h("h2", null, "Pools"), toolbar(() => { for (const pool of store.pools.keys()) soon(`pool ${pool}`, () => card(pool)); }));
   };
 

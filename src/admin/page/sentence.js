@@ -117,12 +117,9 @@ export function concerns({head, pools, listeners}) {
   for (const text of shared(head.cluster)) found.push({level: "warn", text});
   for (const pool of pools.values()) concern(pool, found);
   if (head.refused_reload) found.push({level: "warn", to: "#/configuration", text: `The last reload was refused: ${head.refused_reload.error}`});
-  for (const one of head.predecessors ?? []) found.push({level: "note", text: `Process ${one.pid} (howdah ${one.version}), which was taken over from, has ${plural(one.sessions, "session")} left.`});
   if (head.needs_restart?.length) found.push({level: "note", to: "#/configuration", text: `Waits for a restart: ${head.needs_restart.join(", ")}.`});
   for (const vip of head.vips ?? []) {
-    const words = `Virtual address ${vip.name} (${vip.addresses.join(", ")})`;
-    if (vip.state === "fault") found.push({level: "warn", text: `${words} cannot be held here: ${vip.why}`});
-    else found.push({level: "note", text: `${words}: ${vip.state}, ${vip.why}.`});
+    if (vip.state === "fault") found.push({level: "warn", text: `Virtual address ${vip.name} (${vip.addresses.join(", ")}) cannot be held here: ${vip.why}`});
   }
   const order = {bad: 0, warn: 1, note: 2};
   return found.sort((one, other) => order[one.level] - order[other.level]);

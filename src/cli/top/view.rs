@@ -3,6 +3,7 @@
 mod close;
 mod overview;
 mod paint;
+mod together;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -16,8 +17,12 @@ use crate::cli::ctl::session_table::{brief, bytes, elided};
 
 /// Draws it all. `colour`: other than by bold and reverse.
 pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>, colour: bool) {
-    let [head, body, message, keys] = Layout::vertical([
+    let shared = together::line(&state.sample.status);
+    // A small terminal has more use for its servers.
+    let shared = shared.filter(|_| frame.area().height >= ROOM);
+    let [head, with, body, message, keys] = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(u16::from(shared.is_some())),
         Constraint::Min(1),
         Constraint::Length(1),
         Constraint::Length(1),
@@ -25,6 +30,10 @@ pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>, colour: bool) {
     .areas(frame.area());
     let paint = Paint(colour);
     frame.render_widget(Paragraph::new(headline(state, head.width)), head);
+    if let Some(shared) = shared {
+        let shared = elided(&shared, with.width.into());
+        frame.render_widget(Paragraph::new(shared), with);
+    }
     match state.open.clone() {
         Some(target) => close::draw(state, &target, frame, body, paint),
         None => overview::draw(state, frame, body, paint),
@@ -104,6 +113,9 @@ fn help(frame: &mut Frame<'_>) {
     let text = Paragraph::new(lines).block(Block::bordered().title(" keys "));
     frame.render_widget(text, place);
 }
+
+/// Lines of a terminal that has one for the howdahs around this one.
+const ROOM: u16 = 10;
 
 const HELP: &[&str] = &[
     "up down PgUp PgDn Home End   move (j and k too)",

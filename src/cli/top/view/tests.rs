@@ -106,6 +106,32 @@ fn an_overview_of_eighty_columns_has_every_column() {
     assert!(lines[9].starts_with("q quit"), "{}", lines[9]);
 }
 
+/// Where there is nothing to be told, and where there is no room, servers have the line.
+#[test]
+fn one_line_tells_of_the_howdahs_around() {
+    let mut state = state();
+    let peer = |name: &str, state: &str| {
+        json!({"name": name, "address": "10.0.0.2:1024", "state": state, "since": "2027-01-15T08:00:00.000Z",
+            "entries_sent": 1, "entries_received": 2, "why": null})
+    };
+    let more = json!({"vips": [{"name": "front", "state": "master", "addresses": ["10.0.0.9"], "interface": "eth0",
+            "priority": 150, "since": "2027-01-15T08:00:00.000Z", "why": "won"}],
+        "peers": [peer("lb-2", "connected"), peer("lb-3", "away")],
+        "predecessors": [{"pid": 7, "version": "0.1.0", "since": "2027-01-15T08:00:00.000Z", "sessions": 4, "seconds_left": 60}]});
+    let mut status = serde_json::to_value(&state.sample.status).expect("JSON");
+    for (key, value) in more.as_object().expect("an object") {
+        status[key] = value.clone();
+    }
+    state.sample.status = serde_json::from_value(status).expect("a status");
+    let lines = shown(&mut state, 80, 10);
+    assert_eq!(
+        lines[1],
+        "vip front master; peers 1 of 2 connected; 4 sessions at predecessors"
+    );
+    assert!(lines[2].starts_with("SERVER "), "{}", lines[2]);
+    assert!(shown(&mut state, 80, 9)[1].starts_with("SERVER "));
+}
+
 #[test]
 fn any_size_is_drawn() {
     for (width, height) in [(1, 1), (3, 2), (20, 5), (80, 24), (200, 60)] {
