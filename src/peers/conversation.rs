@@ -21,6 +21,8 @@ pub(super) struct Conversation {
     current: Option<usize>,
     /// While the peer tells everything, HAProxy acknowledges nothing, and neither does howdah.
     pub(super) learning: bool,
+    /// Nobody waits for the end of a lesson any more. It is confirmed all the same, as HAProxy waits for that.
+    is_late: bool,
 }
 
 struct Theirs {
@@ -93,10 +95,16 @@ impl Conversation {
 
     /// The end of what nobody asked for is nothing.
     fn lesson_is_over(&mut self, everything: bool) -> Heard {
-        match std::mem::take(&mut self.learning) {
+        let awaited = std::mem::take(&mut self.learning);
+        match std::mem::take(&mut self.is_late) || awaited {
             true => Heard::Told(everything),
             false => Heard::Nothing,
         }
+    }
+
+    /// What comes from now on is acknowledged again.
+    pub(super) fn give_up_the_lesson(&mut self) {
+        self.is_late = std::mem::take(&mut self.learning);
     }
 
     /// Another definition by the same number, or of the same table, takes the place of the former one.

@@ -1,7 +1,8 @@
 //! Who is asked for everything that others know, after a start. Pure.
 //!
 //! One peer at a time is asked. One that says that others may know more is not asked again, and the next one is. Nobody
-//! to ask for five seconds: this howdah goes on with what it knows, and yet asks the first one who comes.
+//! to ask for five seconds: this howdah goes on with what it knows, and yet asks the first one who comes. One that never comes to
+//! an end is waited for a minute: what it has told counts, and the next one is asked.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lesson {
-    asked: Option<Arc<str>>,
+    asked: Option<(Arc<str>, Instant)>,
     /// Those who know no more than they told.
     partial: HashSet<Arc<str>>,
     /// Somebody told everything, or everybody what they know.
@@ -32,17 +33,31 @@ impl Lesson {
     }
 
     /// Whether this peer is to be asked now; it is then.
-    pub(super) fn ask(&mut self, peer: &Arc<str>) -> bool {
+    pub(super) fn ask(&mut self, peer: &Arc<str>, now: Instant) -> bool {
         let wanted = !self.is_over && self.asked.is_none() && !self.partial.contains(peer);
         if wanted {
-            self.asked = Some(Arc::clone(peer));
+            self.asked = Some((Arc::clone(peer), now));
         }
         wanted
     }
 
+    /// Whether this peer was asked too long ago; it is waited for no longer then.
+    pub(super) fn is_overdue(&mut self, peer: &Arc<str>, now: Instant) -> bool {
+        let since = self.asked.as_ref().filter(|(asked, _)| asked == peer);
+        let overdue = since.is_some_and(|(_, since)| now >= *since + LONGEST);
+        if overdue {
+            self.told(peer, false, now);
+        }
+        overdue
+    }
+
+    fn is_asked(&self, peer: &Arc<str>) -> bool {
+        self.asked.as_ref().is_some_and(|(asked, _)| asked == peer)
+    }
+
     /// The one who was asked has told everything, or all that it knows.
     pub(super) fn told(&mut self, peer: &Arc<str>, everything: bool, now: Instant) {
-        if self.asked.as_ref() != Some(peer) {
+        if !self.is_asked(peer) {
             return;
         }
         self.asked = None;
@@ -55,7 +70,7 @@ impl Lesson {
 
     /// The connection to this peer is gone.
     pub(super) fn lost(&mut self, peer: &Arc<str>, now: Instant) {
-        if self.asked.as_ref() == Some(peer) {
+        if self.is_asked(peer) {
             self.asked = None;
             self.until = now + PATIENCE;
         }
@@ -69,6 +84,8 @@ impl Lesson {
 
 /// As HAProxy has it (`PEER_RESYNC_TIMEOUT`).
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For one lesson: a million entries take a few seconds.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -82,33 +99,33 @@ mod tests {
     fn one_is_asked_at_a_time_and_one_that_knows_everything_is_the_last() {
         let ([a, b], now) = (names(), Instant::now());
         let mut lesson = Lesson::new(now);
-        assert!(lesson.ask(&a));
-        assert!(!lesson.ask(&b), "a is asked");
+        assert!(lesson.ask(&a, now));
+        assert!(!lesson.ask(&b, now), "a is asked");
         assert!(!lesson.is_complete(now + 2 * PATIENCE), "a still tells");
         lesson.told(&b, true, now);
         assert!(!lesson.is_complete(now), "nobody asked b");
         lesson.told(&a, false, now);
-        assert!(!lesson.ask(&a), "it has told what it knows");
-        assert!(lesson.ask(&b));
+        assert!(!lesson.ask(&a, now), "it has told what it knows");
+        assert!(lesson.ask(&b, now));
         lesson.told(&b, true, now);
-        assert!(lesson.is_complete(now) && !lesson.ask(&a));
+        assert!(lesson.is_complete(now) && !lesson.ask(&a, now));
     }
 
     #[test]
     fn who_has_learned_everything_asks_nobody_more_and_who_has_not_waits_anew() {
         let ([a, b], now) = (names(), Instant::now());
         let mut lesson = Lesson::new(now);
-        assert!(lesson.ask(&a));
+        assert!(lesson.ask(&a, now));
         lesson.told(&a, false, now + PATIENCE);
         assert!(
             !lesson.is_complete(now + PATIENCE * 3 / 2),
             "b may know more"
         );
         assert!(lesson.is_complete(now + PATIENCE * 2));
-        assert!(lesson.ask(&b));
+        assert!(lesson.ask(&b, now));
         lesson.told(&b, true, now);
         let c: Arc<str> = "c".into();
-        assert!(!lesson.ask(&b) && !lesson.ask(&c));
+        assert!(!lesson.ask(&b, now) && !lesson.ask(&c, now));
     }
 
     #[test]
@@ -117,10 +134,10 @@ mod tests {
         let mut lesson = Lesson::new(now);
         assert!(!lesson.is_complete(now));
         assert!(lesson.is_complete(now + PATIENCE));
-        assert!(lesson.ask(&a));
+        assert!(lesson.ask(&a, now));
         lesson.lost(&b, now);
-        assert!(!lesson.ask(&b));
+        assert!(!lesson.ask(&b, now));
         lesson.lost(&a, now);
-        assert!(lesson.ask(&b));
+        assert!(lesson.ask(&b, now));
     }
 }

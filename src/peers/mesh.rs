@@ -150,9 +150,10 @@ mod tests {
         for name in [&a, &b] {
             mesh.expect(name, mpsc::channel(1).0);
         }
-        assert!(mesh.lesson().ask(&a) && !mesh.lesson().ask(&b));
+        let now = Instant::now();
+        assert!(mesh.lesson().ask(&a, now) && !mesh.lesson().ask(&b, now));
         mesh.retain(|name| *name == b);
         assert!(mesh.expects("a").is_none() && mesh.expects("b").is_some());
-        assert!(mesh.lesson().ask(&b));
+        assert!(mesh.lesson().ask(&b, now));
     }
 }

@@ -222,12 +222,15 @@ mod tests {
         let mut peer = Peer::new(bond);
         let going = async {
             sleep(SECOND).await;
-            assert!(!mesh.lesson().ask(&"lb-3".into()), "lb-2 is asked");
+            assert!(
+                !mesh.lesson().ask(&"lb-3".into(), Instant::now()),
+                "lb-2 is asked"
+            );
             drop(other);
         };
         let (((why, _), _), ()) = tokio::join!(peer.converse(link), going);
         assert!(why == Closed::Lost, "{why}");
-        assert!(mesh.lesson().ask(&"lb-3".into()));
+        assert!(mesh.lesson().ask(&"lb-3".into(), Instant::now()));
     }
 
     /// HAProxy before 2.0 speaks version 2.0, and refuses 2.1.

@@ -230,7 +230,12 @@ impl<'a> Session<'a> {
             self.teach();
         }
         let name = &self.bond.plan.name;
-        if self.bond.mesh.lesson().ask(name) {
+        if self.bond.mesh.lesson().is_overdue(name, now) {
+            tracing::warn!(peer = %name, "the peer does not come to an end of what it knows: what it has told counts");
+            self.conversation.give_up_the_lesson();
+            self.bond.state.connected(self.answering);
+        }
+        if self.bond.mesh.lesson().ask(name, now) {
             put_control(&mut self.out, Control::ResyncRequest);
             self.conversation.learning = true;
             self.bond.state.connected(true);

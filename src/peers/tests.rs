@@ -5,9 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::bond::Bond;
 use super::conversation::{Conversation, Heard};
+use super::lesson::LONGEST;
+use super::link::Link;
+use super::mesh::Mesh;
 use super::reason::Ignored;
+use super::session::Session;
 use super::telling::{Entry, Telling};
+use super::view::PeerState;
 use crate::peers::Peers;
 use crate::plan::{Address, Host, PeerPlan, PeersPlan};
 use crate::telemetry::Metrics;
@@ -282,6 +292,65 @@ fn the_end_of_a_lesson_that_nobody_asked_for_is_not_answered() {
             .iter()
             .all(|one| *one == Heard::Nothing)
     );
+}
+
+/// It talks, and so is not silent. Time is paused: nothing waits.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_ends_its_lesson_is_waited_for_a_minute() {
+    let mesh = Arc::new(Mesh::new(&Metrics::new()));
+    let plan = PeerPlan {
+        name: "a".into(),
+        address: Address {
+            host: Host::Ip(client(1)),
+            port: 1,
+        },
+    };
+    let state = Arc::new(PeerState::new(&plan, mesh.metrics.peer("a")));
+    let (_incoming, incoming) = mpsc::channel(1);
+    let (name, other) = (Arc::clone(&plan.name), "b".into());
+    let mut bond = Bond {
+        plan,
+        mesh: Arc::clone(&mesh),
+        state,
+        incoming,
+        feeds: Vec::new(),
+    };
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let link = Link {
+        stream: Box::new(ours),
+        inbox: Vec::new(),
+        minor: 1,
+        incoming: false,
+    };
+    let began = Instant::now();
+    let talks = async {
+        let (mut reader, mut writer) = tokio::io::split(theirs);
+        let mut request = [0; 2];
+        reader.read_exact(&mut request).await.expect("asked");
+        let mut beat = Vec::new();
+        message::put_control(&mut beat, Control::Heartbeat);
+        while !mesh.lesson().ask(&other, Instant::now()) {
+            writer.write_all(&beat).await.expect("written");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(began.elapsed() < 2 * LONGEST, "{name} is waited for still");
+        }
+        assert!(began.elapsed() >= LONGEST);
+        // HAProxy waits for the word, however late.
+        let (mut end, mut confirm) = (Vec::new(), Vec::new());
+        message::put_control(&mut end, Control::ResyncFinished);
+        message::put_control(&mut confirm, Control::ResyncConfirm);
+        writer.write_all(&end).await.expect("written");
+        let mut heard = Vec::new();
+        while !heard.ends_with(&confirm) {
+            reader.read_buf(&mut heard).await.expect("read");
+            assert!(began.elapsed() < 3 * LONGEST, "no confirmation");
+        }
+        assert!(!mesh.lesson().is_complete(Instant::now()), "b is asked");
+    };
+    tokio::select! {
+        _ = Session::new(&mut bond, 1).run(link) => panic!("ended"),
+        () = talks => {}
+    }
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn entries(all: &[Heard]) -> Vec<(IpAddr, Option<Duration>)> {
 /// The lesson is over: nobody is asked for anything.
 fn learn_nothing(bond: &Bond) {
     let name = &bond.plan.name;
-    assert!(bond.mesh.lesson().ask(name));
+    assert!(bond.mesh.lesson().ask(name, Instant::now()));
     bond.mesh.lesson().told(name, true, Instant::now());
 }
 
