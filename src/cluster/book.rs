@@ -150,6 +150,8 @@ impl Book {
 /// An order that lacks what is ordered.
 struct Fresh {
     stamp: u64,
+    /// By our clock.
+    at: u64,
     by: String,
     from: String,
 }
@@ -162,6 +164,7 @@ impl Fresh {
             by: self.by,
             from: self.from,
             until,
+            lasts: until.map(|until| until.saturating_sub(self.at)),
         }
     }
 }
@@ -180,6 +183,7 @@ fn given<T>(
     }
     Some(Fresh {
         stamp: stamp(mark.at, now, known.map(|known| known.stamp)),
+        at: mark.at,
         by: mark.by.clone(),
         from: name.to_owned(),
     })
@@ -279,7 +283,8 @@ pub(super) mod tests {
         assert_eq!(here.look(&key(), &again, 2000), Due::default());
         there.learn(key(), &entry(&here));
         let due = there.look(&key(), &obeyed, 2100).order.expect("an order");
-        assert_eq!((due.by.as_str(), due.until), ("bob", Some(9000)));
+        let told = (due.by.as_str(), due.until, due.lasts);
+        assert_eq!(told, ("bob", Some(9000), Some(7000)));
         let mut obeyed = local("draining", Some(("bob via lb-1", 2000)));
         obeyed.until = Some(9001);
         assert_eq!(there.look(&key(), &obeyed, 2200), Due::default());
@@ -296,6 +301,7 @@ pub(super) mod tests {
                 by: "bob".into(),
                 from: "lb-2".into(),
                 until: None,
+                lasts: None,
             }),
             weight: None,
         };

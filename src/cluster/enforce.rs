@@ -223,14 +223,17 @@ fn told(outcome: Result<(), Refused>) -> bool {
 }
 
 /// As it was given there.
-fn origin<T>(given: &Given<T>) -> Origin {
-    let left = given
-        .until
-        .map(|until| until.saturating_sub(millis(SystemTime::now())));
+fn origin<T: Ord>(given: &Given<T>) -> Origin {
+    let left = given.left(millis(SystemTime::now()));
+    if let Some((left, false)) = left {
+        let (from, seconds) = (&given.from, left / 1000);
+        tracing::warn!(%from, seconds, "the clock there is far from ours: a drain lasts from now on for as long as it was ordered");
+    }
+    let left = left.map(|(left, _)| Duration::from_millis(left.min(LONGEST)));
     Origin {
         by: via(given).into(),
         at: of_millis(given.stamp),
-        until: left.map(|left| Instant::now() + Duration::from_millis(left.min(LONGEST))),
+        until: left.map(|left| Instant::now() + left),
     }
 }
 

@@ -24,6 +24,9 @@ pub(super) struct Given<T> {
     /// Of a drain: when sessions that are left are ended, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<u64>,
+    /// How long that was when it was ordered, in milliseconds: machines whose clocks differ have it in common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lasts: Option<u64>,
 }
 
 /// A weight, and what the file gave the server when it was ordered: a file that says something else now is newer.
@@ -53,8 +56,23 @@ impl<T: Ord> Given<T> {
             by,
             from,
             until,
+            lasts,
         } = self;
-        (*stamp, Reverse(by.len()), from, by, value, until)
+        (*stamp, Reverse(by.len()), from, by, value, until, lasts)
+    }
+
+    /// What is left of it at `now`, in milliseconds, and whether clocks agree.
+    ///
+    /// Its end is a time of day of who gave it. A clock that is behind his would make it longer than it was ordered, and one
+    /// that is far ahead would end every session the moment that it is heard of: then it lasts from now on for as long as it
+    /// was ordered.
+    pub(super) fn left(&self, now: u64) -> Option<(u64, bool)> {
+        let left = self.until?.saturating_sub(now);
+        Some(match self.lasts {
+            Some(lasts) if left == 0 || left > lasts.saturating_add(CLOSE) => (lasts, false),
+            Some(lasts) => (left.min(lasts), true),
+            None => (left, true),
+        })
     }
 
     fn is_sane(&self) -> bool {
@@ -100,6 +118,8 @@ pub(super) fn stamp(at: u64, now: u64, known: Option<u64>) -> u64 {
     }
 }
 
+/// Milliseconds: clocks that differ by less are those of machines with NTP.
+const CLOSE: u64 = 5_000;
 /// Milliseconds: an order is seen here well before.
 const FRESH: u64 = 10_000;
 /// The end of the year 9999.
@@ -117,6 +137,7 @@ mod tests {
                 by: "alice".into(),
                 from: from.into(),
                 until: None,
+                lasts: None,
             }),
             weight: None,
         }
@@ -131,8 +152,32 @@ mod tests {
                 by: "bob".into(),
                 from: "lb-2".into(),
                 until: None,
+                lasts: None,
             }),
         }
+    }
+
+    #[test]
+    fn a_drain_is_never_longer_than_ordered_and_no_clock_ends_it_at_once() {
+        let minute = 60_000;
+        let mut order = given("draining", 1_000_000, "lb-1").order.expect("one");
+        assert_eq!(order.left(1_000_000), None);
+        order.until = Some(1_000_000 + minute);
+        order.lasts = Some(minute);
+        for (now, left) in [
+            (1_000_000, (minute, true)),
+            (1_010_000, (50_000, true)),
+            // Some seconds behind, an hour behind, some seconds ahead, an hour ahead.
+            (998_000, (minute, true)),
+            (1_000_000 - 600_000, (minute, false)),
+            (1_059_000, (1000, true)),
+            (1_000_000 + 3_600_000, (minute, false)),
+        ] {
+            assert_eq!(order.left(now), Some(left), "at {now}");
+        }
+        // Of an older howdah.
+        order.lasts = None;
+        assert_eq!(order.left(2_000_000), Some((0, true)));
     }
 
     #[test]
