@@ -68,30 +68,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::cluster::member::Member;
-    use crate::cluster::shared::{House, Latch};
-    use crate::plan::{ClusterMode, SharedPlan, ZooKeeperPlan};
-    use crate::telemetry::Metrics;
-
-    fn shared() -> Shared {
-        let plan = SharedPlan {
-            zookeeper: ZooKeeperPlan {
-                ensemble: Vec::new(),
-                path: "/h".into(),
-                account: None,
-                tls: None,
-            },
-            mode: ClusterMode::ActiveStandby,
-            session_timeout: SharedPlan::SESSION_TIMEOUT,
-            fence_vips: true,
-        };
-        let house = House {
-            pools: Box::new(Vec::new),
-            unready: Box::new(Vec::new),
-            admin: String::new(),
-        };
-        Shared::new("lb-1", plan, house, Metrics::new(), Member::default(), true)
-    }
+    use crate::cluster::shared::{Latch, tests::shared};
 
     #[tokio::test(start_paused = true)]
     async fn what_was_held_ends_by_the_clock_when_nothing_is_heard_any_more() {

@@ -149,3 +149,29 @@ impl Shared {
         *self.leaving.borrow() == Leaving::HandingOver
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::plan::{ClusterMode, ZooKeeperPlan};
+
+    pub(in crate::cluster) fn shared() -> Shared {
+        let plan = SharedPlan {
+            zookeeper: ZooKeeperPlan {
+                ensemble: Vec::new(),
+                path: "/h".into(),
+                account: None,
+                tls: None,
+            },
+            mode: ClusterMode::ActiveStandby,
+            session_timeout: SharedPlan::SESSION_TIMEOUT,
+            fence_vips: true,
+        };
+        let house = House {
+            pools: Box::new(Vec::new),
+            unready: Box::new(Vec::new),
+            admin: String::new(),
+        };
+        Shared::new("lb-1", plan, house, Metrics::new(), Member::default(), true)
+    }
+}

@@ -335,6 +335,28 @@ class Pair(unittest.TestCase):
         self.assertEqual(len(knocks.never_two(self)), 4, "one after the other")
 
 
+class Rivals(unittest.TestCase):
+    def test_who_loses_its_member_znode_to_a_twin_lets_another_one_lead(self):
+        servers = [Server(self, "a")]
+        one = Node(self, "lb-1", "/rival/front", servers, mode="active-standby")
+        kit.until("it to lead", lambda: one.status()["leads"], 10, 0.02)
+        two = Node(self, "lb-2", "/rival/front", servers, mode="active-standby").knows("lb-1", "lb-2")
+        twin = Node(self, "lb-1", "/rival/front", servers, mode="active-standby")
+        kit.until("the twin to look", lambda: twin.status()["state"] == "connected", 10, 0.02)
+        hand = ensemble.Registered(_ensemble.address, "rival/front")
+        self.addCleanup(hand.close)
+        # Both hear of it, and either may be the first to make another.
+        first = hand.ask(owners=["members"])["members/lb-1"]
+        for _ in range(60):
+            hand.ask(delete=["members/lb-1"])
+            owner = kit.until("another", lambda: hand.ask(owners=["members"]).get("members/lb-1"), 5, 0.01)
+            if owner != first:
+                break
+        self.assertNotEqual(owner, first, "the twin was never the first")
+        kit.until("the other one to lead", lambda: two.status()["leads"], 10, 0.02)
+        self.assertFalse(one.status()["leads"])
+
+
 class Arrivals(threading.Thread):
     """A client every 20 ms, which waits for its server's first byte; what became of those that got none."""
 

@@ -239,3 +239,103 @@ impl Link<'_> {
 
 /// Written before anything is read again.
 const ORDERS_AT_ONCE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::cluster::shared::{Latch, Shared, tests::shared};
+    use crate::wire::zookeeper::{Held, SessionKey};
+
+    /// Latches of virtual addresses, each with its owner.
+    fn link<'a>(shared: &'a Shared, latches: &[(&str, i64)]) -> Link<'a> {
+        let mut link = Link::new(shared);
+        link.session = SessionKey {
+            id: 7,
+            password: [0; 16],
+        };
+        let names: Vec<&str> = latches.iter().map(|(vip, _)| *vip).collect();
+        let folder = link.names.vips.clone();
+        link.mirror.list(&folder, &names);
+        for (vip, owner) in latches {
+            let held = Held {
+                data: b"",
+                version: 0,
+                owner: *owner,
+            };
+            let path = link.names.vip(vip);
+            link.mirror.read(&path, Some(held));
+        }
+        link
+    }
+
+    fn fence(
+        shared: &Shared,
+        vip: &str,
+        held: bool,
+    ) -> (watch::Sender<bool>, watch::Receiver<bool>) {
+        let ((wants, wanted), (allowed, may)) = (watch::channel(false), watch::channel(held));
+        let latch = Latch {
+            wants: wanted,
+            may: allowed,
+            held,
+        };
+        shared.state().fences.insert(vip.to_owned(), latch);
+        (wants, may)
+    }
+
+    #[tokio::test]
+    async fn no_address_may_be_held_by_a_latch_that_is_about_to_be_given_back() {
+        let shared = shared();
+        let (wants, may) = fence(&shared, "front", true);
+        let link = link(&shared, &[("front", 7)]);
+        wants.send_replace(true);
+        assert_eq!(link.due_fences(), (vec![], vec![]));
+        wants.send_replace(false);
+        let given_back = vec!["/h/vips/front".to_owned()];
+        assert_eq!(link.due_fences(), (vec![], given_back));
+        // Before anything is sent, and also if it is wanted again meanwhile.
+        assert!(!*may.borrow());
+        assert!(!shared.state().fences["front"].held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn latches_that_came_with_the_session_wait_until_somebody_knows_whether_they_are_wanted()
+    {
+        let shared = shared();
+        let came = ["front", "back", "gone"].map(str::to_owned);
+        let until = Instant::now() + Duration::from_secs(3);
+        shared.state().came = Some((came.into(), until));
+        let (front, _front) = fence(&shared, "front", true);
+        let (_back, _may) = fence(&shared, "back", true);
+        let link = link(
+            &shared,
+            &[("front", 7), ("back", 7), ("gone", 7), ("other", 8)],
+        );
+        assert_eq!(link.due_fences(), (vec![], vec![]), "nobody has said yet");
+        front.send_replace(true);
+        assert_eq!(link.due_fences(), (vec![], vec![]));
+        front.send_replace(false);
+        let unwanted = vec!["/h/vips/front".to_owned()];
+        assert_eq!(link.due_fences(), (vec![], unwanted), "it was said");
+        advance(Duration::from_secs(3)).await;
+        let unwanted = ["/h/vips/back", "/h/vips/gone"].map(str::to_owned);
+        assert_eq!(link.due_fences(), (vec![], unwanted.to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_hands_over_gives_nothing_back() {
+        let shared = shared();
+        let (_wants, may) = fence(&shared, "front", true);
+        let link = link(&shared, &[("front", 7), ("gone", 7)]);
+        shared
+            .leaving
+            .send_replace(crate::cluster::shared::Leaving::HandingOver);
+        assert_eq!(link.due_fences(), (vec![], vec![]));
+        assert!(*may.borrow());
+    }
+}
