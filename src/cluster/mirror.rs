@@ -254,6 +254,30 @@ mod tests {
         assert_eq!(mirror.next_folder().as_deref(), Some("/m"));
     }
 
+    /// What we made is read again with its folder, and a folder that is gone is asked for no more.
+    #[test]
+    fn a_znode_of_ours_is_doubted_with_its_folder() {
+        let mut mirror = mirror();
+        mirror.list("/m", &["lb-1"]);
+        mirror.list("/o", &["hive"]);
+        mirror.list("/o/hive", &[]);
+        mirror.read("/m/lb-1", Some(held("x", 1)));
+        assert_eq!(mirror.next_folder(), None);
+        mirror.doubt_with_folder("/o/hive/a");
+        assert_eq!(mirror.next_folder().as_deref(), Some("/o/hive"));
+        mirror.list("/o/hive", &[]);
+        // Of a pool that had none.
+        mirror.doubt_with_folder("/o/hue/a");
+        assert_eq!(mirror.next_folder().as_deref(), Some("/o"));
+        mirror.list("/o", &["hive", "hue"]);
+        assert!(
+            !mirror.is_missing("/o/hue"),
+            "it went between two questions"
+        );
+        assert_eq!(mirror.next_folder(), None);
+        assert!(mirror.is_missing("/m"), "that one should be there");
+    }
+
     #[test]
     fn many_that_hold_much_have_no_room() {
         let mut mirror = mirror();

@@ -117,9 +117,15 @@ mod tests {
             let path = names.order("hive", server);
             assert_eq!(path.matches('/').count(), 5, "{path}");
             assert_eq!(names.ordered(&path), Some(("hive".into(), server.into())));
+            let name = path.rsplit('/').next().expect("a name");
+            assert!(
+                !name.starts_with('.') && !name.contains(char::is_control),
+                "{name}"
+            );
         }
         assert_eq!(names.ordered("/a/b/orders/hive"), None);
         assert_eq!(names.ordered("/a/b/orders/hive/%zz"), None);
+        assert_eq!(names.ordered("/a/b/orders/hive/"), None);
         for other in ["%41", "a%2fb", "%C3%A4"] {
             let path = format!("/a/b/orders/hive/{other}");
             assert_eq!(names.ordered(&path), None, "{other}");

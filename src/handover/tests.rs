@@ -14,10 +14,10 @@ use super::claim::{Confirmed, claim, look};
 use super::door::{Caller, Door, Open, Successor};
 use super::inherited::Inherited;
 use super::link::{BATCH, LONGEST_MESSAGE, Link, LinkError};
-use super::message::{Described, Hello, Membership, Message, Wants, Welcome};
+use super::message::{Described, Hello, Membership, Message, Order, Wants, Welcome};
 use super::offer::{Accepted, Last, Offer, offer, refuse};
 use super::predecessors::{Left, Predecessors};
-use super::report::Reporter;
+use super::report::{Outlived, Reporter};
 use crate::plan::{ListenerName, Protocol, Secret};
 
 /// A door in a folder of its own.
@@ -398,4 +398,145 @@ async fn predecessors_tell_what_is_left_and_hear_when_to_hurry() {
         }
     };
     soon(gone).await;
+}
+
+/// Nobody but root and its own user finds it open, and whoever comes all the same is asked who he is.
+#[tokio::test]
+async fn strangers_are_sent_away() {
+    use std::os::unix::fs::PermissionsExt;
+    let stage = Stage::new();
+    let path = stage.open.path().to_owned();
+    let mode = std::fs::metadata(&path)
+        .expect("there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    if !rustix::process::geteuid().is_root() {
+        return; // Nobody else may become another.
+    }
+    let everybody = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(stage.dir.path(), everybody.clone()).expect("opened");
+    std::fs::set_permissions(&path, everybody).expect("opened");
+    // A thread has a user of its own; it ends with it.
+    let stranger = tokio::task::spawn_blocking(move || {
+        std::thread::spawn(move || {
+            let nobody = rustix::process::Uid::from_raw(65_534);
+            rustix::thread::set_thread_uid(nobody).expect("nobody");
+            UnixStream::connect(&path)
+        })
+        .join()
+    });
+    let stream = soon(stranger).await.expect("ran").expect("no panic");
+    let mut link = Link::of(stream.expect("connects")).expect("watched");
+    let error = soon(link.receive(PATIENCE)).await.expect_err("no");
+    assert!(error.to_string().contains("for root and"), "{error}");
+    soon(look(stage.connect())).await.expect("we may");
+}
+
+#[tokio::test]
+async fn a_successor_that_gives_up_says_why_and_one_that_serves_what_it_was_not_given_is_not_believed()
+ {
+    for (word, expected) in [
+        (
+            Message::Failed {
+                why: "no address".into(),
+            },
+            "no address",
+        ),
+        (
+            serde_json::from_str(r#"{"message":"serving","kept":[1]}"#).expect("a message"),
+            "spoke out of turn",
+        ),
+    ] {
+        let mut stage = Stage::new();
+        let stream = stage.connect();
+        let taking = async {
+            let mut link = Link::of(stream).expect("watched");
+            let hello = Message::hello(Wants::Takeover);
+            link.send(&hello, &[], PATIENCE).await.expect("sent");
+            for _ in ["welcome", "sockets", "complete"] {
+                link.receive(PATIENCE).await.expect("said");
+            }
+            link.receive_bytes(PATIENCE).await.expect("memory");
+            link.send(&word, &[], PATIENCE).await.expect("sent");
+            link
+        };
+        let giving = give(&mut stage, sockets(1), PATIENCE);
+        let (given, _link) = soon(async { tokio::join!(giving, taking) }).await;
+        let error = given.expect_err("nobody serves").to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn predecessors_are_bounded_listed_by_age_and_awaited_unless_they_stay() {
+    let all = Predecessors::default();
+    let left = |since, sessions, stays| Left {
+        since,
+        sessions,
+        stays,
+        ..Left::now()
+    };
+    let entries: Vec<_> = std::iter::from_fn(|| all.enter()).take(100).collect();
+    assert_eq!(entries.len(), 64);
+    assert!(!all.have_ended(), "they have said nothing yet");
+    let (first, second) = (&entries[0], &entries[1]);
+    first.says(left(2000, 1, true));
+    second.says(left(1000, 0, false));
+    let since: Vec<_> = all.list().iter().map(|one| one.since).collect();
+    assert_eq!(since, [1000, 2000]);
+    let mut entries = entries;
+    entries.truncate(2);
+    assert!(!all.have_ended());
+    entries.truncate(1);
+    assert!(!all.have_ended(), "it stays, and has a session");
+    entries[0].says(left(2000, 0, true));
+    assert!(all.have_ended() && all.list().len() == 1);
+}
+
+#[test]
+fn a_socket_goes_to_who_speaks_its_protocol() {
+    let (described, one) = socket();
+    let Described::Listener { wanted, .. } = described else {
+        panic!("{described:?}");
+    };
+    let name = ListenerName::new("front");
+    let mut inherited = Inherited::default();
+    inherited.add(described, one);
+    assert!(inherited.take(&name, wanted, Protocol::Udp).is_empty());
+    assert!(inherited.take_admin(wanted).is_none(), "it is a listener's");
+    assert_eq!(inherited.take(&name, wanted, Protocol::Tcp).len(), 1);
+    // The service manager tells no names.
+    let (_, two) = socket();
+    let nameless = Described::listener("", wanted, wanted, Protocol::Tcp);
+    inherited.add(nameless, two);
+    assert!(inherited.take_admin(wanted).is_some());
+}
+
+/// A process 1 has nothing left, hears no more of hurry, and passes on what it is told.
+#[tokio::test]
+async fn a_process_that_stays_passes_orders_on_and_ends_with_its_successor() {
+    let mut stage = Stage::new();
+    let left = Left {
+        stays: true,
+        ..Left::now()
+    };
+    let (_left, told) = tokio::sync::watch::channel(left);
+    let (orders, passed_on) = mpsc::channel(1);
+    stage.predecessors.hurry();
+    let reporter = Reporter::new(stage.open.path().to_owned(), told, passed_on);
+    let mut outliving = tokio::spawn(reporter.outlive());
+    orders.send(Order::Stop).await.expect("heard");
+    match soon(stage.callers.recv()).await {
+        Some(Caller::Order(Order::Stop)) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(
+        timeout(Duration::from_millis(20), &mut outliving)
+            .await
+            .is_err(),
+        "the successor is there"
+    );
+    drop(stage);
+    assert_eq!(soon(outliving).await.expect("no panic"), Outlived::Stopped);
 }

@@ -375,3 +375,153 @@ async fn a_large_table_is_written_and_read() {
     );
     assert_eq!(read, memory);
 }
+
+/// It holds addresses of clients, and whoever may write beside it must not choose what is written over.
+#[test]
+fn only_its_owner_reads_the_file_and_no_link_is_followed() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let other = folder.path().join("other");
+    fs::write(&other, "somebody's").expect("writes");
+    let new = format!("state.json.{}.new", std::process::id());
+    symlink(&other, folder.path().join(&new)).expect("links");
+    disk::write(&path, b"ours").expect("writes");
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(fs::read(&path).expect("reads"), b"ours");
+    assert_eq!(fs::read(&other).expect("reads"), b"somebody's");
+    // What cannot be put in its place leaves nothing behind.
+    let taken = folder.path().join("taken");
+    fs::create_dir_all(taken.join("by a folder")).expect("made");
+    assert!(disk::write(&taken, b"ours").is_err());
+    assert_eq!(names(folder.path()), ["other", "state.json", "taken"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_nothing_older() {
+    use std::time::SystemTime;
+    let memory = memory(&[]);
+    let saved = SystemTime::UNIX_EPOCH + Duration::from_millis(memory.saved_at);
+    let second = Duration::from_secs(1);
+    assert_eq!(memory.age(saved + second), second);
+    assert_eq!(memory.age(saved - second), Duration::ZERO);
+}
+
+/// A writer of its own, on the clock of the test; it wants that file from now on.
+fn writing(
+    generation: u64,
+    path: &Path,
+    pool: &Arc<Pool>,
+    metrics: &Metrics,
+) -> (watch::Sender<Wanted>, impl Sized) {
+    let (wanted, follows) = watch::channel(Wanted::default());
+    let (closes, closing) = mpsc::channel(1);
+    let writer = Writer::new(generation, StateView::default(), metrics);
+    tokio::spawn(writer.serve(follows, closing));
+    wanted.send_replace(Wanted {
+        file: Some(path.to_owned()),
+        pools: vec![Arc::clone(pool)],
+    });
+    (wanted, closes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_written_is_owed_and_what_runs_by_itself_is_no_news() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("later/state.json");
+    let metrics = Metrics::new();
+    let pool = pool(&metrics);
+    let drain = Change::Order {
+        server: ServerName::new("a"),
+        order: Order::Drain,
+        given: Origin {
+            until: Some(tokio::time::Instant::now() + Duration::from_secs(3600)),
+            ..Origin::by("uid 7")
+        },
+    };
+    pool.send(drain).await.expect("a member");
+    let _writing = writing(7, &path, &pool, &metrics);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    fs::create_dir(folder.path().join("later")).expect("a folder");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(path.exists(), "without news");
+    fs::remove_file(&path).expect("removed");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!path.exists(), "its minutes run, and nothing else changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_that_began_at_once_the_one_that_wrote_first_has_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let metrics = Metrics::new();
+    let pool = pool(&metrics);
+    for (generation, pid, is_ours) in [
+        (8, 1, true),
+        (7, 1, false),
+        (7, std::process::id(), true),
+        (6, 1, false),
+    ] {
+        let former = Memory {
+            generation: 7,
+            pid,
+            ..memory(&[])
+        };
+        disk::write(&path, &encode(&former)).expect("writes");
+        let _writing = writing(generation, &path, &pool, &metrics);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let written = disk::load(&path).ok().flatten().expect("a memory");
+        assert_eq!(written != former, is_ours, "{generation} {pid}");
+    }
+}
+
+/// Also where the clock was far ahead when the former one was written.
+#[tokio::test]
+async fn each_start_has_a_larger_generation_and_the_end_writes_what_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let former = Memory {
+        generation: u64::MAX - 7,
+        ..memory(&[])
+    };
+    disk::write(&path, &encode(&former)).expect("writes");
+    let metrics = Metrics::new();
+    let plan = crate::pool::sticky_plan_of("p", &["a"], 100);
+    let (pool, keeper) = Pool::new(plan, &metrics);
+    tokio::spawn(keeper.run());
+    let (state, memory) = StateFile::open(Some(&path), &metrics).expect("a thread");
+    assert_eq!(memory, Some(former));
+    state.follow(Some(&path), &[Arc::clone(&pool)]);
+    let view = state.view();
+    soon("the file", || view.now().saved_at.is_some()).await;
+    let author = disk::author(&path).expect("ours");
+    assert_eq!(author.generation, u64::MAX - 6);
+    let minute = Duration::from_secs(50);
+    assert!(pool.learn([10, 0, 0, 1].into(), &ServerName::new("a"), minute));
+    state.close(Duration::from_secs(4)).await;
+    let written = disk::load(&path).ok().flatten().expect("a memory");
+    assert_eq!(written.pools["p"].sticky[0].clients.len(), 1);
+}
+
+#[test]
+fn a_table_that_the_file_cannot_hold_keeps_those_with_the_longest_time() {
+    let bound = super::format::MOST / 64;
+    let client = |number: usize| {
+        let number = u32::try_from(number).expect("few");
+        std::net::IpAddr::from(std::net::Ipv4Addr::from_bits(number))
+    };
+    let mut clients: Vec<_> = (0..bound)
+        .map(|number| (client(number), Some(10)))
+        .collect();
+    clients[1].1 = None;
+    clients.extend((bound..bound + 100).map(|number| (client(number), Some(20))));
+    let mut large = memory(&[]);
+    let known = large.pools.values_mut().next().expect("a pool");
+    known.sticky[0].clients = clients;
+    let kept = super::bounded(large);
+    let kept = &kept.pools.values().next().expect("a pool").sticky[0].clients;
+    assert_eq!(kept.len(), bound);
+    assert_eq!(kept[0], (client(1), None), "it has a session");
+    assert!(kept[1..=100].iter().all(|(_, left)| *left == Some(20)));
+}

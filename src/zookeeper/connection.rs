@@ -561,4 +561,93 @@ mod tests {
             assert_eq!(asked.unwrap_err().to_string(), said);
         }
     }
+
+    /// A lease is reckoned from there: it must not last longer than the ensemble can know of us.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_ensemble_agreed_to_proves_our_life_from_when_it_was_asked() {
+        let (connection, mut theirs) = opened(&welcome()).await;
+        let mut connection = connection.unwrap();
+        assert_eq!(connection.proven(), None, "a session alone proves nothing");
+        let slow = Duration::from_secs(2);
+        tokio::spawn(async move {
+            let refused = answer(2, zookeeper::NODE_EXISTS, &[]);
+            for answer in [answer(1, 0, &[]), refused, answer(3, 0, &[])] {
+                tokio::time::sleep(slow).await;
+                theirs.write_all(&answer).await.unwrap();
+            }
+            theirs
+        });
+        let create = Request::Create {
+            path: "/h/a",
+            data: b"",
+            life: zookeeper::Life::Ephemeral,
+            closed: false,
+        };
+        let exists = Request::Exists { path: "/h" };
+        connection.ask(exists).await.unwrap().unwrap();
+        assert_eq!(connection.proven(), None, "one server alone answers that");
+        let refused = connection.ask(create).await.unwrap();
+        assert_eq!(refused.map(|_| ()), Err(zookeeper::NODE_EXISTS));
+        assert_eq!(connection.proven(), None, "nothing was changed");
+        let asked = Instant::now();
+        connection.ask(create).await.unwrap().unwrap();
+        assert_eq!(connection.proven(), Some(asked));
+        assert_eq!(asked.elapsed(), slow);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_taken_up_again_may_have_ended() {
+        let key = SessionKey {
+            id: 7,
+            password: [3; 16],
+        };
+        let (none, password) = ([0; 4], [0; 16]);
+        let length = 16_u32.to_be_bytes();
+        let refusal = framed(&[&none, &none, &[0; 8], &length, &password, &[0]]);
+        for (session, said) in [
+            (key, "the session has ended"),
+            (SessionKey::default(), "it refuses the session"),
+        ] {
+            let (ours, mut theirs) = duplex(1 << 10);
+            theirs.write_all(&refusal).await.unwrap();
+            let hello = Hello {
+                zxid: 0,
+                account: None,
+                session,
+                timeout: SESSION,
+                pace: Pace::Eager,
+            };
+            let opened = Connection::open(ours, hello).await;
+            assert_eq!(opened.err().expect("refused").to_string(), said);
+        }
+        let (connection, mut theirs) = opened(&welcome()).await;
+        let mut connection = connection.unwrap();
+        assert_eq!(connection.key().id, 7, "of the server's choice");
+        let over = answer(1, SESSION_EXPIRED, &[]);
+        theirs.write_all(&over).await.unwrap();
+        let asked = connection.ask(Request::Exists { path: "/h" }).await;
+        assert!(matches!(asked, Err(Broken::Expired)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_hangs_is_left_while_there_is_time_to_find_another() {
+        let (ours, mut theirs) = duplex(1 << 10);
+        theirs.write_all(&welcome()).await.unwrap();
+        let hello = Hello {
+            zxid: 0,
+            account: None,
+            session: SessionKey::default(),
+            timeout: Duration::from_secs(6),
+            pace: Pace::Eager,
+        };
+        let mut connection = Connection::open(ours, hello).await.unwrap();
+        assert_eq!(
+            connection.timeout(),
+            hello.timeout,
+            "no longer than asked for"
+        );
+        let began = Instant::now();
+        assert!(matches!(connection.hear().await, Err(Broken::Silent(_))));
+        assert_eq!(began.elapsed(), hello.timeout / 3);
+    }
 }

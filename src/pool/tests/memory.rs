@@ -355,3 +355,85 @@ async fn who_reads_the_feed_hears_of_clients_of_this_pool_alone() {
     assert_eq!((changes.len(), whole), (90, false), "it was too slow");
     assert_eq!(feed.take(9), (Vec::new(), true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_ordered_or_found_out_since_is_newer_than_a_memory() {
+    let before = open(lasting([server("a"), weighted("b", 2)]));
+    conclude(&before, "a", Health::Down).await;
+    drain(&before, "a", Duration::from_secs(60)).await;
+    weigh(&before, "b", 7).await.expect("a weight");
+    let pool = open(lasting([server("a"), weighted("b", 2)]));
+    conclude(&pool, "a", Health::Up).await;
+    order(&pool, "a", Order::Maintenance).await;
+    weigh(&pool, "b", 9).await.expect("a weight");
+    recall(&pool, before.remember(), SOON).await;
+    let (a, b) = (seat(&pool, "a"), seat(&pool, "b"));
+    assert_eq!((a.health, a.admin), (Health::Up, Order::Maintenance));
+    assert_eq!(b.weight, 9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_weight_that_no_server_has_is_of_nobody() {
+    for weight in [0, crate::plan::WEIGHT_MAX + 1] {
+        let memory = Remembered {
+            orders: vec![OrderMemo {
+                server: "a".into(),
+                admin: "ready".into(),
+                ordered: None,
+                left: None,
+                weight,
+                planned: 1,
+                weighed: None,
+            }],
+            ..Remembered::default()
+        };
+        let pool = open(lasting([server("a")]));
+        let count = recall(&pool, memory, SOON).await;
+        assert_eq!((count.orders, count.ignored), (0, 1));
+        assert_eq!(seat(&pool, "a").weight, 1);
+    }
+}
+
+/// Its time runs on while a source has not listed the server.
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_server_is_listed_late_has_so_much_less_time() {
+    let before = former().await;
+    drop(
+        before
+            .choose(client(7), &[], Instant::now())
+            .expect("a is up"),
+    );
+    for (waited, expected) in [(20, Some(Duration::from_secs(35))), (56, None)] {
+        let pool = open(PoolPlan {
+            discover: Some(DiscoverPlan::DnsSrv {
+                name: "_hive._tcp.example.com".into(),
+            }),
+            ..lasting([])
+        });
+        recall(&pool, before.remember(), SOON).await;
+        sleep(Duration::from_secs(waited)).await;
+        let roster = ["a"].map(|name| Arc::new(server(name))).into();
+        pool.send(Change::Roster(roster)).await.expect("a keeper");
+        seat(&pool, "a");
+        let left = pool.sticky(client(7)).map(|known| known.left);
+        assert_eq!(left, expected, "after {waited} s");
+        drop(
+            before
+                .choose(client(7), &[], Instant::now())
+                .expect("a is up"),
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_client_is_one_however_its_address_is_written() {
+    let pool = open(lasting([server("a")]));
+    let (a, ttl) = (ServerName::new("a"), Duration::from_secs(60));
+    assert!(pool.learn("::ffff:10.9.8.7".parse().unwrap(), &a, ttl));
+    sleep(Duration::from_secs(20)).await;
+    for written in ["10.9.8.7", "::ffff:10.9.8.7"] {
+        let known = pool.sticky(written.parse().unwrap()).expect("known");
+        assert_eq!(known.client.to_string(), "10.9.8.7");
+        assert_eq!(known.left, Duration::from_secs(40));
+    }
+}
