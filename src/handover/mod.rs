@@ -6,7 +6,7 @@
 //!   sockets, with their descriptors  ◄──────────────  welcome; then each socket that listens, in batches
 //!   opens what is missing, asks the servers           goes on accepting
 //!   accepts, and says: serving       ──────────────►  stops accepting: the sockets live on in the new one
-//!                                    ◄──────────────  draining
+//!                                    ◄──────────────  draining; its session with ZooKeeper, where that was asked for
 //!   the control socket's path is its own: settled ──►  drains as on SIGTERM, and tells once a second what is left
 //! ```
 //!

@@ -423,7 +423,7 @@ class Fenced(Split):
         self.case("it is cut off from everything", self.off, **MOVES)
 
     def test_another_howdah_takes_over_there(self):
-        self.case("another howdah takes over there", self.taken_over, held=HAS, moved=False, fault=0.5)
+        self.case("another howdah takes over there", self.taken_over, held=HAS, moved=False)
 
     def test_it_is_frozen_and_wakes_up(self):
         self.case("it is frozen, and wakes up", self.frozen, 5 if ROUNDS else 0.5, **MOVES, both=LEASE - SESSION)
