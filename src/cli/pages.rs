@@ -37,6 +37,11 @@ pub fn completions(args: CompletionsArgs, mut grammar: Command) -> ExitCode {
 /// Writes `howdah.1`, and `howdah-COMMAND.1` for each command that is not hidden.
 pub fn man(args: &ManArgs, grammar: Command) -> ExitCode {
     let folder = &args.out;
+    // Of each page, and no flag of each command.
+    let grammar = grammar.mut_subcommands(|command| {
+        let command = command.version(env!("CARGO_PKG_VERSION"));
+        command.disable_version_flag(true)
+    });
     let made = std::fs::create_dir_all(folder);
     match made.and_then(|()| clap_mangen::generate_to(grammar, folder)) {
         Ok(()) => DONE.into(),

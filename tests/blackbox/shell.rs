@@ -64,6 +64,9 @@ async fn each_command_has_a_page_that_man_reads() {
         let text = fs::read_to_string(&page).unwrap();
         assert!(text.contains(".TH ") && text.contains(".SH NAME"), "{text}");
         assert!(text.contains(says), "{name}: {text}");
+        let head = text.lines().find(|line| line.starts_with(".TH "));
+        let version = concat!(" ", env!("CARGO_PKG_VERSION"));
+        assert!(head.unwrap().contains(version), "{head:?}");
         // Where there is a man to ask.
         let Ok(read) = Command::new("man")
             .arg("--warnings")

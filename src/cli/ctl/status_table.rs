@@ -17,7 +17,8 @@ pub(super) fn print(status: &Status, now: SystemTime, view: View) -> String {
     let version = clean(&status.version);
     let uptime = span(Duration::try_from_secs_f64(status.uptime_seconds).unwrap_or_default());
     let generation = status.generation;
-    let mut text = format!("howdah {version}, up {uptime}, configuration no. {generation}\n\n");
+    let head = format!("howdah {version}, up {uptime}, configuration no. {generation}");
+    let mut text = wrap(&head, 0, view.width) + "\n";
     text.push_str(&notices(status, view.width));
     text.push_str(&listeners(status).fit(view.colour, view.width));
     for pool in &status.pools {
@@ -111,7 +112,8 @@ fn listeners(status: &Status) -> Table {
         ("ADDRESS", Name),
         ("SESSIONS", Right),
         ("TOTAL", Right),
-    ]);
+    ])
+    .spare(&["TOTAL"]);
     for one in &status.listeners {
         table.row(vec![
             clean(&one.name),
@@ -306,7 +308,7 @@ fn servers(pool: &PoolStatus, now: SystemTime, whole: bool) -> Table {
     ];
     let wanted = columns.iter().filter(|(wanted, _)| *wanted);
     let heads: Vec<_> = wanted.map(|(_, column)| *column).collect();
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads).spare(&["PROBE", "TOTAL", "WEIGHT", "ADDRESS", "ROLE"]);
     for one in &pool.servers {
         let name = match whole {
             true => format!("{}/{}", clean(&pool.name), clean(&one.name)),
@@ -512,6 +514,17 @@ hive/old                hs2-3.example.com:10000  down    ready       1     0/480
             document.contains(&text),
             "docs/operating/status.md lacks\n{text}"
         );
+    }
+
+    /// A phone, or a pane beside others.
+    #[test]
+    fn forty_columns_have_health_orders_and_sessions() {
+        let text = print(&status(), now(), view(40));
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(40), "{text}");
+        let heads = text.lines().find(|line| line.starts_with("SERVER"));
+        let heads: Vec<_> = heads.unwrap_or_default().split_whitespace().collect();
+        assert_eq!(heads, ["SERVER", "HEALTH", "ADMIN", "SESSIONS"], "{text}");
     }
 
     /// As an operator of forty servers with long names sees it at three in the morning.

@@ -1,6 +1,7 @@
 //! A table for people: columns as wide as they need to be, and together no wider than the terminal.
 //!
-//! What does not fit is taken from the columns of names, which lose their middle; numbers and words stay whole.
+//! What does not fit is taken from the columns of names, which lose their middle; numbers and words stay whole. Where that is not
+//! enough, the columns go that can be spared.
 
 use std::net::SocketAddr;
 
@@ -8,6 +9,8 @@ use std::net::SocketAddr;
 pub(in crate::cli) struct Table {
     aligns: Vec<Align>,
     rows: Vec<Vec<String>>,
+    /// Columns that may go, the first to go first.
+    spared: Vec<usize>,
 }
 
 /// What a column holds.
@@ -26,7 +29,15 @@ impl Table {
         Self {
             aligns: columns.iter().map(|(_, align)| *align).collect(),
             rows: vec![columns.iter().map(|(name, _)| (*name).to_owned()).collect()],
+            spared: Vec::new(),
         }
+    }
+
+    /// The columns of these heads go where there is no room, the first of them first.
+    pub(in crate::cli) fn spare(mut self, heads: &[&str]) -> Self {
+        let place = |head: &&str| self.rows[0].iter().position(|column| column == head);
+        self.spared = heads.iter().filter_map(place).collect();
+        self
     }
 
     pub(in crate::cli) fn row(&mut self, cells: Vec<String>) {
@@ -42,17 +53,18 @@ impl Table {
         self.fit(colour, usize::MAX)
     }
 
-    /// Not wider than `width`, as far as names can give way.
+    /// Not wider than `width`, as far as names can give way and columns can be spared.
     pub(in crate::cli) fn fit(&self, colour: bool, width: usize) -> String {
-        let widths = self.widths(width);
-        let columns = 0..self.aligns.len();
-        let alike: Vec<Alike> = columns.map(|column| self.alike(column)).collect();
+        let (columns, widths) = self.layout(width);
+        let alike: Vec<Alike> = (columns.iter().copied())
+            .map(|column| self.alike(column))
+            .collect();
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
-            for (column, cell) in row.iter().enumerate() {
-                let (align, width) = (self.aligns[column], widths[column]);
-                let cell = alike[column].elide(cell, width);
+            for (place, &column) in columns.iter().enumerate() {
+                let (align, width) = (self.aligns[column], widths[place]);
+                let cell = alike[place].elide(&row[column], width);
                 let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
                 let paint = if !colour {
                     ""
@@ -62,7 +74,7 @@ impl Table {
                     tint(align, &cell)
                 };
                 let reset = if paint.is_empty() { "" } else { RESET };
-                line.push_str(if column == 0 { "" } else { GAP });
+                line.push_str(if place == 0 { "" } else { GAP });
                 match align {
                     Right => line.push_str(&format!("{pad}{paint}{cell}{reset}")),
                     Left | State | Name => line.push_str(&format!("{paint}{cell}{reset}{pad}")),
@@ -76,7 +88,7 @@ impl Table {
 
     /// How wide it is by itself.
     pub(in crate::cli) fn natural_width(&self) -> usize {
-        total(&self.widths(usize::MAX))
+        total(&self.layout(usize::MAX).1)
     }
 
     fn alike(&self, column: usize) -> Alike {
@@ -84,15 +96,30 @@ impl Table {
         Alike::of(cells)
     }
 
-    fn widths(&self, most: usize) -> Vec<usize> {
+    /// The columns that there is room for, and how wide each is.
+    fn layout(&self, most: usize) -> (Vec<usize>, Vec<usize>) {
+        let mut columns: Vec<usize> = (0..self.aligns.len()).collect();
+        let mut widths = self.widths(&columns, most);
+        for spared in &self.spared {
+            if total(&widths) <= most {
+                break;
+            }
+            columns.retain(|column| column != spared);
+            widths = self.widths(&columns, most);
+        }
+        (columns, widths)
+    }
+
+    fn widths(&self, columns: &[usize], most: usize) -> Vec<usize> {
         let widest = |column: usize| {
             let cells = self.rows.iter().map(|row| row[column].chars().count());
             cells.max().unwrap_or(0)
         };
-        let mut widths: Vec<usize> = (0..self.aligns.len()).map(widest).collect();
+        let mut widths: Vec<usize> = columns.iter().copied().map(widest).collect();
         while total(&widths) > most {
-            let names = widths.iter_mut().zip(&self.aligns);
-            let names = names.filter(|(width, align)| **align == Name && **width > LEAST);
+            let names = widths.iter_mut().zip(columns);
+            let is_name = |column: usize| self.aligns[column] == Name;
+            let names = names.filter(|(width, column)| is_name(**column) && **width > LEAST);
             let Some((width, _)) = names.max_by_key(|(width, _)| **width) else {
                 break;
             };
@@ -227,6 +254,29 @@ mod tests {
         }
         assert!(table.fit(false, 5).contains("1234567"));
         assert!(!table.print(false).contains('…'));
+    }
+
+    #[test]
+    fn columns_that_can_be_spared_go_one_by_one() {
+        let mut table = Table::new(&[("NAME", Name), ("STATE", State), ("N", Right), ("M", Right)])
+            .spare(&["M", "N"]);
+        table.row(vec![
+            "n".repeat(20),
+            "up".into(),
+            "1234567".into(),
+            "765".into(),
+        ]);
+        for (width, heads) in [
+            (33, vec!["NAME", "STATE", "N", "M"]),
+            (32, vec!["NAME", "STATE", "N"]),
+            (27, vec!["NAME", "STATE"]),
+        ] {
+            let text = table.fit(false, width);
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width), "{text}");
+            let shown = text.lines().next().unwrap_or_default().split_whitespace();
+            assert_eq!(shown.collect::<Vec<_>>(), heads);
+        }
     }
 
     #[test]

@@ -14,7 +14,10 @@ use crate::cli::top::state::{Column, State};
 pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>, area: Rect, paint: Paint) {
     let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
     let name = name_width(area.width);
-    frame.render_widget(Paragraph::new(heads(state, name)).style(DIM), head);
+    frame.render_widget(
+        Paragraph::new(heads(state, name, area.width)).style(DIM),
+        head,
+    );
     let rows = state.rows();
     let here = rows.iter().position(|row| row.target == state.cursor);
     let here = here.unwrap_or(0);
@@ -33,26 +36,86 @@ pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>, area: Rect, paint: 
 
 /// Twenty columns at a terminal of eighty; of a wider one, half of what is more.
 fn name_width(width: u16) -> usize {
-    let spare = usize::from(width).saturating_sub(80);
-    (20 + spare / 2).min(44)
+    let width = usize::from(width);
+    if width < WHOLE {
+        return NARROW;
+    }
+    (20 + (width - WHOLE) / 2).min(44)
 }
 
-fn heads(state: &State, name: usize) -> String {
+/// The columns that a terminal of that width has, after the name; the reason has the rest.
+fn columns(width: u16) -> Vec<Cells> {
+    let width = usize::from(width);
+    let mut columns = COLUMNS.to_vec();
+    for spared in SPARED {
+        let taken: usize = columns.iter().map(|column| column.width() + 1).sum();
+        if width >= WHOLE || NARROW + taken <= width {
+            break;
+        }
+        columns.retain(|column| *column != spared);
+    }
+    columns
+}
+
+/// For the reason; `None`: not enough for a word.
+fn rest(name: usize, width: u16) -> Option<usize> {
+    let taken: usize = columns(width).iter().map(|column| column.width() + 1).sum();
+    let rest = usize::from(width).saturating_sub(name + 1 + taken);
+    (rest >= "REASON".len()).then_some(rest)
+}
+
+/// A column, but for the name and the reason.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cells {
+    Health,
+    Admin,
+    Weight,
+    Sessions,
+    Opened,
+    Moved,
+}
+
+impl Cells {
+    fn width(self) -> usize {
+        match self {
+            Self::Health => 7,
+            Self::Admin => 5,
+            Self::Weight => 3,
+            Self::Sessions => 15,
+            Self::Opened => 6,
+            Self::Moved => 8,
+        }
+    }
+
+    fn fill(self, text: &str) -> String {
+        match self {
+            Self::Health | Self::Admin | Self::Sessions => cell(text, self.width()),
+            Self::Weight | Self::Opened | Self::Moved => number(text, self.width()),
+        }
+    }
+}
+
+fn heads(state: &State, name: usize, width: u16) -> String {
     let head = |text: &str, column: Column| match (state.sort == column, state.reversed) {
         (true, false) => format!("{text}▾"),
         (true, true) => format!("{text}▴"),
         _ => text.to_owned(),
     };
-    format!(
-        "{} {} {} {} {} {} {} REASON",
-        cell(&head("SERVER", Column::Name), name),
-        cell(&head("HEALTH", Column::Health), 7),
-        cell("ADMIN", 5),
-        number("WT", 3),
-        cell(&head("SESSIONS", Column::Sessions), 15),
-        number(&head("NEW/S", Column::Opened), 6),
-        number(&head("BYTES/S", Column::Moved), 8),
-    )
+    let of = |column: Cells| {
+        let text = match column {
+            Cells::Health => head("HEALTH", Column::Health),
+            Cells::Admin => "ADMIN".into(),
+            Cells::Weight => "WT".into(),
+            Cells::Sessions => head("SESSIONS", Column::Sessions),
+            Cells::Opened => head("NEW/S", Column::Opened),
+            Cells::Moved => head("BYTES/S", Column::Moved),
+        };
+        column.fill(&text)
+    };
+    let mut heads = vec![cell(&head("SERVER", Column::Name), name)];
+    heads.extend(columns(width).into_iter().map(of));
+    heads.extend(rest(name, width).map(|_| "REASON".into()));
+    heads.join(" ")
 }
 
 fn line(row: &Row, name: usize, width: u16, paint: Paint, here: bool) -> Line<'static> {
@@ -61,33 +124,35 @@ fn line(row: &Row, name: usize, width: u16, paint: Paint, here: bool) -> Line<'s
         Some(server) => format!(" {server}"),
         None => row.target.pool.clone(),
     };
-    let weight = row
-        .weight
-        .map(|weight| weight.to_string())
-        .unwrap_or_default();
-    let taken = name + 7 + 5 + 3 + 15 + 6 + 8 + 7;
-    let rest = usize::from(width).saturating_sub(taken);
-    let moved = row
-        .moved
-        .map_or("-".into(), |moved| bytes(moved.max(0.0) as u64));
-    let spans = vec![
-        styled(
-            cell(&shown, name) + " ",
-            if is_pool { BOLD } else { Style::new() },
-        ),
-        styled(cell(&row.health, 7) + " ", paint.of(&row.health)),
-        styled(cell(short(&row.admin), 5) + " ", paint.of(&row.admin)),
-        styled(number(&weight, 3) + " ", Style::new()),
-        styled(cell(&bar(row.sessions, row.limit), 15) + " ", Style::new()),
-        styled(number(&rate(row.opened), 6) + " ", Style::new()),
-        styled(number(&moved, 8) + " ", Style::new()),
-        styled(begun(&row.reason, rest), Style::new()),
-    ];
+    let tone = if is_pool { BOLD } else { Style::new() };
+    let mut spans = vec![styled(cell(&shown, name) + " ", tone)];
+    let cells = columns(width).into_iter().map(|column| {
+        let (text, tone) = content(row, column, paint);
+        styled(column.fill(&text) + " ", tone)
+    });
+    spans.extend(cells);
+    let reason = rest(name, width).map(|rest| begun(&row.reason, rest));
+    spans.extend(reason.map(|reason| styled(reason, Style::new())));
     let line = Line::from(spans);
     match (here, is_pool) {
         (true, _) => line.patch_style(Style::new().add_modifier(Modifier::REVERSED)),
         (false, true) => line.patch_style(BOLD),
         _ => line,
+    }
+}
+
+fn content(row: &Row, column: Cells, paint: Paint) -> (String, Style) {
+    let moved = |moved: f64| bytes(moved.max(0.0) as u64);
+    match column {
+        Cells::Health => (row.health.clone(), paint.of(&row.health)),
+        Cells::Admin => (short(&row.admin).into(), paint.of(&row.admin)),
+        Cells::Weight => {
+            let weight = row.weight.map(|weight| weight.to_string());
+            (weight.unwrap_or_default(), Style::new())
+        }
+        Cells::Sessions => (bar(row.sessions, row.limit), Style::new()),
+        Cells::Opened => (rate(row.opened), Style::new()),
+        Cells::Moved => (row.moved.map_or("-".into(), moved), Style::new()),
     }
 }
 
@@ -127,4 +192,18 @@ fn bar(sessions: u64, limit: Option<u64>) -> String {
     format!("{bar:·<5} {sessions}/{limit}")
 }
 
+/// So wide a terminal has all of them.
+const WHOLE: usize = 80;
+/// The name's width in a smaller one.
+const NARROW: usize = 14;
+const COLUMNS: [Cells; 6] = [
+    Cells::Health,
+    Cells::Admin,
+    Cells::Weight,
+    Cells::Sessions,
+    Cells::Opened,
+    Cells::Moved,
+];
+/// Those that go in a smaller one, the first to go first.
+const SPARED: [Cells; 4] = [Cells::Moved, Cells::Opened, Cells::Weight, Cells::Admin];
 const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];

@@ -133,6 +133,22 @@ fn one_line_tells_of_the_howdahs_around() {
 }
 
 #[test]
+fn forty_columns_have_health_and_sessions() {
+    let lines = shown(&mut state(), 40, 10);
+    assert_eq!(lines[1], "SERVER         HEALTH  SESSIONS");
+    assert!(
+        lines[3].contains("…") && lines[3].contains(" up      ███▍· 264/400"),
+        "{}",
+        lines[3]
+    );
+    let lines = shown(&mut state(), 60, 10);
+    assert_eq!(
+        lines[1],
+        "SERVER         HEALTH  ADMIN  WT SESSIONS         NEW/S"
+    );
+}
+
+#[test]
 fn any_size_is_drawn() {
     for (width, height) in [(1, 1), (3, 2), (20, 5), (80, 24), (200, 60)] {
         let mut state = state();
