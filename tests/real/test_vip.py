@@ -291,7 +291,8 @@ ENDS = {"kill -9": (signal.SIGKILL, []), "SIGSTOP": (signal.SIGSTOP, []), "inter
 # What the same program differs by from run to run, in milliseconds: a client connects each millisecond, processes are woken, and
 # the machine does other things.
 NOISE, NOISE_AT_MOST = 5.0, 25.0
-TABLE = ["| end | kind | p50 | p100 | announced later than due, p50 | p100 | later than the other at the same moment |", "|---|---|---|---|---|---|---|"]
+TABLE = ["| end | kind | p50 | p100 | announced later than due, p50 | p100 | held up, measured again | later than the other at the same moment |",
+         "|---|---|---|---|---|---|---|---|"]
 
 
 def of(times):
@@ -306,7 +307,7 @@ class Pair(Partners):
         self.kinds = {"a": first, "b": second}
         said = {"howdah": "howdah", "haproxy": "keepalived with HAProxy"}
         self.name = said[first] if first == second else f"{said[first]}, then {said[second]}"
-        self.took, self.announced = [], []
+        self.took, self.announced, self.held_up = [], [], 0
 
     def ready(self):
         """All is well again, or for the first time."""
@@ -362,33 +363,41 @@ class Deaths(unittest.TestCase):
     def measured(self, end, pairs):
         for run in range(RUNS):
             after = (run + 0.5) * INTERVAL / RUNS
-            for pair in pairs:
-                pair.ready()
             turn = run % len(pairs)
-            for pair in pairs[turn:] + pairs[:turn]:
-                self.once(pair, end, after)
+            for _ in range(3):
+                for pair in pairs:
+                    pair.ready()
+                seen = {pair: self.once(pair, end, after) for pair in pairs[turn:] + pairs[:turn]}
+                held_up = [pair for pair in pairs if seen[pair]["took"] > PATIENCE - after + NOISE_AT_MOST]
+                if not held_up:
+                    break
+                # The machine did something else for so long. Whoever it was, all are measured again, and it is told.
+                for pair in held_up:
+                    pair.held_up += 1
+            for pair in pairs:
+                pair.took.append(seen[pair]["took"])
+                pair.announced.append(seen[pair]["announced"] - PATIENCE)
 
     def once(self, pair, end, after):
-        for _ in range(5):
+        for _ in range(10):
             pair.ready()
             kit.until(f"{pair.name} to be well", pair.whole, 15, 0.02)
             seen = pair.die(end, after)
             self.assertNotIn("error", seen, f"{pair.name}: {end}")
             # Else another advertisement left before the end came.
-            if abs(seen["moment"] - after) < 2 and not seen["late"]:
+            if abs(seen["moment"] - after) < NOISE and not seen["late"]:
                 break
         else:
             self.fail(f"{pair.name} does not die {after} ms after an advertisement: {seen}")
-        pair.took.append(seen["took"])
-        pair.announced.append(seen["announced"] - PATIENCE)
+        return seen
 
     def not_slower(self, end, pairs):
         for pair in pairs:
-            pair.took, pair.announced = [], []
+            pair.took, pair.announced, pair.held_up = [], [], 0
         self.measured(end, pairs)
         for pair in pairs:
             (p50, p100), (late, latest) = of(pair.took), of(pair.announced)
-            TABLE.append(f"| {end} | {pair.name} | {p50:.0f} ms | {p100:.0f} ms | {late:.1f} ms | {latest:.1f} ms | |")
+            TABLE.append(f"| {end} | {pair.name} | {p50:.0f} ms | {p100:.0f} ms | {late:.1f} ms | {latest:.1f} ms | {pair.held_up} | |")
         howdah, other = pairs[:2]
         later = statistics.median(one - beside for one, beside in zip(howdah.took, other.took))
         TABLE[-len(pairs)] = TABLE[-len(pairs)].removesuffix("|") + f"{later:+.1f} ms |"
