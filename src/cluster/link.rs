@@ -350,3 +350,6 @@ const BEAT: Duration = Duration::from_secs(2);
 const CHANGE: Duration = Duration::from_secs(1);
 /// Of reading and writing, before the next wait.
 const ROUNDS: usize = 16;
+
+#[cfg(test)]
+mod tests;
