@@ -485,7 +485,7 @@ pub(crate) async fn http(
     (code.unwrap_or(0), body.unwrap_or_default().to_owned())
 }
 
-fn sum_of_samples(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+pub(crate) fn sum_of_samples(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
     let wanted: Vec<String> = labels
         .iter()
         .map(|(label, value)| format!("{label}=\"{value}\""))

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-pub(crate) use self::howdah::{Howdah, Site, named, program, run};
+pub(crate) use self::howdah::{Howdah, Site, named, program, run, sum_of_samples};
 pub(crate) use self::manager::Manager;
 pub(crate) use self::tls::Certificates;
 pub(crate) use ::howdah::standin::{Fault, Frame, StandInListener, raw};
