@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
+use ipnet::IpNet;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::LinkAddr;
@@ -14,6 +15,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 
+use crate::wire::netlink::Place;
+
 /// An interface that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
@@ -23,6 +26,18 @@ pub(super) struct Link {
     pub(super) hardware: Option<LinkAddr>,
     /// Where our advertisements come from.
     pub(super) own: IpAddr,
+}
+
+impl Link {
+    /// Where those addresses are, or would be.
+    pub(super) fn places(&self, addresses: &[IpNet]) -> Vec<Place> {
+        let place = |address: &IpNet| Place {
+            interface: self.index,
+            address: address.addr(),
+            prefix: address.prefix_len(),
+        };
+        addresses.iter().map(place).collect()
+    }
 }
 
 /// Which address of an interface is ours.

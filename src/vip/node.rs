@@ -1,25 +1,29 @@
 //! One virtual address as this machine lives it: what comes in becomes an event, and what the machine answers is done.
 
+mod act;
+mod judge;
+mod place;
+
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use rustix::thread::{CapabilitySet, capabilities};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::judge::judge;
 use super::alarm::{self, Alarm};
 use super::announcer::Announcer;
-use super::kernel::{Held, Kernel, RENEW_EVERY};
-use super::link::{Link, Wanted, look};
+use super::kernel::{Held, Kernel};
+use super::link::Link;
 use super::machine::{Action, Event, Heard, Machine, Rule, State};
-use super::packets::{Packets, group};
+use super::packets::Packets;
 use super::peers::Peers;
 use super::said::Speaker;
 use crate::plan::{ListenerName, VipPlan};
 use crate::wire::netlink::Place;
-use crate::wire::vrrp::{self, Advert, Fault, HOPS, OWNER, Packet};
+use crate::wire::vrrp::{Fault, Packet};
 
 /// What others tell a node.
 #[derive(Debug)]
@@ -211,7 +215,7 @@ impl Node {
             return false;
         };
         let had = |place: &Place| matches!(kernel.look(*place), Ok(Held::OnLease));
-        places(&self.plan, link).iter().all(had)
+        link.places(&self.plan.addresses).iter().all(had)
     }
 
     fn follow(&mut self, plan: Arc<VipPlan>) {
@@ -232,112 +236,12 @@ impl Node {
         self.on(Event::MayHold(may));
     }
 
-    /// Whether there is a place to take part from, and which.
-    fn look(&mut self) {
-        self.look_at = Instant::now() + LOOK_EVERY;
-        let found = match self.named.known() {
-            // Names are being asked for.
-            None => return,
-            Some(Ok(peers)) => self.find(peers),
-            Some(Err(why)) => Err(why),
-        };
-        match found {
-            Ok(link) if self.place.as_ref().is_some_and(|(old, _)| *old == link) => {}
-            Ok(link) => self.settle(link),
-            Err(why) => self.lose(why),
-        }
-        self.has_looked = true;
-        if let Some(holding) = self.begins.take() {
-            self.begin(holding);
-        }
-    }
-
-    fn find(&mut self, peers: Arc<[IpAddr]>) -> Result<Link, String> {
-        may_do_it()?;
-        let beyond =
-            |peer: &IpAddr| matches!(peer, IpAddr::V6(peer) if !peer.is_unicast_link_local());
-        let global = peers.iter().any(beyond);
-        self.peers = Some(peers);
-        look(&Wanted {
-            interface: &self.plan.interface,
-            others: &self.plan.hosts(),
-            global,
-        })
-    }
-
-    fn settle(&mut self, link: Link) {
-        // Another address, or another interface of the same name: whoever held there holds there no more.
-        if self.place.is_some() {
-            self.lose(format!(
-                "the interface {:?} is another one",
-                self.plan.interface
-            ));
-        }
-        match self.open(link) {
-            Ok(packets) => {
-                self.hindrance = None;
-                self.place = Some((link, packets));
-                self.on(Event::Link(Some(link.own)));
-            }
-            Err(error) => self.lose(self.no_sockets(&error)),
-        }
-    }
-
-    fn open(&mut self, link: Link) -> std::io::Result<Packets> {
-        if self.kernel.is_none() {
-            self.kernel = Some(Kernel::open()?);
-        }
-        if self.announcer.is_none() {
-            self.announcer = Some(Announcer::open()?);
-        }
-        if self.alarm.is_none() {
-            self.alarm = Some(Alarm::open()?);
-        }
-        let to_all = self.plan.unicast_peers.is_empty();
-        Packets::open(&self.plan.interface, &link, to_all)
-    }
-
-    fn lose(&mut self, why: String) {
-        let new = self.hindrance.as_ref() != Some(&why);
-        self.hindrance = Some(why.clone());
-        let was = self.machine.state();
-        self.on(Event::Link(None));
-        self.place = None;
-        if new && self.machine.state() == was {
-            self.speaker.hindered(&why);
-        }
-    }
-
-    fn take(&mut self, packet: std::io::Result<Result<Packet<'_>, Fault>>) {
+    fn take(&mut self, packet: io::Result<Result<Packet<'_>, Fault>>) {
         match packet {
             Ok(Ok(packet)) => self.judge(&packet),
             Ok(Err(fault)) => self.speaker.fault(fault, None),
             Err(error) => self.replace(&error),
         }
-    }
-
-    /// A socket that fails is replaced at once, at the same place; one that goes on failing is no place to take part from.
-    fn replace(&mut self, error: &std::io::Error) {
-        // The interface may be gone: looking at it says more.
-        self.look_at = Instant::now();
-        let Some((link, _)) = self.place.take() else {
-            return;
-        };
-        let before = self.failed_at.replace(Instant::now());
-        if before.is_some_and(|before| before.elapsed() < LOOK_EVERY) {
-            self.look_at = Instant::now() + LOOK_EVERY;
-            let interface = &self.plan.interface;
-            return self.lose(format!("sockets for VRRP fail on {interface:?}: {error}"));
-        }
-        match self.open(link) {
-            Ok(packets) => self.place = Some((link, packets)),
-            Err(error) => self.lose(self.no_sockets(&error)),
-        }
-    }
-
-    fn no_sockets(&self, error: &std::io::Error) -> String {
-        let interface = &self.plan.interface;
-        format!("sockets for VRRP cannot be had on {interface:?}: {error}")
     }
 
     fn judge(&mut self, packet: &Packet<'_>) {
@@ -390,144 +294,6 @@ impl Node {
             self.lose(why);
         }
     }
-
-    fn advertise(&self, priority: u8) {
-        let Some((link, packets)) = &self.place else {
-            return;
-        };
-        let interval = self.plan.advert_interval.as_millis() / 10;
-        let advert = Advert {
-            router_id: self.plan.router_id,
-            priority,
-            interval: u16::try_from(interval).unwrap_or(vrrp::INTERVAL_MAX),
-            addresses: self.plan.hosts(),
-        };
-        let all = [group(link.own)];
-        let peers = self.peers.as_deref().filter(|peers| !peers.is_empty());
-        for to in peers.unwrap_or(&all) {
-            let message = vrrp::emit(&advert, link.own, *to);
-            // What cannot be sent is lost as on any network; that the interface is gone is heard elsewhere.
-            match packets.send(&message, *to, link) {
-                Ok(()) => self.speaker.sent(),
-                Err(_) => self.named.ask_again(),
-            }
-        }
-    }
-
-    fn hold(&mut self) -> Result<(), String> {
-        let (Some((link, _)), Some(kernel)) = (&self.place, &mut self.kernel) else {
-            return Err("there is no interface to hold an address on".to_owned());
-        };
-        for place in places(&self.plan, link) {
-            if matches!(kernel.look(place), Ok(Held::ByOthers)) {
-                self.speaker.warn(&format!(
-                    "this machine carries {} already, by somebody else's doing: howdah leaves it as it is, and it \
-                     stays here when another one is master",
-                    place.address
-                ));
-                continue;
-            }
-            let held = kernel.hold(place);
-            held.map_err(|error| {
-                format!("{} cannot be put on the interface: {error}", place.address)
-            })?;
-            self.held.push(place);
-        }
-        self.renew_at = Instant::now() + RENEW_EVERY;
-        Ok(())
-    }
-
-    fn renew(&mut self) {
-        self.renew_at = Instant::now() + RENEW_EVERY;
-        let Some(kernel) = &mut self.kernel else {
-            return;
-        };
-        let failed = self.held.iter().find_map(|place| {
-            let error = kernel.hold(*place).err()?;
-            Some(format!(
-                "{} cannot be kept on the interface: {error}",
-                place.address
-            ))
-        });
-        if let Some(why) = failed {
-            self.lose(why);
-        }
-    }
-
-    fn release(&mut self) {
-        for place in std::mem::take(&mut self.held) {
-            let released = self.kernel.as_mut().map(|kernel| kernel.release(place));
-            if let Some(Err(error)) = released {
-                let address = place.address;
-                self.speaker.warn(&format!(
-                    "{address} cannot be taken away: {error}; the kernel does it in 3 s"
-                ));
-            }
-        }
-    }
-
-    fn announce(&self) {
-        let (Some((link, _)), Some(announcer)) = (&self.place, &self.announcer) else {
-            return;
-        };
-        let Some(hardware) = &link.hardware else {
-            return;
-        };
-        for address in self.plan.hosts() {
-            if let Err(error) = announcer.announce(address, hardware) {
-                tracing::debug!(vip = %self.plan.name, %address, %error, "not announced");
-            }
-        }
-    }
-}
-
-/// An advertisement of this virtual router, and what is odd about it though it counts.
-///
-/// Addresses that differ are obeyed, as keepalived does: machines are configured one after the other, and both holding the
-/// address meanwhile would be worse.
-fn judge(
-    packet: &Packet<'_>,
-    plan: &VipPlan,
-    peers: Option<&[IpAddr]>,
-    own: IpAddr,
-) -> Result<(Advert, Vec<Fault>), Fault> {
-    let to_all = plan.unicast_peers.is_empty();
-    let advert = vrrp::parse(packet)?;
-    if advert.router_id != plan.router_id {
-        return Err(Fault::RouterId);
-    }
-    // Partners that are named may be behind a router.
-    if to_all && packet.hops != HOPS {
-        return Err(Fault::Hops);
-    }
-    let known = || peers.is_some_and(|peers| peers.contains(&packet.source));
-    let fits = match to_all {
-        true => packet.destination == group(own),
-        false => !packet.destination.is_multicast() && known(),
-    };
-    if !fits {
-        return Err(Fault::Peer);
-    }
-    let mut notes = Vec::new();
-    let (mut theirs, mut ours) = (advert.addresses.clone(), plan.hosts());
-    theirs.sort_unstable();
-    ours.sort_unstable();
-    if theirs != ours {
-        notes.push(Fault::Addresses);
-    }
-    if advert.priority == OWNER {
-        notes.push(Fault::Owner);
-    }
-    Ok((advert, notes))
-}
-
-fn places(plan: &VipPlan, link: &Link) -> Vec<Place> {
-    let place = |address: &IpNet| Place {
-        interface: link.index,
-        address: address.addr(),
-        prefix: address.prefix_len(),
-    };
-    plan.addresses.iter().map(place).collect()
 }
 
 /// Waits for ever where nothing can be due.
@@ -542,7 +308,7 @@ async fn rings(alarm: Option<&mut Alarm>) {
 async fn next<'b>(
     place: Option<&(Link, Packets)>,
     bytes: &'b mut [u8],
-) -> std::io::Result<Result<Packet<'b>, Fault>> {
+) -> io::Result<Result<Packet<'b>, Fault>> {
     match place {
         Some((_, packets)) => packets.next(bytes).await,
         None => std::future::pending().await,
@@ -558,19 +324,6 @@ fn rule(plan: &VipPlan) -> Rule {
     }
 }
 
-/// Before anything is tried, so that one sentence says all that is missing.
-fn may_do_it() -> Result<(), String> {
-    let has = capabilities(None).map_or(CapabilitySet::all(), |sets| sets.effective);
-    if has.contains(CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW) {
-        return Ok(());
-    }
-    Err("a virtual address needs CAP_NET_ADMIN and CAP_NET_RAW: start howdah as root with [global] user, grant them with \
-         AmbientCapabilities in its systemd unit, or with `setcap cap_net_admin,cap_net_raw+ep howdah`"
-        .to_owned())
-}
-
-/// Also without news of the kernel.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Packets that are heard before somebody is believed to be silent: what a socket holds of a master's is less.
 const WAITING: usize = 1024;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::plan::{Host, VipName, VipPlan};
 use crate::telemetry::Metrics;
 use crate::vip::status::Board;
-use crate::wire::vrrp::{GROUP_V4, emit};
+use crate::wire::vrrp::{Advert, GROUP_V4, HOPS, emit};
 
 const OWN: [u8; 4] = [192, 0, 2, 1];
 const PARTNER: [u8; 4] = [192, 0, 2, 2];
