@@ -56,6 +56,8 @@ impl Vips {
             let thread = None;
             return Ok(Self { board, thread });
         }
+        // Whoever asks before the thread has had its first turn sees them too.
+        plans.iter().for_each(|plan| board.enter(plan));
         let (orders, received) = mpsc::channel(ORDERS);
         let (not_ready, of_listeners) = watch::channel(Arc::from([]));
         let (changed, of_links) = watch::channel(());
@@ -232,3 +234,31 @@ const ORDERS: usize = 16;
 const END: Duration = Duration::from_secs(2);
 /// Above whatever has no priority of its own.
 const PRIORITY: i32 = -10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::VipName;
+
+    #[test]
+    fn an_address_is_seen_from_the_start_on() {
+        let plan = VipPlan {
+            name: VipName::new("front"),
+            addresses: ["192.0.2.10/24".parse().unwrap()].into(),
+            interface: "eth0".into(),
+            router_id: 51,
+            priority: 100,
+            advert_interval: Duration::from_millis(200),
+            track: Vec::new(),
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            unicast_peers: Vec::new(),
+        };
+        // Nobody has told its thread of it yet.
+        let vips =
+            Vips::start(&[Arc::new(plan)], &Metrics::new(), |_| Permission::always()).unwrap();
+        let all = vips.board().all();
+        let seen: Vec<_> = all.iter().map(|one| (&*one.name, &*one.state)).collect();
+        assert_eq!(seen, [("front", "init")]);
+    }
+}
