@@ -1,6 +1,6 @@
 //! One cell: brings a session into its phase, lets the event happen, and judges what is seen.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -416,13 +416,25 @@ impl<'a> Session<'a> {
                 return;
             }
             if begun.elapsed() > SOON {
-                return self
-                    .faults
-                    .push(format!("slot {slot} and lease {lease} are held"));
+                let kernel = kernel_of(self.ground.server(&self.cell).end.address);
+                return self.faults.push(format!(
+                    "slot {slot} and lease {lease} are held; to the server: {kernel}"
+                ));
             }
             sleep(GLANCE * 10).await;
         }
     }
+}
+
+/// What the kernel knows of connections to there, timers included: who holds a session up.
+fn kernel_of(server: SocketAddr) -> String {
+    let all = std::process::Command::new("ss")
+        .args(["-tnoei", "dst", &server.to_string()])
+        .output();
+    all.map_or_else(
+        |error| format!("ss: {error}"),
+        |all| String::from_utf8_lossy(&all.stdout).trim().to_owned(),
+    )
 }
 
 async fn says_much(speaker: &Peer, listener: &Peer) -> bool {
