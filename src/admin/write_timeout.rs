@@ -86,11 +86,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let total = bytes.iter().map(|slice| slice.len()).sum();
-        if turn(total) < total {
-            let first = bytes.iter().find(|slice| !slice.is_empty());
-            return self.poll_write(cx, first.map_or(&[], |slice| slice));
-        }
-        let progress = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let most = turn(total);
+        let stream = Pin::new(&mut self.stream);
+        let progress = match bytes.iter().find(|slice| !slice.is_empty()) {
+            Some(first) if most < total => stream.poll_write(cx, &first[..first.len().min(most)]),
+            _ => stream.poll_write_vectored(cx, bytes),
+        };
         self.judge(cx, progress)
     }
 

@@ -1,6 +1,7 @@
 //! Before and beside the service: how a howdah enters, with what it brings from elsewhere, and how it offers all that to
 //! whoever wants to take over from it. What happens then is in [`super::yielding`].
 
+use std::fmt::Display;
 use std::os::fd::OwnedFd;
 
 use tokio::sync::{mpsc, oneshot};
@@ -299,15 +300,18 @@ impl App {
         match answered {
             Ok(accepted) => Some(accepted),
             Err(error) => {
-                self.metrics.handed_over(HandoverResult::Failed);
-                tracing::warn!(pid, %error, "a takeover failed: everything is as it was");
-                let text =
-                    format!("process {pid} did not take over, everything is as it was: {error}");
-                self.metrics
-                    .journal()
-                    .tell(Event::warning(Kind::Takeover, text));
+                self.was_not_taken_over(pid, &error);
                 None
             }
         }
+    }
+
+    /// This howdah goes on.
+    pub(super) fn was_not_taken_over(&self, pid: u32, why: &dyn Display) {
+        self.metrics.handed_over(HandoverResult::Failed);
+        tracing::warn!(pid, error = %why, "a takeover failed: everything is as it was");
+        let text = format!("process {pid} did not take over, everything is as it was: {why}");
+        let event = Event::warning(Kind::Takeover, text);
+        self.metrics.journal().tell(event);
     }
 }

@@ -27,11 +27,11 @@ impl App {
         self.stands_by = stands_by;
         // What a successor was shown is not so any more: it gives up, and may try again.
         if let Some(giving) = self.giving.take() {
-            let pid = giving.pid();
-            tracing::warn!(
-                pid,
-                "a takeover is given up: another howdah leads from now on, or this one does"
-            );
+            let why = match stands_by {
+                true => "this howdah leads no more",
+                false => "this howdah leads from now on",
+            };
+            self.was_not_taken_over(giving.pid(), &why);
         }
         if stands_by {
             let runtimes = self.listeners.values_mut();

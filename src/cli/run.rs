@@ -10,16 +10,17 @@ use super::detached::Parent;
 use super::{DONE, FAILED, FAULTY, budget, check};
 use crate::app::heritage::Heritage;
 use crate::app::signal::Signals;
-use crate::app::{App, Ended, Source};
+use crate::app::{App, Ended, Source, StartError};
 use crate::config::{self, Loaded};
 use crate::confine;
 use crate::doctor::System;
-use crate::handover::claim::claim;
+use crate::handover::claim::{Claim, claim};
 use crate::handover::door::Door;
 use crate::handover::given::{Given, given};
+use crate::handover::inherited::Inherited;
 use crate::handover::manager::Manager;
+use crate::handover::place;
 use crate::handover::report::Outlived;
-use crate::handover::{claim::Claim, place};
 use crate::health::command::{Runner, commands};
 use crate::state::make_folder;
 use crate::telemetry::Metrics;
@@ -83,6 +84,7 @@ fn serve(
     let mut former = find();
     // Looked for also without a takeover: the user may not be allowed to see that somebody of root's answers there.
     let is_taken = !way.takeover && former.take().is_some();
+    let mut unused = given.useless;
     let mut heritage = Heritage {
         inherited: given.sockets,
         manager: Manager::of_this_process(),
@@ -119,15 +121,10 @@ fn serve(
         Some((stream, _)) => Some(runtime.block_on(claim(stream)).map_err(NotTaken)?),
         None => None,
     };
-    let mut unused = given.useless;
-    let claimed = claimed.map(|(mut claim, inherited)| {
+    let claimed = claimed.map(|claimed| {
         // The predecessor has them, if they are of any use.
         unused.extend(heritage.inherited.left());
-        heritage.inherited = inherited;
-        heritage.memory = claim.memory.take();
-        heritage.cluster = claim.cluster.take();
-        heritage.is_successor = true;
-        claim
+        inherit(&mut heritage, claimed)
     });
     if way.detached {
         adopt_outputs(&mut heritage);
@@ -140,22 +137,9 @@ fn serve(
         "howdah starts"
     );
     confined.tell();
-    if let Some(folder) = made {
-        tracing::info!(folder = %folder.display(), "made the folder of the state file");
-    }
-    for socket in unused {
-        tracing::warn!(
-            socket,
-            "the service manager gave what is of no use here: closed"
-        );
-    }
+    tell(made.as_deref(), &unused);
     budget::tell(files, &plan);
-    match door {
-        Ok(door) => heritage.door = Some(door),
-        Err(error) => {
-            tracing::warn!(%error, "no control socket: nobody will be able to take over from this howdah");
-        }
-    }
+    heritage.door = door.inspect_err(tell_of_no_door).ok();
     if way.takeover && claimed.is_none() {
         tracing::info!("nobody runs with this configuration: started as without --takeover");
     }
@@ -165,17 +149,7 @@ fn serve(
         let programs = programs.unwrap_or_default();
         let (sender, received) = mpsc::channel(1);
         let app = App::start_with(plan, Some(source), metrics, programs, heritage).await;
-        let app = match (app, claimed) {
-            (Ok(mut app), Some(claim)) => {
-                app.succeed(claim);
-                app
-            }
-            (Ok(app), None) => app,
-            (Err(error), claim) => {
-                give_up(claim, &error.to_string()).await;
-                return Err(error.into());
-            }
-        };
+        let app = succeed(app, claimed).await?;
         tokio::spawn(async move { while sender.send(signals.next().await).await.is_ok() {} });
         let serves = || parent.into_iter().for_each(Parent::hears_that_it_serves);
         let ended = Box::pin(app.run(received, serves)).await?;
@@ -185,6 +159,46 @@ fn serve(
     // A silent name server holds a look-up, and the thread that it blocks, for many seconds: nobody waits for that.
     runtime.shutdown_background();
     ended
+}
+
+fn inherit(heritage: &mut Heritage, (mut claim, inherited): (Claim, Inherited)) -> Claim {
+    heritage.inherited = inherited;
+    heritage.memory = claim.memory.take();
+    heritage.cluster = claim.cluster.take();
+    heritage.is_successor = true;
+    claim
+}
+
+/// Of what happened before there was a log.
+fn tell(made: Option<&Path>, unused: &[String]) {
+    if let Some(folder) = made {
+        tracing::info!(folder = %folder.display(), "made the folder of the state file");
+    }
+    for socket in unused {
+        tracing::warn!(
+            socket,
+            "the service manager gave what is of no use here: closed"
+        );
+    }
+}
+
+fn tell_of_no_door(error: &std::io::Error) {
+    tracing::warn!(%error, "no control socket: nobody will be able to take over from this howdah");
+}
+
+/// One that could not start leaves everything to its predecessor.
+async fn succeed(app: Result<App, StartError>, claim: Option<Claim>) -> Result<App, StartError> {
+    match (app, claim) {
+        (Ok(mut app), Some(claim)) => {
+            app.succeed(claim);
+            Ok(app)
+        }
+        (Ok(app), None) => Ok(app),
+        (Err(error), claim) => {
+            give_up(claim, &error.to_string()).await;
+            Err(error)
+        }
+    }
 }
 
 /// Beside that of a predecessor, or where the next one will look.

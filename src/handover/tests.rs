@@ -150,9 +150,7 @@ async fn who_does_not_ask_for_the_session_is_not_given_it() {
         accepted.draining(&last()).await.expect("settled");
     };
     let taking = async {
-        let mut link = Link::of(stream).expect("watched");
-        let hello = Message::hello(Wants::Takeover);
-        link.send(&hello, &[], PATIENCE).await.expect("sent");
+        let mut link = asking(stream).await;
         for _ in ["welcome", "complete"] {
             link.receive(PATIENCE).await.expect("said");
         }
@@ -177,6 +175,14 @@ async fn who_does_not_ask_for_the_session_is_not_given_it() {
     soon(async { tokio::join!(taking, giving) }).await;
 }
 
+/// A successor that has said what it wants, and nothing else.
+async fn asking(stream: UnixStream) -> Link {
+    let mut link = Link::of(stream).expect("watched");
+    let hello = Message::hello(Wants::Takeover);
+    link.send(&hello, &[], PATIENCE).await.expect("sent");
+    link
+}
+
 /// At each step, by the end of the connection: the old one hears it, and has changed nothing.
 #[tokio::test]
 async fn a_successor_that_dies_at_any_step_is_noticed() {
@@ -184,9 +190,7 @@ async fn a_successor_that_dies_at_any_step_is_noticed() {
         let mut stage = Stage::new();
         let stream = stage.connect();
         let taking = async {
-            let mut link = Link::of(stream).expect("watched");
-            let hello = Message::hello(Wants::Takeover);
-            link.send(&hello, &[], PATIENCE).await.expect("sent");
+            let mut link = asking(stream).await;
             for _ in 0..step {
                 link.receive(PATIENCE).await.expect("said");
             }
@@ -451,9 +455,7 @@ async fn a_successor_that_gives_up_says_why_and_one_that_serves_what_it_was_not_
         let mut stage = Stage::new();
         let stream = stage.connect();
         let taking = async {
-            let mut link = Link::of(stream).expect("watched");
-            let hello = Message::hello(Wants::Takeover);
-            link.send(&hello, &[], PATIENCE).await.expect("sent");
+            let mut link = asking(stream).await;
             for _ in ["welcome", "sockets", "complete"] {
                 link.receive(PATIENCE).await.expect("said");
             }

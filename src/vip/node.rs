@@ -328,4 +328,4 @@ fn rule(plan: &VipPlan) -> Rule {
 const WAITING: usize = 1024;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

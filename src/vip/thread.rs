@@ -238,25 +238,15 @@ const PRIORITY: i32 = -10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::VipName;
+    use crate::vip::node::tests::plan;
 
     #[test]
     fn an_address_is_seen_from_the_start_on() {
-        let plan = VipPlan {
-            name: VipName::new("front"),
-            addresses: ["192.0.2.10/24".parse().unwrap()].into(),
-            interface: "eth0".into(),
-            router_id: 51,
-            priority: 100,
-            advert_interval: Duration::from_millis(200),
-            track: Vec::new(),
-            preempt: true,
-            preempt_delay: Duration::ZERO,
-            unicast_peers: Vec::new(),
-        };
         // Nobody has told its thread of it yet.
-        let vips =
-            Vips::start(&[Arc::new(plan)], &Metrics::new(), |_| Permission::always()).unwrap();
+        let vips = Vips::start(&[Arc::new(plan(&[]))], &Metrics::new(), |_| {
+            Permission::always()
+        })
+        .unwrap();
         let all = vips.board().all();
         let seen: Vec<_> = all.iter().map(|one| (&*one.name, &*one.state)).collect();
         assert_eq!(seen, [("front", "init")]);

@@ -148,15 +148,8 @@ async fn process_1_buries_orphans_and_stays_for_its_successors() {
     // The one between has ended, and is buried.
     eventually!(matches!(children(first)[..], [(_, state)] if state != 'Z'));
 
-    // The container's stop is the successor's: it drains.
-    let mut session = howdah.connect("front").await;
-    exchange(&mut session, "open").await;
-    let first = rustix::process::Pid::from_raw(first.cast_signed()).unwrap();
-    rustix::process::kill_process(first, TERM).unwrap();
-    eventually!(howdah.status().await["state"] == "draining");
-    exchange(&mut session, "drains").await;
-    drop(session);
-    assert_eq!(howdah.exit().await.code(), Some(0));
+    // The container's stop is the successor's.
+    drains_on_sigterm(howdah, first).await;
 }
 
 #[tokio::test]
@@ -165,9 +158,14 @@ async fn process_1_alone_drains_on_sigterm() {
         return;
     }
     let server = raw::echo(&Frame::default()).unwrap();
-    let mut howdah = Site::new().spawn(&plain("front", &[server.address()], ""), contained);
+    let howdah = Site::new().spawn(&plain("front", &[server.address()], ""), contained);
     let first = first(&howdah).await;
     howdah.serves().await;
+    drains_on_sigterm(howdah, first).await;
+}
+
+/// Told to its process 1, from outside.
+async fn drains_on_sigterm(mut howdah: Howdah, first: u32) {
     let mut session = howdah.connect("front").await;
     exchange(&mut session, "open").await;
     let first = rustix::process::Pid::from_raw(first.cast_signed()).unwrap();

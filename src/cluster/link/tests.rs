@@ -9,6 +9,12 @@ use crate::zookeeper::{Hello, Pace};
 
 const SESSION: Duration = Duration::from_secs(6);
 const OURS: i64 = 7;
+const CREATE: Request<'_> = Request::Create {
+    path: "/h/members/lb-1",
+    data: b"",
+    life: Life::Ephemeral,
+    closed: false,
+};
 
 fn framed(parts: &[&[u8]]) -> Vec<u8> {
     let body = parts.concat();
@@ -70,13 +76,7 @@ async fn a_lease_lasts_two_thirds_of_the_session_from_when_a_change_was_asked_fo
     assert_eq!(shared.alive.until(), None, "nothing is proven yet");
     assert_eq!(shared.lead.until(), None);
     let asked = Instant::now();
-    let create = Request::Create {
-        path: "/h/members/lb-1",
-        data: b"",
-        life: Life::Ephemeral,
-        closed: false,
-    };
-    assert!(wire.ask(create).await.expect("an answer").is_ok());
+    assert!(wire.ask(CREATE).await.expect("an answer").is_ok());
     let until = Some(asked + SESSION * 2 / 3);
     // What is only heard makes nothing longer.
     wire.hear().await.expect("news");
@@ -94,13 +94,7 @@ async fn who_is_not_the_first_leads_no_more_and_who_has_a_rival_neither() {
     let mut wire = session().await;
     let mut link = Link::new(&shared);
     link.session = wire.key();
-    let create = Request::Create {
-        path: "/h/members/lb-1",
-        data: b"",
-        life: Life::Ephemeral,
-        closed: false,
-    };
-    assert!(wire.ask(create).await.expect("an answer").is_ok());
+    assert!(wire.ask(CREATE).await.expect("an answer").is_ok());
     for (owner, rival, leads) in [
         (OURS, None, true),
         (OURS + 1, None, false),

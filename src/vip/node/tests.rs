@@ -9,7 +9,7 @@ use crate::wire::vrrp::{Advert, GROUP_V4, HOPS, emit};
 const OWN: [u8; 4] = [192, 0, 2, 1];
 const PARTNER: [u8; 4] = [192, 0, 2, 2];
 
-fn plan(unicast_peers: &[&str]) -> VipPlan {
+pub(in crate::vip) fn plan(unicast_peers: &[&str]) -> VipPlan {
     VipPlan {
         name: VipName::new("front"),
         addresses: ["192.0.2.10/24", "192.0.2.11/24"]
