@@ -1,7 +1,10 @@
 //! What all workers found, in one order: pure.
 //!
-//! Thousands are put in order by their numbers alone, and each row is taken out when its turn comes: whoever shows them may
-//! rest between two, and needs no second copy of all.
+//! Thousands are put in order one by one, by their numbers alone, and each row is taken out when its turn comes: whoever shows
+//! them may rest between two, and needs no second copy of all.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use super::listing::{Listing, Row};
 
@@ -30,11 +33,17 @@ impl Listings {
         let mut order = Vec::new();
         for (part, rows) in parts.iter().enumerate() {
             let ids = rows.iter().flatten().map(|row| row.id);
-            order.extend(ids.enumerate().map(|(index, id)| (id, part, index)));
+            order.extend(
+                ids.enumerate()
+                    .map(|(index, id)| Reverse((id, part, index))),
+            );
         }
-        order.sort_unstable();
-        order.truncate(self.most);
-        (order.into_iter()).filter_map(move |(_, part, index)| parts[part][index].take())
+        let mut order = BinaryHeap::from(order);
+        let next = move || {
+            let Reverse((_, part, index)) = order.pop()?;
+            parts[part][index].take()
+        };
+        std::iter::from_fn(next).take(self.most)
     }
 }
 
